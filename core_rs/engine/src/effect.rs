@@ -1,0 +1,121 @@
+//! What the engine wants done. Effects are data: only the runtime (or the simulation) performs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use perdure_history::{Failure, MessageId, Payload, RunId, TaskId};
+use perdure_machine::effect::ClosedStatus;
+use perdure_store::Append;
+
+use crate::input::{ParkReason, Turn};
+use crate::task::Task;
+
+/// One thing to perform, in order.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Step this run.
+    Step(Turn),
+    /// Make this durable, then answer `Input::Appended` with the ticket.
+    Append {
+        /// Names the write in the answer.
+        ticket: u64,
+        /// The write.
+        append: Box<Append>,
+    },
+    /// Read the run's history from record `from_n`, then answer `Input::Loaded`.
+    Load {
+        /// The run.
+        run: RunId,
+        /// The first record needed.
+        from_n: u64,
+    },
+    /// Hand a task to its route.
+    Dispatch(Box<Task>),
+    /// Ask the worker that holds the task to cancel it.
+    CancelTask {
+        /// The attempt.
+        task: TaskId,
+        /// The service; absent for local activities.
+        service: Option<Arc<str>>,
+        /// A text for people.
+        reason: String,
+    },
+    /// Ask a service's instances which tasks they hold.
+    TakeInventory {
+        /// The service.
+        service: Arc<str>,
+    },
+    /// Answer a client.
+    Reply {
+        /// Who.
+        to: ReplyTo,
+        /// What.
+        reply: Reply,
+    },
+    /// Drop the host's instance of this run; its state is committed.
+    Evict {
+        /// The run.
+        run: RunId,
+    },
+    /// A message was delivered and is durable: it may leave the inbox.
+    Consumed {
+        /// The message.
+        message_id: MessageId,
+    },
+}
+
+/// Names a waiting client; made by the runtime, given back unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReplyTo(pub u64);
+
+/// An answer to a client.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// The run was started, and that is durable.
+    Started {
+        /// The run.
+        run: RunId,
+    },
+    /// Another open run has the workflow id.
+    AlreadyStarted {
+        /// It.
+        run: RunId,
+    },
+    /// The message is durable.
+    Accepted,
+    /// There is no such run.
+    NotFound {
+        /// The run asked for.
+        run: RunId,
+    },
+    /// The run is closed: it takes no messages.
+    Closed {
+        /// The run.
+        run: RunId,
+        /// How it ended.
+        status: ClosedStatus,
+    },
+    /// The run is closed, and this came of it.
+    Result {
+        /// The run.
+        run: RunId,
+        /// How it ended.
+        status: ClosedStatus,
+        /// What it returned, or why not.
+        outcome: Result<Payload, Failure>,
+    },
+    /// The run is parked (told to who waits for its result and asked to hear of it).
+    Parked {
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: ParkReason,
+    },
+    /// The store refused the write.
+    Refused {
+        /// Bytes for people: the typed append error as text.
+        reason: Bytes,
+    },
+}

@@ -1,0 +1,179 @@
+//! What comes into the engine. Each input is handled at a `now` given with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use perdure_history::{MessageId, Payload, RunId};
+use perdure_machine::{Machine, MachineError};
+use perdure_store::{AppendError, StoreError};
+
+use crate::effect::ReplyTo;
+use crate::task::{ServiceReport, TaskReport};
+
+/// One input.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// A client's message, from this process or from the inbox.
+    Message(Message),
+    /// The host finished stepping a run.
+    Turn(TurnReport),
+    /// A worker's word on a task.
+    Task(TaskReport),
+    /// What is known of a service's workers.
+    Service(ServiceReport),
+    /// The outcome of an append effect, by its ticket.
+    Appended {
+        /// The ticket.
+        ticket: u64,
+        /// What the store said.
+        outcome: Result<(), AppendError>,
+    },
+    /// The batches asked for by a read effect.
+    Loaded {
+        /// The run.
+        run: RunId,
+        /// Its encoded batches.
+        outcome: Result<Vec<Bytes>, StoreError>,
+    },
+    /// The host cannot keep all runs live: evict this many of the least recently used.
+    Evict {
+        /// How many.
+        count: usize,
+    },
+    /// The host now hosts these workflow types (a deploy): parked runs are tried again.
+    Hosted {
+        /// Registered workflow names.
+        workflow_types: Vec<Arc<str>>,
+        /// Registered local activity names.
+        activities: Vec<Arc<str>>,
+    },
+    /// Take no new work; finish what is begun.
+    Drain,
+}
+
+/// A message to a run, or one that makes a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// Unique for the run's life; a message with a known id is answered, not delivered again.
+    pub message_id: MessageId,
+    /// Who waits for the answer, if anyone.
+    pub reply_to: Option<ReplyTo>,
+    /// What it says.
+    pub body: MessageBody,
+}
+
+/// The sorts of message.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum MessageBody {
+    /// Begin a run.
+    Start(Box<StartRun>),
+    /// Deliver a signal.
+    Signal {
+        /// The run.
+        run: RunId,
+        /// The signal's name.
+        name: String,
+        /// The positional arguments, one encoded list.
+        arguments: Payload,
+    },
+    /// Ask the run to cancel itself.
+    Cancel {
+        /// The run.
+        run: RunId,
+        /// A text for people.
+        reason: String,
+    },
+    /// End the run without running its code.
+    Terminate {
+        /// The run.
+        run: RunId,
+        /// A text for people.
+        reason: String,
+    },
+    /// Try a parked run again now.
+    Unpark {
+        /// The run.
+        run: RunId,
+    },
+    /// Answer when the run is closed.
+    AwaitResult {
+        /// The run.
+        run: RunId,
+    },
+}
+
+/// Everything needed to begin a run. The sender makes the ids, so that a repeated start is the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartRun {
+    /// The new run's id (UUIDv7).
+    pub run: RunId,
+    /// The namespace.
+    pub namespace: String,
+    /// Unique among the open runs of the namespace.
+    pub workflow_id: String,
+    /// The workflow's registered name.
+    pub workflow_type: Arc<str>,
+    /// The task queue.
+    pub task_queue: String,
+    /// The positional arguments, one encoded list.
+    pub arguments: Payload,
+    /// The seed of the run's random streams.
+    pub seed: u64,
+    /// The longest the run may take.
+    pub run_timeout: Option<Duration>,
+    /// Free-form values for people.
+    pub memo: Vec<(String, Payload)>,
+    /// User headers.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A run handed to the host to be stepped. The machine moves with it: while the host has it, the
+/// engine cannot touch it, and the other way round.
+#[derive(Debug)]
+pub struct Turn {
+    /// The run.
+    pub run: RunId,
+    /// Its machine, with the turn begun and events queued.
+    pub machine: Box<Machine>,
+    /// Whether the host has no instance of this run, so that the machine replays from the start.
+    pub replay: bool,
+}
+
+/// The host's word on a turn.
+#[derive(Debug)]
+pub struct TurnReport {
+    /// The run.
+    pub run: RunId,
+    /// Its machine, handed back.
+    pub machine: Box<Machine>,
+    /// How it went.
+    pub outcome: TurnOutcome,
+}
+
+/// How a turn went.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TurnOutcome {
+    /// Everything was delivered and the loop is idle.
+    Idle,
+    /// A bug or an unknown type: the turn was cut, the host dropped the instance.
+    Parked(ParkReason),
+    /// The code no longer does what its history says; the host dropped the instance.
+    Mismatch(MachineError),
+}
+
+/// Why a run is parked, for people and for the retry on new code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParkReason {
+    /// A code such as `PRD1301`.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// The traceback, as text.
+    pub traceback: String,
+    /// A hash of the workflow's code: new code is tried at once.
+    pub code_hash: u64,
+}

@@ -1,0 +1,125 @@
+//! Facts about a run that came from outside its code.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::failure::{Failure, RetryState};
+use crate::ids::{MessageId, RunId};
+use crate::payload::Payload;
+use crate::time::Timestamp;
+
+/// One fact. Completions carry the number of the command they complete, and the attempt.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The first event of every run.
+    RunStarted(Arc<RunStarted>),
+    /// A new Python minor or engine version runs this history from here on.
+    VersionChanged {
+        /// For instance `0.1.0`.
+        engine: String,
+        /// For instance `cpython-3.11`.
+        language: String,
+    },
+    /// The activity succeeded.
+    ActivityCompleted {
+        /// The number of the scheduling command.
+        command_n: u64,
+        /// The attempt that succeeded.
+        attempt: u32,
+        /// What it returned.
+        result: Payload,
+    },
+    /// The activity failed and is not tried again.
+    ActivityFailed {
+        /// The number of the scheduling command.
+        command_n: u64,
+        /// The attempt that failed last; 0 when none began.
+        attempt: u32,
+        /// Why the last attempt failed (not yet wrapped as an activity failure).
+        failure: Failure,
+        /// Why no attempt follows.
+        retry_state: RetryState,
+    },
+    /// The activity ended because it was cancelled.
+    ActivityCancelled {
+        /// The number of the scheduling command.
+        command_n: u64,
+        /// The attempt that was cancelled; 0 when none began.
+        attempt: u32,
+        /// What the worker gave, one encoded list.
+        details: Option<Payload>,
+    },
+    /// One attempt failed or was lost, and another follows. Workflow code does not see it.
+    ActivityAttemptFailed {
+        /// The number of the scheduling command.
+        command_n: u64,
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+        /// When the next attempt may begin.
+        next_attempt_at: Timestamp,
+        /// The last heartbeat details, kept for the next attempt.
+        heartbeat_details: Option<Payload>,
+    },
+    /// The timer is due.
+    TimerFired {
+        /// The number of the starting command.
+        command_n: u64,
+    },
+    /// A client sent a signal.
+    SignalReceived {
+        /// The sender's id for it.
+        message_id: MessageId,
+        /// The signal's name.
+        name: String,
+        /// The positional arguments, one encoded list.
+        arguments: Payload,
+    },
+    /// A client asked the run to cancel itself.
+    CancelRequested {
+        /// The sender's id for it.
+        message_id: MessageId,
+        /// The text given.
+        reason: String,
+    },
+    /// A client ended the run without running its code.
+    RunTerminated {
+        /// The sender's id for it.
+        message_id: MessageId,
+        /// The text given.
+        reason: String,
+    },
+    /// The run took longer than its timeout.
+    RunTimedOut,
+}
+
+/// How a run began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunStarted {
+    /// The start message's id: the same start sent again finds this run.
+    pub message_id: MessageId,
+    /// The namespace; `default` by default.
+    pub namespace: String,
+    /// The user's name for the workflow, unique among open runs of a namespace.
+    pub workflow_id: String,
+    /// The workflow's registered name.
+    pub workflow_type: Arc<str>,
+    /// The task queue its tasks go to.
+    pub task_queue: String,
+    /// The positional arguments, one encoded list.
+    pub arguments: Payload,
+    /// The seed of the run's random streams.
+    pub seed: u64,
+    /// The run in which activities were first scheduled: this run, unless it was reset.
+    pub origin: RunId,
+    /// The longest the run may take; none by default.
+    pub run_timeout: Option<Duration>,
+    /// Free-form values for people, `(key, value)`.
+    pub memo: Vec<(String, Payload)>,
+    /// User headers.
+    pub headers: Vec<(String, String)>,
+}

@@ -1,0 +1,26 @@
+//! The nouns of a run: what happened to it ([`Event`]), what it asked for ([`Command`]), and the
+//! versioned, checksummed form in which both are kept ([`batch`]).
+//!
+//! This crate contains no clock, disk, thread, randomness, wire type or Python: `#![no_std]` makes
+//! the compiler keep that promise. Times and ids come in as values.
+#![no_std]
+
+extern crate alloc;
+
+pub mod batch;
+pub mod command;
+pub mod event;
+pub mod failure;
+pub mod ids;
+pub mod payload;
+pub mod record;
+pub mod time;
+
+pub use batch::{Batch, BatchError};
+pub use command::{ActivityOptions, CancellationType, Command, RetryPolicy, ScheduleActivity, Site};
+pub use event::{Event, RunStarted};
+pub use failure::{Failure, FailureKind, RetryState, TimeoutKind};
+pub use ids::{IdempotencyKey, MessageId, RunId, TaskId};
+pub use payload::{Digest, Payload};
+pub use record::{Record, RecordBody};
+pub use time::Timestamp;

@@ -1,0 +1,38 @@
+//! What the machine tells the workflow.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use perdure_history::{Failure, Payload, RunStarted};
+
+/// One thing to deliver to workflow code; then the loop runs to idle.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Activation {
+    /// Build the instance and begin `run`.
+    Start(Arc<RunStarted>),
+    /// Resolve the call made by command `command_n` with its encoded result.
+    ResolveActivity {
+        /// The number of the scheduling command.
+        command_n: u64,
+        /// What it returned, or the failure to raise (already wrapped as an activity failure).
+        outcome: Result<Payload, Failure>,
+    },
+    /// The timer of command `command_n` is due.
+    FireTimer {
+        /// The number of the starting command.
+        command_n: u64,
+    },
+    /// Run the handler of a signal.
+    Signal {
+        /// The signal's name.
+        name: String,
+        /// The positional arguments, one encoded list.
+        arguments: Payload,
+    },
+    /// Cancel the main task.
+    RequestCancel {
+        /// The text given.
+        reason: String,
+    },
+}

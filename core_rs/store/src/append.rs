@@ -1,0 +1,185 @@
+//! The whole durable write of a turn, as data.
+
+use bytes::Bytes;
+use perdure_history::{MessageId, RunId, Timestamp};
+
+/// One atomic, fenced write to one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    /// The run.
+    pub run: RunId,
+    /// Present in the write that creates the run.
+    pub create: Option<NewRun>,
+    /// The number of the last record before this write; the fence on content.
+    pub expected_n: u64,
+    /// The number of the last record after it.
+    pub last_n: u64,
+    /// The writer's epoch; the fence on ownership.
+    pub epoch: u64,
+    /// The encoded batch, absent when only the index, inbox or status changes.
+    pub batch: Option<Bytes>,
+    /// Changes to outstanding activities and timers.
+    pub index_changes: Vec<IndexChange>,
+    /// Messages that this turn delivered: they leave the inbox and are never accepted again.
+    pub consumed_message_ids: Vec<MessageId>,
+    /// Messages that no turn could take (the run is parked or paused).
+    pub inbox: Vec<InboxMessage>,
+    /// Messages to other runs, sent after the commit under the id `<run>.<n>`.
+    pub outbox: Vec<InboxMessage>,
+    /// A new status, when it changes.
+    pub status: Option<StatusChange>,
+    /// When the run next wants to be woken, for the start-up scan; `None` when never.
+    pub next_wake: Option<Timestamp>,
+    /// Present in the write that closes the run.
+    pub close: Option<Close>,
+}
+
+/// What a creating write says of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// The namespace.
+    pub namespace: String,
+    /// Unique among the open runs of the namespace.
+    pub workflow_id: String,
+    /// The workflow's registered name.
+    pub workflow_type: String,
+    /// The task queue.
+    pub task_queue: String,
+    /// The start message's id: the same start again finds this run.
+    pub message_id: MessageId,
+    /// When it was started.
+    pub started_at: Timestamp,
+}
+
+/// A change to what a run has outstanding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexChange {
+    /// New, or replaced.
+    Put(Outstanding),
+    /// Gone.
+    Remove {
+        /// The number of the command that began it.
+        command_n: u64,
+    },
+}
+
+/// One outstanding activity or timer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outstanding {
+    /// The number of the command that began it.
+    pub command_n: u64,
+    /// Which sort.
+    pub kind: OutstandingKind,
+    /// When something is next due for it.
+    pub due_at: Timestamp,
+    /// The engine's own state of it, encoded by the engine; the store does not look inside.
+    pub state: Bytes,
+}
+
+/// The sorts of outstanding work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutstandingKind {
+    /// An activity.
+    Activity,
+    /// A timer.
+    Timer,
+}
+
+/// A durable message to a run that no turn has delivered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxMessage {
+    /// The run it is for; absent in a start, which makes its run.
+    pub run: Option<RunId>,
+    /// Unique for the run's life.
+    pub message_id: MessageId,
+    /// When it was received; delivery order is receipt order.
+    pub received_at: Timestamp,
+    /// What it says, encoded by the engine.
+    pub body: Bytes,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RunStatus {
+    /// Open and going on.
+    Running,
+    /// Open, waiting for new code (design law 7).
+    Parked,
+    /// Returned.
+    Completed,
+    /// Raised a failure.
+    Failed,
+    /// Ended because it was cancelled.
+    Cancelled,
+    /// Ended from outside.
+    Terminated,
+    /// Took longer than its run timeout.
+    TimedOut,
+}
+
+/// A new status of an open run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusChange {
+    /// The status.
+    pub status: RunStatus,
+    /// Why it is parked, encoded by the engine (reason, traceback, code hash); empty otherwise.
+    pub detail: Bytes,
+}
+
+/// How and when a run closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The closed status.
+    pub status: RunStatus,
+    /// When.
+    pub closed_at: Timestamp,
+}
+
+/// Why a write did not happen. Nothing of it is in the store then, but for `Ambiguous`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Another owner has written: this one must drop the run without running user code.
+    #[error("run {run} was written by another owner: expected record {expected_n} and epoch {epoch}, found {found_n} and {found_epoch}")]
+    Fenced {
+        /// The run.
+        run: RunId,
+        /// The last record this writer knew.
+        expected_n: u64,
+        /// This writer's epoch.
+        epoch: u64,
+        /// The last record in the store.
+        found_n: u64,
+        /// The epoch in the store.
+        found_epoch: u64,
+    },
+    /// An open run of this namespace already has the workflow id.
+    #[error("workflow id {workflow_id:?} is already open as run {open_run}")]
+    AlreadyOpen {
+        /// The id.
+        workflow_id: String,
+        /// Its open run.
+        open_run: RunId,
+    },
+    /// This start message already made a run.
+    #[error("the start message already made run {run}")]
+    AlreadyStarted {
+        /// The run it made.
+        run: RunId,
+    },
+    /// No space is left: try the same bytes again later.
+    #[error("no space is left on the store's disk")]
+    NoSpace,
+    /// It is not known whether the write happened: re-read and compare the batch's hash.
+    #[error("it is not known whether the write to run {run} happened")]
+    Ambiguous {
+        /// The run.
+        run: RunId,
+    },
+    /// A sync failed: the store stops and must be reopened. A sync is never retried.
+    #[error("the store could not be synced and has stopped: {reason}")]
+    SyncFailed {
+        /// What the operating system said.
+        reason: String,
+    },
+}

@@ -1,0 +1,16 @@
+//! The durable log of runs, its index, inbox and fences.
+//!
+//! Time is handed to this crate; it knows no machine, network or Python. What a turn writes is one
+//! [`Append`]: atomic, fenced and durable, or not there at all.
+
+pub mod append;
+pub mod memory;
+pub mod query;
+pub mod store;
+
+pub use append::{
+    Append, AppendError, Close, IndexChange, InboxMessage, NewRun, Outstanding, OutstandingKind,
+    RunStatus, StatusChange,
+};
+pub use query::{RunFilter, RunSummary};
+pub use store::{Recovery, Store, StoreError};

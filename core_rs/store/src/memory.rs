@@ -1,0 +1,1 @@
+//! The memory store: the oracle that every other store is compared with.

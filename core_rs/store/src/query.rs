@@ -1,0 +1,48 @@
+//! Looking at runs without running them.
+
+use bytes::Bytes;
+use perdure_history::{RunId, Timestamp};
+
+use crate::append::RunStatus;
+
+/// What can be known of a run without its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// The run.
+    pub run: RunId,
+    /// The namespace.
+    pub namespace: String,
+    /// The user's name for it.
+    pub workflow_id: String,
+    /// The workflow's registered name.
+    pub workflow_type: String,
+    /// The task queue.
+    pub task_queue: String,
+    /// How it stands.
+    pub status: RunStatus,
+    /// Why it is parked; empty otherwise.
+    pub status_detail: Bytes,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it closed.
+    pub closed_at: Option<Timestamp>,
+    /// The number of its last record.
+    pub last_n: u64,
+}
+
+/// Which runs to list, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only this namespace.
+    pub namespace: Option<String>,
+    /// Only this workflow id.
+    pub workflow_id: Option<String>,
+    /// Only this type.
+    pub workflow_type: Option<String>,
+    /// Only this status.
+    pub status: Option<RunStatus>,
+    /// Only runs started before this one, for paging.
+    pub before: Option<RunId>,
+    /// At most so many; 0 is the store's own page size, 100.
+    pub limit: usize,
+}

@@ -1,0 +1,120 @@
+//! The promise every store keeps; `validation` holds the suite that checks it.
+
+use bytes::Bytes;
+use perdure_history::{MessageId, RunId, Timestamp};
+
+use crate::append::{Append, AppendError, InboxMessage, Outstanding};
+use crate::query::{RunFilter, RunSummary};
+
+/// A durable log of runs. One owner writes at a time: opening as owner raises the epoch.
+///
+/// A store is driven by one thread. Appends come in groups that share one sync; the engine keeps
+/// any number of groups' results outstanding, so a store over a network may answer later.
+pub trait Store: Send {
+    /// The epoch this owner writes under.
+    fn epoch(&self) -> u64;
+
+    /// Writes a group: each entry atomic by itself, all durable when this returns, one sync in all.
+    /// The results are in the order of the entries; one refused entry does not disturb the others.
+    ///
+    /// # Errors
+    /// [`StoreError`] when nothing of the group was written and the store must be reopened.
+    fn append(&mut self, group: &[Append]) -> Result<Vec<Result<(), AppendError>>, StoreError>;
+
+    /// The encoded batches of a run from the one that holds record `from_n` on, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn read(&self, run: RunId, from_n: u64) -> Result<Vec<Bytes>, StoreError>;
+
+    /// All that is outstanding in open runs, for a restart: nothing here reads a history.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn recover(&self) -> Result<Recovery, StoreError>;
+
+    /// Puts a message durably into the inbox; `false` when its id is known already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be made durable.
+    fn post(&mut self, message: &InboxMessage) -> Result<bool, StoreError>;
+
+    /// Messages not yet consumed, by receipt, `after` exclusive (`None`: from the first).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn inbox(&self, after: Option<&MessageId>) -> Result<Vec<InboxMessage>, StoreError>;
+
+    /// What can be known of one run.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn describe(&self, run: RunId) -> Result<Option<RunSummary>, StoreError>;
+
+    /// Runs by filter, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn list(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError>;
+
+    /// Deletes runs closed before `closed_before`, at most `limit`; says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be written.
+    fn retain(&mut self, closed_before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+}
+
+/// What a restart needs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recovery {
+    /// Every open run, with what it has outstanding.
+    pub runs: Vec<(RunSummary, Vec<Outstanding>)>,
+    /// Messages in the inbox, by receipt.
+    pub inbox: Vec<InboxMessage>,
+}
+
+/// Why the store as a whole cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another engine owns the file.
+    #[error("{path} is owned by process {owner_pid}: stop it, or start this worker as a standby")]
+    Owned {
+        /// The store's path.
+        path: String,
+        /// The owner.
+        owner_pid: u32,
+    },
+    /// The file is not a Perdure store.
+    #[error("{path} is not a Perdure store: choose another path or move the file away")]
+    NotAStore {
+        /// The path.
+        path: String,
+    },
+    /// The file was written by a newer version.
+    #[error("{path} has format {found}, this version reads up to {supported}: upgrade Perdure")]
+    NewerFormat {
+        /// The path.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The newest known here.
+        supported: u32,
+    },
+    /// The file is damaged.
+    #[error("{path} is damaged: {reason}; restore it from a backup")]
+    Damaged {
+        /// The path.
+        path: String,
+        /// What the check found.
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("{path}: {reason}")]
+    Io {
+        /// The path.
+        path: String,
+        /// What the operating system said.
+        reason: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! Foreign workers over stdio and NATS: the only crate with wire types.
