@@ -1,0 +1,97 @@
+"""What the verbs of workflow code stand on.
+
+`workflow/` and `activity/` know only this protocol; `instance/` implements it and sets it on the
+loop that it runs workflow code on. So the running loop is what tells workflow code from any other.
+"""
+
+from __future__ import annotations
+
+import random as random_module
+import uuid
+from asyncio import events
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from perdure.activity._options import ActivityOptions
+    from perdure.activity._reference import ActivityReference
+    from perdure.workflow._handle import ActivityHandle
+    from perdure.workflow._info import Info
+
+__all__ = ["Runtime", "current", "require"]
+
+
+class Runtime(Protocol):
+    """One run, as its own code sees it."""
+
+    def call_activity(
+        self,
+        reference: ActivityReference,
+        arguments: tuple[Any, ...],
+        options: ActivityOptions,
+    ) -> Coroutine[Any, Any, Any]:
+        """Encodes the arguments now, schedules at the first step."""
+        ...
+
+    def start_activity(
+        self,
+        reference: ActivityReference,
+        arguments: tuple[Any, ...],
+        options: ActivityOptions,
+    ) -> ActivityHandle[Any]:
+        """Schedules now."""
+        ...
+
+    def wait_condition(
+        self, predicate: Callable[[], bool], timeout: timedelta | float | None
+    ) -> Awaitable[None]:
+        """Resolves once the predicate holds when the loop is idle."""
+        ...
+
+    def now(self) -> datetime:
+        """The run's time, in UTC."""
+        ...
+
+    def time_ns(self) -> int:
+        """The run's time, in nanoseconds since the Unix epoch."""
+        ...
+
+    def random(self, name: str) -> random_module.Random:
+        """The run's random stream of that name."""
+        ...
+
+    def uuid4(self) -> uuid.UUID:
+        """A random UUID of the run's own stream."""
+        ...
+
+    def info(self) -> Info:
+        """What is known of the run."""
+        ...
+
+    def is_replaying(self) -> bool:
+        """Whether recorded history is being delivered."""
+        ...
+
+    def unguarded(self) -> AbstractContextManager[None]:
+        """A block in which the guards are off."""
+        ...
+
+
+def current() -> Runtime | None:
+    """The run whose code is running in this thread, if any."""
+    loop = events._get_running_loop()  # pyright: ignore[reportPrivateUsage]
+    return cast("Runtime | None", getattr(loop, "perdure_runtime", None))
+
+
+def require(verb: str) -> Runtime:
+    """The run whose code is running in this thread.
+
+    Raises:
+        RuntimeError: No workflow code is running.
+    """
+    runtime = current()
+    if runtime is None:
+        raise RuntimeError(f"{verb} works only inside a workflow")
+    return runtime

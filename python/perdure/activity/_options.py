@@ -1,0 +1,68 @@
+"""How an activity is run; every field has a default, so that hello-world needs none."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import TypedDict
+
+from perdure.retry import RetryPolicy
+
+__all__ = ["ActivityCancellationType", "ActivityOptions", "ActivityOptionsFields"]
+
+
+class ActivityCancellationType(enum.Enum):
+    """What cancelling an awaited activity does."""
+
+    TRY_CANCEL = "try"
+    """Tell the worker, and raise `CancelledError` in the workflow at once."""
+    WAIT_CANCELLATION_COMPLETED = "wait_completed"
+    """Tell the worker, and wait for what it answers."""
+    ABANDON = "abandon"
+    """Do not tell the worker."""
+
+
+class ActivityOptionsFields(TypedDict, total=False):
+    """The fields of `ActivityOptions` as keyword arguments."""
+
+    task_queue: str | None
+    schedule_to_start_timeout: timedelta | None
+    start_to_close_timeout: timedelta | None
+    schedule_to_close_timeout: timedelta | None
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
+    summary: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityOptions:
+    """How an activity is run."""
+
+    task_queue: str | None = None
+    """The task queue; the run's own by default."""
+    schedule_to_start_timeout: timedelta | None = None
+    """From scheduling to the beginning of an attempt; no limit by default. Not retried."""
+    start_to_close_timeout: timedelta | None = timedelta(hours=1)
+    """One attempt; 1 h by default."""
+    schedule_to_close_timeout: timedelta | None = None
+    """Queueing, all attempts and the waits between them; no limit by default."""
+    heartbeat_timeout: timedelta | None = None
+    """The longest silence of the worker; no limit by default."""
+    retry_policy: RetryPolicy = RetryPolicy()
+    """When to try again; for ever with exponential backoff by default."""
+    cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL
+    """What cancelling the call means; `TRY_CANCEL` by default."""
+    summary: str | None = None
+    """One line for people, shown by the command line; none by default."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, timedelta) and value <= timedelta(0):
+                raise ValueError(f"{field.name} must be longer than zero, or None for no limit")
+
+    def with_fields(self, changes: ActivityOptionsFields) -> ActivityOptions:
+        """These options with some fields replaced."""
+        return replace(self, **changes)

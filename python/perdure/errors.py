@@ -1,0 +1,324 @@
+"""Everything Perdure raises.
+
+The tree mirrors the failures that a history records. `FailureError` and its children are facts
+about business logic: they fail a run, and `except` clauses in workflows catch them. Everything
+else under `PerdureError` is about the program or its surroundings and never ends a run by itself.
+
+Every class has a `code` that names its page in the documentation.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+__all__ = [
+    "ActivityError",
+    "ApplicationError",
+    "CancelledFailure",
+    "ChildWorkflowError",
+    "DeadlockError",
+    "DecodeError",
+    "EncodeError",
+    "FailureError",
+    "NoWorkerError",
+    "NondeterminismError",
+    "NotFoundError",
+    "PayloadTooLargeError",
+    "PerdureError",
+    "RetryState",
+    "RunClosedError",
+    "RunEvicted",
+    "ServerError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreOwnedError",
+    "TerminatedError",
+    "TimeoutError",
+    "TimeoutKind",
+    "WorkflowAlreadyStartedError",
+    "WorkflowFailureError",
+    "WorkflowParkedError",
+]
+
+
+class PerdureError(Exception):
+    """The root of everything Perdure raises, but for `RunEvicted`."""
+
+    code: ClassVar[str] = "PRD1000"
+
+
+class FailureError(PerdureError):
+    """A failure that a history records. Uncaught in a workflow, it fails the run."""
+
+    code: ClassVar[str] = "PRD1100"
+
+    def __init__(self, message: str = "", *, stack: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.stack = stack
+        """The stack trace where it was raised, as text of that language; may be empty."""
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What this failure was raised from."""
+        return self.__cause__
+
+
+class RetryState(enum.Enum):
+    """Why an activity was not attempted again."""
+
+    NON_RETRYABLE = "non_retryable"
+    MAXIMUM_ATTEMPTS_REACHED = "maximum_attempts_reached"
+    TIMED_OUT = "timed_out"
+    CANCEL_REQUESTED = "cancel_requested"
+
+
+class TimeoutKind(enum.Enum):
+    """Which of the timeouts passed."""
+
+    SCHEDULE_TO_START = "schedule_to_start"
+    START_TO_CLOSE = "start_to_close"
+    SCHEDULE_TO_CLOSE = "schedule_to_close"
+    HEARTBEAT = "heartbeat"
+    RUN = "run"
+
+
+class ApplicationError(FailureError):
+    """An error of business logic, raised in a workflow or an activity of any language.
+
+    Args:
+        message: The text for people.
+        *details: Values that travel with the error.
+        type: The name by which policies and other languages know it; the class name by default.
+        non_retryable: Whether an activity that raises it is not tried again; False by default.
+        next_retry_delay: When the next attempt should begin; the policy decides by default.
+    """
+
+    code: ClassVar[str] = "PRD1101"
+
+    def __init__(
+        self,
+        message: str = "",
+        *details: Any,
+        type: str | None = None,  # noqa: A002 - the field's name in every language
+        non_retryable: bool = False,
+        next_retry_delay: timedelta | None = None,
+        stack: str = "",
+    ) -> None:
+        super().__init__(message, stack=stack)
+        self.type = type if type is not None else self.__class__.__name__
+        self.details: Sequence[Any] = details
+        self.non_retryable = non_retryable
+        self.next_retry_delay = next_retry_delay
+
+
+class ActivityError(FailureError):
+    """An activity failed for good; `cause` says why."""
+
+    code: ClassVar[str] = "PRD1102"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        activity: str,
+        service: str | None = None,
+        attempt: int,
+        retry_state: RetryState,
+    ) -> None:
+        super().__init__(message)
+        self.activity = activity
+        self.service = service
+        self.attempt = attempt
+        """The attempt that failed last; 0 when none began."""
+        self.retry_state = retry_state
+
+
+class ChildWorkflowError(FailureError):
+    """A child workflow failed; `cause` says why."""
+
+    code: ClassVar[str] = "PRD1103"
+
+
+class TimeoutError(FailureError):  # noqa: A001 - the field's name; asyncio's is another class
+    """One of the activity timeouts passed, or the run's own."""
+
+    code: ClassVar[str] = "PRD1104"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        kind: TimeoutKind,
+        last_heartbeat_details: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.last_heartbeat_details = last_heartbeat_details
+
+
+class CancelledFailure(FailureError):  # noqa: N818 - named for what it is not: CancelledError
+    """A call was cancelled from outside the awaiting code: by an operator or a worker.
+
+    A call that this workflow itself cancelled raises `asyncio.CancelledError` instead.
+    """
+
+    code: ClassVar[str] = "PRD1105"
+
+    def __init__(self, message: str = "", *details: Any) -> None:
+        super().__init__(message)
+        self.details: Sequence[Any] = details
+
+
+class TerminatedError(FailureError):
+    """The run was ended from outside without running its code."""
+
+    code: ClassVar[str] = "PRD1106"
+
+
+class NondeterminismError(PerdureError):
+    """Workflow code asked for something that would not be the same again on replay.
+
+    It parks the run; a corrected deploy resumes it.
+    """
+
+    code: ClassVar[str] = "PRD1200"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int = 0,
+        function: str = "",
+    ) -> None:
+        place = f" ({file}:{line} in {function})" if file else ""
+        super().__init__(f"{message}{place}")
+        self.file = file
+        self.line = line
+        self.function = function
+
+
+class DeadlockError(PerdureError):
+    """Workflow code held the loop for longer than `deadlock_timeout` without awaiting."""
+
+    code: ClassVar[str] = "PRD1201"
+
+
+class EncodeError(PerdureError):
+    """A value cannot be represented in every language; `path` says which part."""
+
+    code: ClassVar[str] = "PRD1300"
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+class DecodeError(PerdureError):
+    """Recorded bytes do not fit the type that the code declares; `path` says where."""
+
+    code: ClassVar[str] = "PRD1301"
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+class PayloadTooLargeError(EncodeError):
+    """A value is larger than any store or worker can take."""
+
+    code: ClassVar[str] = "PRD1302"
+
+
+class WorkflowAlreadyStartedError(PerdureError):
+    """An open run already has this workflow id."""
+
+    code: ClassVar[str] = "PRD1400"
+
+    def __init__(self, workflow_id: str, run_id: str) -> None:
+        super().__init__(f"workflow id {workflow_id!r} is already open as run {run_id}")
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+
+
+class WorkflowFailureError(PerdureError):
+    """The awaited run did not complete; `cause` says why."""
+
+    code: ClassVar[str] = "PRD1401"
+
+    def __init__(self, message: str, *, run_id: str, status: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.status = status
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The failure that ended the run."""
+        return self.__cause__
+
+
+class WorkflowParkedError(PerdureError):
+    """The awaited run is parked: a bug stopped it, and corrected code resumes it."""
+
+    code: ClassVar[str] = "PRD1402"
+
+    def __init__(self, message: str, *, run_id: str, reason: str, traceback: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.reason = reason
+        self.traceback = traceback
+
+
+class NotFoundError(PerdureError):
+    """There is no such run."""
+
+    code: ClassVar[str] = "PRD1403"
+
+
+class RunClosedError(PerdureError):
+    """The run is closed and takes no messages."""
+
+    code: ClassVar[str] = "PRD1404"
+
+    def __init__(self, message: str, *, run_id: str, status: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.status = status
+
+
+class NoWorkerError(PerdureError):
+    """Nobody serves the task queue, so that nothing would ever happen."""
+
+    code: ClassVar[str] = "PRD1405"
+
+
+class ServerError(PerdureError):
+    """The engine or a connection to it failed; the message says what to do."""
+
+    code: ClassVar[str] = "PRD1500"
+
+
+class StoreError(ServerError):
+    """The store cannot be used; the message says what to do."""
+
+    code: ClassVar[str] = "PRD1501"
+
+
+class StoreOwnedError(StoreError):
+    """Another process owns the store and this worker was not to wait (`standby=False`)."""
+
+    code: ClassVar[str] = "PRD1502"
+
+
+class StoreDamagedError(StoreError):
+    """The store is truncated, altered, of a newer format, or no store at all."""
+
+    code: ClassVar[str] = "PRD1503"
+
+
+class RunEvicted(BaseException):  # noqa: N818 - control flow, like asyncio.CancelledError
+    """Unwinds workflow code whose run left the cache. User code should never catch it."""

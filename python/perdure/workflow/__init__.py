@@ -1,0 +1,38 @@
+"""Workflows: plain coroutines that survive crashes, restarts, deploys and long sleeps."""
+
+from perdure.workflow import unsafe
+from perdure.workflow._activities import execute_activity, start_activity
+from perdure.workflow._definition import WorkflowDefinition, defn, run
+from perdure.workflow._handle import ActivityHandle
+from perdure.workflow._info import Info
+from perdure.workflow._logger import logger
+from perdure.workflow._verbs import (
+    info,
+    now,
+    random,
+    sleep,
+    time,
+    time_ns,
+    uuid4,
+    wait_condition,
+)
+
+__all__ = [
+    "ActivityHandle",
+    "Info",
+    "WorkflowDefinition",
+    "defn",
+    "execute_activity",
+    "info",
+    "logger",
+    "now",
+    "random",
+    "run",
+    "sleep",
+    "start_activity",
+    "time",
+    "time_ns",
+    "unsafe",
+    "uuid4",
+    "wait_condition",
+]
