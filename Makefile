@@ -1,0 +1,119 @@
+# Thin: each target names what it needs, a stamp says that it was made, nothing is made twice.
+# `make demo` and `make test` do all set-up on a fresh machine with Python, Rust, Go and Node.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+PYTHON ?= python3
+export PYTHON
+ROOT := $(CURDIR)
+VENV := .venv
+BIN := $(ROOT)/$(VENV)/bin
+BUILD_TOOLS := $(VENV)/.made-build-tools
+DEV_TOOLS := $(VENV)/.made-dev-tools
+EXTENSION := $(VENV)/.made-extension
+GO_PROGRAMS := target/bin/.made
+# The crates see one interpreter, the lints and the tests alike, so that nothing is built twice.
+export PYO3_PYTHON := $(BIN)/python
+export PATH := $(BIN):$(PATH)
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+RUST_SOURCES := $(shell find core_rs -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' \))
+GO_MODULES := $(patsubst %/go.mod,%,$(wildcard bridges/*/go.mod examples/*/*/go.mod))
+NPM_PACKAGES := $(patsubst %/package.json,%,$(wildcard bridges/*/package.json examples/*/*/package.json))
+NPM_MADE := $(NPM_PACKAGES:%=%/node_modules/.made)
+GO_SOURCES = $(shell find $(GO_MODULES) -name '*.go' -o -name 'go.mod' -o -name 'go.sum')
+
+# A seed count for `make simulate`, a directory for `make demo REPO=…`, flags for both and `make bench`.
+SEEDS ?= 2000
+REPO ?=
+KILL ?=
+FAST ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## The main job: audit a source tree in three languages (REPO=dir, KILL=1)
+	$(BIN)/python -m examples.code_audit $(if $(REPO),--repo "$(REPO)") $(if $(KILL),--kill)
+
+.PHONY: test
+test: test-rust test-python test-go test-typescript ## Every test, all languages
+
+.PHONY: test-rust
+test-rust: tools $(BUILD_TOOLS) ## The crates' tests, the simulation among them
+	cargo test --workspace --locked --quiet
+
+.PHONY: test-python
+test-python: setup $(DEV_TOOLS) ## Python, end to end, conformance, documentation and house measures
+	$(BIN)/python -m pytest --quiet
+
+.PHONY: test-go
+test-go: tools ## Every Go module's tests
+	@for module in $(GO_MODULES); do echo "go test: $$module"; (cd $$module && go test ./...); done
+
+.PHONY: test-typescript
+test-typescript: tools $(NPM_MADE) ## Every npm package's tests
+	@for package in $(NPM_PACKAGES); do (cd $$package && npm test --silent); done
+
+.PHONY: bench
+bench: setup $(DEV_TOOLS) ## The benchmark table and benches/results/latest.json (FAST=1)
+	$(BIN)/python -m benches $(if $(FAST),--fast)
+
+.PHONY: simulate
+simulate: tools $(BUILD_TOOLS) ## The engine under a seeded world of faults (SEEDS=100000)
+	cargo run --release --locked --quiet -p perdure-simulation -- --seeds $(SEEDS)
+
+.PHONY: lint
+lint: setup $(DEV_TOOLS) ## Every lint of the gate, without the tests
+	.ci/run lint
+
+.PHONY: gate
+gate: ## What continuous integration runs: every lint, then every test
+	.ci/run
+
+.PHONY: setup
+setup: tools $(EXTENSION) $(GO_PROGRAMS) $(NPM_MADE) ## Build the extension, the Go workers and the npm packages
+
+.PHONY: tools
+tools:
+	@.ci/check_tools python cargo cc go node
+
+$(BUILD_TOOLS): pyproject.toml | tools
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group build
+	@touch $@
+
+$(DEV_TOOLS): pyproject.toml $(BUILD_TOOLS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+# The folder `python/` is used in place; only the native module is built.
+$(EXTENSION): $(BUILD_TOOLS) $(RUST_SOURCES) Cargo.toml Cargo.lock
+	$(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+# Libraries are compiled, programs are put into target/bin under the name of their folder.
+$(GO_PROGRAMS): $(GO_SOURCES) | tools
+	@mkdir -p $(@D)
+	@for module in $(GO_MODULES); do \
+	  cd "$(ROOT)/$$module"; go build ./...; \
+	  for program in $$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./...); do \
+	    go build -o "$(ROOT)/$(@D)/" "$$program"; \
+	  done; \
+	done
+	@touch $@
+
+.SECONDEXPANSION:
+%/node_modules/.made: %/package.json %/package-lock.json $$(shell find $$* -name node_modules -prune -o -name dist -prune -o -name '*.ts' -print) | tools
+	cd $* && npm ci --no-audit --no-fund --loglevel=error && npm run build --silent
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf target .venv python/perdure/_core/*.so $(NPM_PACKAGES:%=%/node_modules) $(NPM_PACKAGES:%=%/dist)
