@@ -20,11 +20,14 @@ pub struct Append {
     pub batch: Option<Bytes>,
     /// Changes to outstanding activities and timers.
     pub index_changes: Vec<IndexChange>,
-    /// Messages that this turn delivered: they leave the inbox and are never accepted again.
+    /// Messages that this turn delivered: they leave the inbox and are never accepted again. A
+    /// write without a batch may name one twice (a message dropped because the run is closed).
     pub consumed_message_ids: Vec<MessageId>,
-    /// Messages that no turn could take (the run is parked or paused).
+    /// Messages that no turn could take (the run is parked or paused). One whose id is known
+    /// already is dropped.
     pub inbox: Vec<InboxMessage>,
-    /// Messages to other runs, sent after the commit under the id `<run>.<n>`.
+    /// Messages to other runs, under the id `<run>.<n>`: in their inboxes once this write is
+    /// durable. One whose id is known already is dropped.
     pub outbox: Vec<InboxMessage>,
     /// A new status, when it changes.
     pub status: Option<StatusChange>,
@@ -127,7 +130,7 @@ pub struct StatusChange {
 }
 
 /// How and when a run closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close {
     /// The closed status.
     pub status: RunStatus,
@@ -140,7 +143,10 @@ pub struct Close {
 #[non_exhaustive]
 pub enum AppendError {
     /// Another owner has written: this one must drop the run without running user code.
-    #[error("run {run} was written by another owner: expected record {expected_n} and epoch {epoch}, found {found_n} and {found_epoch}")]
+    #[error(
+        "run {run} was written by another owner: expected record {expected_n} and epoch {epoch}, \
+         found {found_n} and {found_epoch}"
+    )]
     Fenced {
         /// The run.
         run: RunId,
@@ -166,6 +172,28 @@ pub enum AppendError {
     AlreadyStarted {
         /// The run it made.
         run: RunId,
+    },
+    /// The run is closed: only messages can still be consumed.
+    #[error("run {run} is closed and takes no further records")]
+    Closed {
+        /// The run.
+        run: RunId,
+    },
+    /// The turn delivered a message that an earlier write delivered already.
+    #[error("message {:?} was already delivered to run {run}", .message_id.0)]
+    AlreadyConsumed {
+        /// The run.
+        run: RunId,
+        /// The message.
+        message_id: MessageId,
+    },
+    /// The write contradicts itself: a bug of the caller.
+    #[error("the write to run {run} is not well formed: {reason}")]
+    Malformed {
+        /// The run.
+        run: RunId,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// No space is left: try the same bytes again later.
     #[error("no space is left on the store's disk")]

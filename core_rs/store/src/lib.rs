@@ -4,13 +4,15 @@
 //! [`Append`]: atomic, fenced and durable, or not there at all.
 
 pub mod append;
+mod check;
 pub mod memory;
 pub mod query;
 pub mod store;
 
 pub use append::{
-    Append, AppendError, Close, IndexChange, InboxMessage, NewRun, Outstanding, OutstandingKind,
+    Append, AppendError, Close, InboxMessage, IndexChange, NewRun, Outstanding, OutstandingKind,
     RunStatus, StatusChange,
 };
+pub use memory::MemoryStore;
 pub use query::{RunFilter, RunSummary};
 pub use store::{Recovery, Store, StoreError};

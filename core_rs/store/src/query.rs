@@ -46,3 +46,21 @@ pub struct RunFilter {
     /// At most so many; 0 is the store's own page size, 100.
     pub limit: usize,
 }
+
+/// How many runs a list gives when the filter sets no limit.
+pub const DEFAULT_PAGE: usize = 100;
+
+impl RunFilter {
+    /// Whether the filter lets this run through, the limit aside.
+    #[must_use]
+    pub fn matches(&self, summary: &RunSummary) -> bool {
+        fn wants(wanted: Option<&String>, found: &str) -> bool {
+            wanted.is_none_or(|wanted| wanted == found)
+        }
+        wants(self.namespace.as_ref(), &summary.namespace)
+            && wants(self.workflow_id.as_ref(), &summary.workflow_id)
+            && wants(self.workflow_type.as_ref(), &summary.workflow_type)
+            && self.status.is_none_or(|status| status == summary.status)
+            && self.before.is_none_or(|before| summary.run < before)
+    }
+}

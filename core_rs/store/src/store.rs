@@ -40,10 +40,19 @@ pub trait Store: Send {
     fn post(&mut self, message: &InboxMessage) -> Result<bool, StoreError>;
 
     /// Messages not yet consumed, by receipt, `after` exclusive (`None`: from the first).
+    /// When `after` has left the inbox, or two runs have a message of that id, more are given
+    /// than asked for: the reader tells them apart by their ids.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     fn inbox(&self, after: Option<&MessageId>) -> Result<Vec<InboxMessage>, StoreError>;
+
+    /// Takes a message out of the inbox that no run will take: a start that was refused, or a
+    /// message to a run that does not exist. `false` when it was not there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be written.
+    fn discard(&mut self, run: Option<RunId>, message_id: &MessageId) -> Result<bool, StoreError>;
 
     /// What can be known of one run.
     ///
@@ -51,7 +60,7 @@ pub trait Store: Send {
     /// [`StoreError`] when the store cannot be read.
     fn describe(&self, run: RunId) -> Result<Option<RunSummary>, StoreError>;
 
-    /// Runs by filter, newest first.
+    /// Runs by filter, newest first: by run id downwards, which begins with its time.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
@@ -108,6 +117,26 @@ pub enum StoreError {
         path: String,
         /// What the check found.
         reason: String,
+    },
+    /// A sync failed: what is on the disk is unknown until the store is opened again.
+    #[error("{path} has stopped after a failed sync ({reason}): open it again")]
+    Stopped {
+        /// The path.
+        path: String,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// No space is left: try again later.
+    #[error("no space is left for {path}")]
+    NoSpace {
+        /// The path.
+        path: String,
+    },
+    /// Another process holds the file's write lock.
+    #[error("{path} is locked by another process: close the program that writes to it")]
+    Busy {
+        /// The path.
+        path: String,
     },
     /// The operating system refused.
     #[error("{path}: {reason}")]
