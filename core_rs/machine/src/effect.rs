@@ -1,7 +1,9 @@
 //! What the machine tells the engine: the consequences of one turn, to be performed only after the
 //! turn is durable.
 
-use perdure_history::Timestamp;
+use alloc::boxed::Box;
+
+use perdure_history::{Event, Timestamp};
 
 /// One consequence of a turn. The numbers are those of commands in the turn's records.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +14,8 @@ pub enum Effect {
         /// The number of the scheduling command.
         command_n: u64,
     },
-    /// An outstanding activity is to be cancelled.
+    /// The worker of an outstanding activity is to be told to stop. The activity stays outstanding
+    /// until its completion, unless [`Effect::ActivityClosed`] follows.
     CancelActivity {
         /// The number of the scheduling command.
         command_n: u64,
@@ -24,12 +27,13 @@ pub enum Effect {
         /// When it is due.
         fire_at: Timestamp,
     },
-    /// An outstanding timer was taken back.
+    /// An outstanding timer was taken back: it leaves the index.
     CancelTimer {
         /// The number of the starting command.
         command_n: u64,
     },
-    /// An outstanding activity is completed: it leaves the index.
+    /// An outstanding activity is completed, or its call was taken back: it leaves the index, and
+    /// is not attempted again.
     ActivityClosed {
         /// The number of the scheduling command.
         command_n: u64,
@@ -39,10 +43,33 @@ pub enum Effect {
         /// The number of the starting command.
         command_n: u64,
     },
-    /// The run is closed.
+    /// The run is closed: everything outstanding leaves the index, and workers that hold a task of
+    /// the run are told to stop.
     CloseRun {
         /// How.
         status: ClosedStatus,
+    },
+    /// A queued event no longer fitted and was not recorded: its sender may want to be told.
+    EventDropped {
+        /// The event.
+        event: Box<Event>,
+        /// Why.
+        reason: DropReason,
+    },
+}
+
+/// Why an event was not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The run was closed before it.
+    RunClosed,
+    /// The run has begun already, or not yet.
+    Start,
+    /// The command it speaks of is not open: completed already, taken back, or never issued.
+    NotOpen {
+        /// The command.
+        command_n: u64,
     },
 }
 

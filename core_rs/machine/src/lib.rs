@@ -8,11 +8,16 @@
 extern crate alloc;
 
 pub mod activation;
+mod compare;
 pub mod effect;
+pub mod error;
+pub mod flags;
 pub mod machine;
 pub mod mismatch;
+mod operations;
 
 pub use activation::Activation;
-pub use effect::Effect;
-pub use machine::{Machine, MachineError, RecordedTurn, Submitted};
+pub use effect::{ClosedStatus, DropReason, Effect};
+pub use error::MachineError;
+pub use machine::{Machine, RecordedTurn, Submitted};
 pub use mismatch::Mismatch;

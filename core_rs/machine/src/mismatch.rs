@@ -23,7 +23,7 @@ pub enum Mismatch {
         fields: Vec<FieldDifference>,
     },
     /// The code asked for a command where history has none.
-    #[error("the code asks for a command after event {n} that history does not have")]
+    #[error("the code asks for a command at event {n} where history has none")]
     CommandExtra {
         /// The number at which the command would stand.
         n: u64,

@@ -1,0 +1,217 @@
+//! What of a command is compared on replay.
+//!
+//! Compared is whatever decides which call gets which result, and what code sees of it: the kind,
+//! the activity's name and service, the digest of its arguments, how it is cancelled, which command
+//! a cancel takes back, and the result of the run.
+//!
+//! Not compared is what only says how the engine carries the call out: timeouts, retry policy, task
+//! queue, headers, and the instant at which a timer is due. The recorded value stands. Raising a
+//! timeout or lengthening a sleep is the most common harmless edit, and must not park every open
+//! run. Sites are not compared, and neither is the text of a failure, which holds line numbers.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::Debug;
+
+use perdure_history::{Command, FailureKind, Payload, ScheduleActivity};
+
+use crate::mismatch::FieldDifference;
+
+/// How a recorded and an asked command relate.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Comparison<'a> {
+    /// The same request.
+    Equal,
+    /// The same request with other bytes: whether they mean the same is for today's types to say.
+    PayloadDiffers(&'a Payload),
+    /// Another request.
+    Differs,
+}
+
+/// Compares without allocating.
+pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<'a> {
+    let equal = match (recorded, asked) {
+        (Command::ScheduleActivity(recorded), Command::ScheduleActivity(asked)) => {
+            if recorded.digest != asked.digest && same_call(recorded, asked) {
+                return Comparison::PayloadDiffers(&recorded.arguments);
+            }
+            recorded.digest == asked.digest && same_call(recorded, asked)
+        }
+        (
+            Command::CancelActivity {
+                command_n: recorded,
+            },
+            Command::CancelActivity { command_n: asked },
+        )
+        | (
+            Command::CancelTimer {
+                command_n: recorded,
+            },
+            Command::CancelTimer { command_n: asked },
+        ) => recorded == asked,
+        (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
+            if recorded != asked {
+                return Comparison::PayloadDiffers(recorded);
+            }
+            true
+        }
+        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
+            sort_of(&recorded.kind) == sort_of(&asked.kind)
+        }
+        (Command::StartTimer { .. }, Command::StartTimer { .. })
+        | (Command::CancelRun { .. }, Command::CancelRun { .. }) => true,
+        _ => false,
+    };
+    if equal {
+        Comparison::Equal
+    } else {
+        Comparison::Differs
+    }
+}
+
+fn same_call(recorded: &ScheduleActivity, asked: &ScheduleActivity) -> bool {
+    recorded.name == asked.name
+        && recorded.service == asked.service
+        && recorded.options.cancellation_type == asked.options.cancellation_type
+}
+
+/// The fields that differ, for people: those that made the mismatch first, then the others.
+pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDifference> {
+    let mut found = Found(Vec::new());
+    match (recorded, asked) {
+        (Command::ScheduleActivity(recorded), Command::ScheduleActivity(asked)) => {
+            activity_differences(&mut found, recorded, asked);
+        }
+        (
+            Command::CancelActivity {
+                command_n: recorded,
+            },
+            Command::CancelActivity { command_n: asked },
+        )
+        | (
+            Command::CancelTimer {
+                command_n: recorded,
+            },
+            Command::CancelTimer { command_n: asked },
+        ) => found.field("command_n", recorded, asked),
+        (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
+            found.text("result", describe(recorded), describe(asked));
+        }
+        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
+            found.text(
+                "failure",
+                sort_of(&recorded.kind).to_string(),
+                sort_of(&asked.kind).to_string(),
+            );
+            found.text("message", recorded.message.clone(), asked.message.clone());
+        }
+        (
+            Command::StartTimer {
+                fire_at: recorded, ..
+            },
+            Command::StartTimer { fire_at: asked, .. },
+        ) => found.field("fire_at", &recorded.as_micros(), &asked.as_micros()),
+        _ => found.text(
+            "kind",
+            kind_of(recorded).to_string(),
+            kind_of(asked).to_string(),
+        ),
+    }
+    found.0
+}
+
+fn activity_differences(found: &mut Found, recorded: &ScheduleActivity, asked: &ScheduleActivity) {
+    found.text("name", recorded.name.to_string(), asked.name.to_string());
+    found.field("service", &recorded.service, &asked.service);
+    if recorded.digest != asked.digest {
+        let text = |call: &ScheduleActivity| {
+            format!(
+                "{} (digest {:032x})",
+                describe(&call.arguments),
+                call.digest.0
+            )
+        };
+        found.text("arguments", text(recorded), text(asked));
+    }
+    let (old, new) = (&recorded.options, &asked.options);
+    found.field(
+        "cancellation_type",
+        &old.cancellation_type,
+        &new.cancellation_type,
+    );
+    found.field("task_queue", &old.task_queue, &new.task_queue);
+    found.field(
+        "schedule_to_start_timeout",
+        &old.schedule_to_start_timeout,
+        &new.schedule_to_start_timeout,
+    );
+    found.field(
+        "start_to_close_timeout",
+        &old.start_to_close_timeout,
+        &new.start_to_close_timeout,
+    );
+    found.field(
+        "schedule_to_close_timeout",
+        &old.schedule_to_close_timeout,
+        &new.schedule_to_close_timeout,
+    );
+    found.field(
+        "heartbeat_timeout",
+        &old.heartbeat_timeout,
+        &new.heartbeat_timeout,
+    );
+    found.field("retry_policy", &old.retry_policy, &new.retry_policy);
+}
+
+/// The command's kind, as the export of a history names it.
+#[must_use]
+pub(crate) fn kind_of(command: &Command) -> &'static str {
+    match command {
+        Command::ScheduleActivity(_) => "schedule_activity",
+        Command::CancelActivity { .. } => "cancel_activity",
+        Command::StartTimer { .. } => "start_timer",
+        Command::CancelTimer { .. } => "cancel_timer",
+        Command::CompleteRun { .. } => "complete_run",
+        Command::FailRun { .. } => "fail_run",
+        Command::CancelRun { .. } => "cancel_run",
+        _ => "unknown",
+    }
+}
+
+/// What of a failure's kind is stable over releases of the code.
+fn sort_of(kind: &FailureKind) -> &str {
+    match kind {
+        FailureKind::Application { type_name, .. } => type_name,
+        FailureKind::Timeout { .. } => "timeout",
+        FailureKind::Cancelled { .. } => "cancelled",
+        FailureKind::Terminated => "terminated",
+        FailureKind::Activity { activity, .. } => activity,
+        FailureKind::WorkerLost => "worker lost",
+        _ => "unknown",
+    }
+}
+
+fn describe(payload: &Payload) -> String {
+    format!("{} bytes", payload.0.len())
+}
+
+struct Found(Vec<FieldDifference>);
+
+impl Found {
+    fn field<T: Debug + PartialEq>(&mut self, field: &'static str, recorded: &T, asked: &T) {
+        if recorded != asked {
+            self.text(field, format!("{recorded:?}"), format!("{asked:?}"));
+        }
+    }
+
+    fn text(&mut self, field: &'static str, recorded: String, asked: String) {
+        if recorded != asked {
+            self.0.push(FieldDifference {
+                field,
+                recorded,
+                asked,
+            });
+        }
+    }
+}
