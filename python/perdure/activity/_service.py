@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NoReturn, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
 
 from perdure.activity._definition import ActivityDefinition, DefinitionDecorator, reference_of
 from perdure.activity._options import ActivityOptionsFields
@@ -53,7 +53,7 @@ class Service:
         *,
         name: str | None = None,
         errors: Sequence[type[ApplicationError]] = (),
-        **options: Unpack[ActivityOptionsFields],
+        **options: Any,
     ) -> Any:
         """Declares one activity of the service by a stub; the stub's body never runs.
 
@@ -66,7 +66,11 @@ class Service:
 
         def decorate(stub: Callable[..., Any]) -> ActivityDefinition[Any, Any]:
             reference = reference_of(
-                stub, name=name, service=self.name, errors=errors, options=options
+                stub,
+                name=name,
+                service=self.name,
+                errors=errors,
+                options=cast("ActivityOptionsFields", options),
             )
             return ActivityDefinition(self._refuse(stub, reference.name), reference)
 
