@@ -146,7 +146,7 @@ pub enum CancellationType {
 }
 
 /// A place in workflow code: shown in a mismatch, never compared.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Site {
     /// The source file, as the interpreter names it.
     pub file: Arc<str>,

@@ -11,7 +11,9 @@ pub struct RunId(pub [u8; 16]);
 
 impl fmt::Display for RunId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 
@@ -25,7 +27,9 @@ impl RunId {
     /// Reads the 32 hexadecimal digits of [`Display`](fmt::Display); dashes are allowed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        uuid::Uuid::try_parse(text).ok().map(|uuid| Self(uuid.into_bytes()))
+        uuid::Uuid::try_parse(text)
+            .ok()
+            .map(|uuid| Self(uuid.into_bytes()))
     }
 }
 
@@ -77,6 +81,12 @@ pub struct IdempotencyKey {
 
 impl fmt::Display for IdempotencyKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}.{:08x}", self.origin, self.n, self.digest.0 >> 96)
+        write!(
+            formatter,
+            "{}.{}.{:08x}",
+            self.origin,
+            self.n,
+            self.digest.0 >> 96
+        )
     }
 }

@@ -8,18 +8,23 @@
 extern crate alloc;
 
 pub mod batch;
+pub mod codec;
 pub mod command;
 pub mod event;
 pub mod failure;
+pub mod history;
 pub mod ids;
 pub mod payload;
 pub mod record;
 pub mod time;
 
-pub use batch::{Batch, BatchError};
-pub use command::{ActivityOptions, CancellationType, Command, RetryPolicy, ScheduleActivity, Site};
+pub use batch::{Batch, BatchEncoder, BatchError, FORMAT_VERSION};
+pub use command::{
+    ActivityOptions, CancellationType, Command, RetryPolicy, ScheduleActivity, Site,
+};
 pub use event::{Event, RunStarted};
 pub use failure::{Failure, FailureKind, RetryState, TimeoutKind};
+pub use history::{HistoryError, HistoryReader, decode_history};
 pub use ids::{IdempotencyKey, MessageId, RunId, TaskId};
 pub use payload::{Digest, Payload};
 pub use record::{Record, RecordBody};

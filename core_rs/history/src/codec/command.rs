@@ -1,0 +1,139 @@
+//! The bodies of commands.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::common::{
+    read_option, read_optional_payload, read_pairs, read_payload, read_string, write_option,
+    write_optional_payload, write_pairs, write_payload,
+};
+use super::failure::{read_failure, write_failure};
+use super::options::{default_options, is_default, read_options, write_options};
+use super::reader::{FieldsReader, Reader};
+use super::site::Sites;
+use super::writer::Fields;
+use super::{kind, writer::Writer};
+use crate::batch::BatchError;
+use crate::command::{Command, ScheduleActivity};
+use crate::payload::{Digest, Payload};
+use crate::time::Timestamp;
+
+pub(crate) fn kind_of(command: &Command) -> u64 {
+    match command {
+        Command::ScheduleActivity(_) => kind::SCHEDULE_ACTIVITY,
+        Command::CancelActivity { .. } => kind::CANCEL_ACTIVITY,
+        Command::StartTimer { .. } => kind::START_TIMER,
+        Command::CancelTimer { .. } => kind::CANCEL_TIMER,
+        Command::CompleteRun { .. } => kind::COMPLETE_RUN,
+        Command::FailRun { .. } => kind::FAIL_RUN,
+        Command::CancelRun { .. } => kind::CANCEL_RUN,
+    }
+}
+
+/// Writes the body of command `n`.
+pub(crate) fn write(writer: &mut Writer, sites: &mut Sites, n: u64, command: &Command) {
+    writer.fields(|fields| match command {
+        Command::ScheduleActivity(activity) => write_activity(fields, sites, n, activity),
+        Command::CancelActivity { command_n } | Command::CancelTimer { command_n } => {
+            fields.required(|writer| writer.unsigned(*command_n));
+        }
+        Command::StartTimer { fire_at, site } => {
+            fields.required(|writer| writer.signed(fire_at.as_micros()));
+            sites.write(fields, n, site);
+        }
+        Command::CompleteRun { result } => {
+            fields.required(|writer| write_payload(writer, result));
+        }
+        Command::FailRun { failure } => {
+            fields.required(|writer| write_failure(writer, failure));
+        }
+        Command::CancelRun { details } => {
+            let payload = details.as_ref();
+            fields.optional(payload.is_none(), |writer| {
+                write_optional_payload(writer, payload)
+            });
+        }
+    });
+}
+
+fn write_activity(fields: &mut Fields<'_>, sites: &mut Sites, n: u64, activity: &ScheduleActivity) {
+    fields.required(|writer| writer.text(&activity.name));
+    fields.required(|writer| write_payload(writer, &activity.arguments));
+    fields.required(|writer| writer.binary(&activity.digest.0.to_be_bytes()));
+    sites.write(fields, n, &activity.site);
+    let service = activity.service.as_ref();
+    fields.optional(service.is_none(), |writer| {
+        write_option(writer, service, |writer, name| writer.text(name));
+    });
+    let options = &activity.options;
+    fields.optional(is_default(options), |writer| write_options(writer, options));
+    let headers = &activity.headers;
+    fields.optional(headers.is_empty(), |writer| {
+        write_pairs(writer, headers, |writer, value: &String| writer.text(value));
+    });
+}
+
+/// Reads the body of a command of `kind`, if that is one.
+pub(crate) fn read(
+    reader: &mut Reader<'_>,
+    sites: &mut Sites,
+    kind: u64,
+) -> Result<Option<Command>, BatchError> {
+    if !(kind::SCHEDULE_ACTIVITY..=kind::CANCEL_RUN).contains(&kind) {
+        return Ok(None);
+    }
+    reader
+        .fields(|fields| {
+            Ok(match kind {
+                kind::SCHEDULE_ACTIVITY => {
+                    Command::ScheduleActivity(Arc::new(read_activity(fields, sites)?))
+                }
+                kind::CANCEL_ACTIVITY => Command::CancelActivity {
+                    command_n: fields.required(Reader::unsigned)?,
+                },
+                kind::START_TIMER => Command::StartTimer {
+                    fire_at: Timestamp::from_micros(fields.required(Reader::signed)?),
+                    site: fields.optional(Arc::default, |reader| sites.read(reader))?,
+                },
+                kind::CANCEL_TIMER => Command::CancelTimer {
+                    command_n: fields.required(Reader::unsigned)?,
+                },
+                kind::COMPLETE_RUN => Command::CompleteRun {
+                    result: fields.required(read_payload)?,
+                },
+                kind::FAIL_RUN => Command::FailRun {
+                    failure: fields.required(read_failure)?,
+                },
+                _ => Command::CancelRun {
+                    details: fields.optional(|| None, read_optional_payload)?,
+                },
+            })
+        })
+        .map(Some)
+}
+
+fn read_activity(
+    fields: &mut FieldsReader<'_, '_>,
+    sites: &mut Sites,
+) -> Result<ScheduleActivity, BatchError> {
+    let name = fields.required(|reader| sites.read_string(reader))?;
+    let arguments: Payload = fields.required(read_payload)?;
+    let digest = Digest(u128::from_be_bytes(fields.required(Reader::binary16)?));
+    let site = fields.optional(Arc::default, |reader| sites.read(reader))?;
+    let service = fields.optional(
+        || None,
+        |reader| read_option(reader, |reader| sites.read_string(reader)),
+    )?;
+    let options = fields.optional(default_options, read_options)?;
+    let headers = fields.optional(Vec::new, |reader| read_pairs(reader, read_string))?;
+    Ok(ScheduleActivity {
+        name,
+        service,
+        arguments,
+        digest,
+        options,
+        site,
+        headers,
+    })
+}

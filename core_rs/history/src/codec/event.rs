@@ -1,0 +1,215 @@
+//! The bodies of events.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::common::{
+    read_optional_duration, read_optional_payload, read_pairs, read_payload, read_string,
+    write_optional_duration, write_optional_payload, write_pairs, write_payload,
+};
+use super::failure::{read_failure, read_retry_state, retry_state_number, write_failure};
+use super::kind;
+use super::reader::{FieldsReader, Reader};
+use super::writer::{Fields, Writer};
+use crate::batch::BatchError;
+use crate::event::{Event, RunStarted};
+use crate::ids::{MessageId, RunId};
+use crate::payload::Payload;
+use crate::time::Timestamp;
+
+pub(crate) fn kind_of(event: &Event) -> u64 {
+    match event {
+        Event::RunStarted(_) => kind::RUN_STARTED,
+        Event::VersionChanged { .. } => kind::VERSION_CHANGED,
+        Event::ActivityCompleted { .. } => kind::ACTIVITY_COMPLETED,
+        Event::ActivityFailed { .. } => kind::ACTIVITY_FAILED,
+        Event::ActivityCancelled { .. } => kind::ACTIVITY_CANCELLED,
+        Event::ActivityAttemptFailed { .. } => kind::ACTIVITY_ATTEMPT_FAILED,
+        Event::TimerFired { .. } => kind::TIMER_FIRED,
+        Event::SignalReceived { .. } => kind::SIGNAL_RECEIVED,
+        Event::CancelRequested { .. } => kind::CANCEL_REQUESTED,
+        Event::RunTerminated { .. } => kind::RUN_TERMINATED,
+        Event::RunTimedOut => kind::RUN_TIMED_OUT,
+    }
+}
+
+pub(crate) fn write(writer: &mut Writer, event: &Event) {
+    writer.fields(|fields| match event {
+        Event::RunStarted(started) => write_started(fields, started),
+        Event::VersionChanged { engine, language } => {
+            fields.required(|writer| writer.text(engine));
+            fields.required(|writer| writer.text(language));
+        }
+        Event::ActivityCompleted {
+            command_n,
+            attempt,
+            result,
+        } => {
+            write_completion(fields, *command_n, *attempt);
+            fields.required(|writer| write_payload(writer, result));
+        }
+        Event::ActivityFailed {
+            command_n,
+            attempt,
+            failure,
+            retry_state,
+        } => {
+            write_completion(fields, *command_n, *attempt);
+            fields.required(|writer| write_failure(writer, failure));
+            fields.required(|writer| writer.unsigned(retry_state_number(*retry_state)));
+        }
+        Event::ActivityCancelled {
+            command_n,
+            attempt,
+            details,
+        } => {
+            write_completion(fields, *command_n, *attempt);
+            let payload = details.as_ref();
+            fields.optional(payload.is_none(), |writer| {
+                write_optional_payload(writer, payload)
+            });
+        }
+        Event::ActivityAttemptFailed {
+            command_n,
+            attempt,
+            failure,
+            next_attempt_at,
+            heartbeat_details,
+        } => {
+            write_completion(fields, *command_n, *attempt);
+            fields.required(|writer| write_failure(writer, failure));
+            fields.required(|writer| writer.signed(next_attempt_at.as_micros()));
+            let payload = heartbeat_details.as_ref();
+            fields.optional(payload.is_none(), |writer| {
+                write_optional_payload(writer, payload)
+            });
+        }
+        Event::TimerFired { command_n } => {
+            fields.required(|writer| writer.unsigned(*command_n));
+        }
+        Event::SignalReceived {
+            message_id,
+            name,
+            arguments,
+        } => {
+            fields.required(|writer| writer.text(&message_id.0));
+            fields.required(|writer| writer.text(name));
+            fields.required(|writer| write_payload(writer, arguments));
+        }
+        Event::CancelRequested { message_id, reason }
+        | Event::RunTerminated { message_id, reason } => {
+            fields.required(|writer| writer.text(&message_id.0));
+            fields.optional(reason.is_empty(), |writer| writer.text(reason));
+        }
+        Event::RunTimedOut => {}
+    });
+}
+
+fn write_completion(fields: &mut Fields<'_>, command_n: u64, attempt: u32) {
+    fields.required(|writer| writer.unsigned(command_n));
+    fields.required(|writer| writer.unsigned(u64::from(attempt)));
+}
+
+fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
+    fields.required(|writer| writer.text(&started.message_id.0));
+    fields.required(|writer| writer.text(&started.namespace));
+    fields.required(|writer| writer.text(&started.workflow_id));
+    fields.required(|writer| writer.text(&started.workflow_type));
+    fields.required(|writer| writer.text(&started.task_queue));
+    fields.required(|writer| write_payload(writer, &started.arguments));
+    fields.required(|writer| writer.unsigned(started.seed));
+    fields.required(|writer| writer.binary(&started.origin.0));
+    let timeout = started.run_timeout;
+    fields.optional(timeout.is_none(), |writer| {
+        write_optional_duration(writer, timeout)
+    });
+    fields.optional(started.memo.is_empty(), |writer| {
+        write_pairs(writer, &started.memo, |writer, value: &Payload| {
+            write_payload(writer, value)
+        });
+    });
+    fields.optional(started.headers.is_empty(), |writer| {
+        write_pairs(writer, &started.headers, |writer, value: &String| {
+            writer.text(value)
+        });
+    });
+}
+
+/// Reads the body of an event of `kind`, if that is one.
+pub(crate) fn read(reader: &mut Reader<'_>, kind: u64) -> Result<Option<Event>, BatchError> {
+    if !(kind::RUN_STARTED..=kind::RUN_TIMED_OUT).contains(&kind) {
+        return Ok(None);
+    }
+    reader.fields(|fields| read_fields(fields, kind)).map(Some)
+}
+
+fn read_fields(fields: &mut FieldsReader<'_, '_>, kind: u64) -> Result<Event, BatchError> {
+    Ok(match kind {
+        kind::RUN_STARTED => Event::RunStarted(Arc::new(read_started(fields)?)),
+        kind::VERSION_CHANGED => Event::VersionChanged {
+            engine: fields.required(read_string)?,
+            language: fields.required(read_string)?,
+        },
+        kind::ACTIVITY_COMPLETED => Event::ActivityCompleted {
+            command_n: fields.required(Reader::unsigned)?,
+            attempt: fields.required(Reader::unsigned32)?,
+            result: fields.required(read_payload)?,
+        },
+        kind::ACTIVITY_FAILED => Event::ActivityFailed {
+            command_n: fields.required(Reader::unsigned)?,
+            attempt: fields.required(Reader::unsigned32)?,
+            failure: fields.required(read_failure)?,
+            retry_state: fields.required(read_retry_state)?,
+        },
+        kind::ACTIVITY_CANCELLED => Event::ActivityCancelled {
+            command_n: fields.required(Reader::unsigned)?,
+            attempt: fields.required(Reader::unsigned32)?,
+            details: fields.optional(|| None, read_optional_payload)?,
+        },
+        kind::ACTIVITY_ATTEMPT_FAILED => Event::ActivityAttemptFailed {
+            command_n: fields.required(Reader::unsigned)?,
+            attempt: fields.required(Reader::unsigned32)?,
+            failure: fields.required(read_failure)?,
+            next_attempt_at: Timestamp::from_micros(fields.required(Reader::signed)?),
+            heartbeat_details: fields.optional(|| None, read_optional_payload)?,
+        },
+        kind::TIMER_FIRED => Event::TimerFired {
+            command_n: fields.required(Reader::unsigned)?,
+        },
+        kind::SIGNAL_RECEIVED => Event::SignalReceived {
+            message_id: fields.required(read_message_id)?,
+            name: fields.required(read_string)?,
+            arguments: fields.required(read_payload)?,
+        },
+        kind::CANCEL_REQUESTED => Event::CancelRequested {
+            message_id: fields.required(read_message_id)?,
+            reason: fields.optional(String::new, read_string)?,
+        },
+        kind::RUN_TERMINATED => Event::RunTerminated {
+            message_id: fields.required(read_message_id)?,
+            reason: fields.optional(String::new, read_string)?,
+        },
+        _ => Event::RunTimedOut,
+    })
+}
+
+fn read_message_id(reader: &mut Reader<'_>) -> Result<MessageId, BatchError> {
+    read_string(reader).map(MessageId)
+}
+
+fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStarted, BatchError> {
+    Ok(RunStarted {
+        message_id: fields.required(read_message_id)?,
+        namespace: fields.required(read_string)?,
+        workflow_id: fields.required(read_string)?,
+        workflow_type: fields.required(read_string)?.into(),
+        task_queue: fields.required(read_string)?,
+        arguments: fields.required(read_payload)?,
+        seed: fields.required(Reader::unsigned)?,
+        origin: RunId(fields.required(Reader::binary16)?),
+        run_timeout: fields.optional(|| None, read_optional_duration)?,
+        memo: fields.optional(Vec::new, |reader| read_pairs(reader, read_payload))?,
+        headers: fields.optional(Vec::new, |reader| read_pairs(reader, read_string))?,
+    })
+}
