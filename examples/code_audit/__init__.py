@@ -1,0 +1,1 @@
+"""Audit a source tree in three languages with one crash-proof workflow."""

@@ -1,0 +1,3 @@
+module perdure.dev/examples/goaudit
+
+go 1.26

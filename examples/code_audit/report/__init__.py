@@ -1,0 +1,1 @@
+"""The report: figures, a JSON file and a page."""
