@@ -1,0 +1,28 @@
+//! The local store: SQLite in WAL mode, one owner, many readers.
+//!
+//! Four files lie side by side: `app.db` (histories, index, visibility), `app.db-inbox` (what other
+//! processes post), `app.db-lock` (who owns the store) and `app.db-socket` (live traffic; this
+//! crate only names it). SQLite adds `-wal` and `-shm` to the first two.
+
+mod append;
+mod checksum;
+mod code;
+mod error;
+mod head;
+mod inbox;
+mod lock;
+mod message;
+mod owner;
+mod paths;
+mod query;
+mod reader;
+mod recover;
+mod retain;
+mod schema;
+mod wal;
+
+pub use inbox::Inbox;
+pub use lock::{Owner, Standby};
+pub use owner::LocalStore;
+pub use paths::StorePaths;
+pub use reader::LocalReader;

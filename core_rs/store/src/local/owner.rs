@@ -1,0 +1,339 @@
+//! The owner of a local store: the one process that writes it.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use perdure_history::{MessageId, RunId, Timestamp};
+use rusqlite::{Connection, OpenFlags, params};
+
+use crate::append::{Append, AppendError, InboxMessage};
+use crate::local::append::{self, GroupWriter};
+use crate::local::error::{self, Failure};
+use crate::local::head::Heads;
+use crate::local::inbox::Posted;
+use crate::local::lock::{OwnerLock, Standby};
+use crate::local::paths::StorePaths;
+use crate::local::schema::{self, Found};
+use crate::local::wal::{self, Wal};
+use crate::local::{message, query, recover, retain};
+use crate::query::{RunFilter, RunSummary};
+use crate::store::{Recovery, Store, StoreError};
+
+/// How long the owner waits for a program that reads the file with a write lock of its own.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every connection of an owner is told.
+const SETTINGS: &str = "
+PRAGMA synchronous = FULL;
+PRAGMA cache_size = -16384;
+PRAGMA temp_store = MEMORY;
+PRAGMA foreign_keys = OFF;
+PRAGMA trusted_schema = OFF;
+PRAGMA cell_size_check = ON;
+";
+
+/// A local store, owned. Dropping it ends the ownership.
+#[derive(Debug)]
+pub struct LocalStore {
+    connection: Connection,
+    posted: RefCell<Posted>,
+    heads: Heads,
+    wal: Wal,
+    epoch: u64,
+    paths: StorePaths,
+    /// Why nothing is written any more, after a sync has failed.
+    stopped: Option<String>,
+    /// Held last and dropped last: whoever takes over finds the files closed.
+    _lock: OwnerLock,
+}
+
+impl LocalStore {
+    /// Opens the store at `path` as its owner, makes it when it is not there, and fences every
+    /// owner before.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] as `standby` asks; another [`StoreError`] when the file is not a
+    /// store that this version can go on with.
+    pub fn open_owner(path: &Path, standby: Standby) -> Result<Self, StoreError> {
+        let paths = StorePaths::new(path)?;
+        schema::look(&paths.database, schema::APPLICATION_ID)?;
+        let mut lock = OwnerLock::take(&paths, standby)?;
+        // Looked at again: an owner before us may have made or changed the file.
+        let found = schema::look(&paths.database, schema::APPLICATION_ID)?;
+        let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
+        let mut connection = Connection::open_with_flags(&paths.database, flags)
+            .map_err(|reason| error::from_sql(&paths.database, &reason))?;
+        let opened = prepare(&mut connection, found);
+        let (wal, epoch) = opened
+            .map_err(|failure| error::from_failure(&connection, &paths.database, &failure))?;
+        wal::preallocate(&paths.database);
+        let posted = Posted::open(&paths.inbox)?;
+        lock.announce(epoch, &paths.socket)?;
+        Ok(Self {
+            connection,
+            posted: RefCell::new(posted),
+            heads: Heads::default(),
+            wal,
+            epoch,
+            paths,
+            stopped: None,
+            _lock: lock,
+        })
+    }
+
+    /// The files of this store.
+    #[must_use]
+    pub fn paths(&self) -> &StorePaths {
+        &self.paths
+    }
+
+    /// Runs `work` as one transaction with one sync, and checkpoints when it is time to.
+    fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut GroupWriter<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let connection = &self.connection;
+        let posted = &self.posted;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let result = (|| {
+            let mut writer = GroupWriter {
+                connection,
+                heads: &mut self.heads,
+                epoch: self.epoch,
+                found_epoch: append::epoch(connection)?,
+                after_posted: posted.borrow().last_receipt()?,
+                is_posted: &|run, id| posted.borrow().contains(run, id),
+            };
+            let result = work(&mut writer)?;
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(result)
+        })();
+        if result.is_err() {
+            self.heads.clear();
+            if !connection.is_autocommit() {
+                // The transaction is void either way; what failed first is what is told.
+                drop(connection.execute_batch("ROLLBACK"));
+            }
+        }
+        result
+    }
+
+    /// After a commit: the copying of the log into the database, which may fail on its own.
+    fn checkpoint(&mut self) -> Result<(), StoreError> {
+        match self.wal.checkpoint_when_long(&self.connection) {
+            Ok(_) => Ok(()),
+            Err(failure) => match self.failed(&failure) {
+                stopped @ StoreError::Stopped { .. } => Err(stopped),
+                // The log still holds everything: tried again after a later commit.
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure) -> StoreError {
+        let error = error::from_failure(&self.connection, &self.paths.database, failure);
+        if let StoreError::Stopped { reason, .. } = &error {
+            self.stopped = Some(reason.clone());
+        }
+        error
+    }
+
+    fn check_going(&self) -> Result<(), StoreError> {
+        match &self.stopped {
+            None => Ok(()),
+            Some(reason) => Err(StoreError::Stopped {
+                path: self.paths.database.display().to_string(),
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    fn say<T>(&self, outcome: Result<T, Failure>) -> Result<T, StoreError> {
+        outcome.map_err(|failure| {
+            error::from_failure(&self.connection, &self.paths.database, &failure)
+        })
+    }
+
+    fn write_group(
+        &mut self,
+        group: &[Append],
+    ) -> Result<Vec<Result<(), AppendError>>, StoreError> {
+        let written =
+            self.transact(|writer| group.iter().map(|append| writer.write(append)).collect());
+        let failure = match written {
+            Ok(results) => return Ok(results),
+            Err(failure) => failure,
+        };
+        match self.failed(&failure) {
+            StoreError::Stopped { reason, .. } => {
+                let error = AppendError::SyncFailed { reason };
+                Ok(group.iter().map(|_| Err(error.clone())).collect())
+            }
+            StoreError::NoSpace { .. } => match group {
+                [_] => Ok(vec![Err(AppendError::NoSpace)]),
+                // One large entry must not keep the small ones out.
+                group => group
+                    .iter()
+                    .map(|append| self.write_alone(append))
+                    .collect(),
+            },
+            StoreError::Io { .. } => {
+                let unknown = |append: &Append| AppendError::Ambiguous { run: append.run };
+                Ok(group.iter().map(|append| Err(unknown(append))).collect())
+            }
+            error => Err(error),
+        }
+    }
+
+    fn write_alone(&mut self, append: &Append) -> Result<Result<(), AppendError>, StoreError> {
+        let mut results = self.write_group(std::slice::from_ref(append))?;
+        Ok(results.pop().unwrap_or(Ok(())))
+    }
+
+    /// Both inboxes in one order of receipt, without what was consumed.
+    fn messages(&self) -> Result<Vec<InboxMessage>, Failure> {
+        let mut posted = self.posted.borrow_mut();
+        let mut rows: Vec<((i64, i64), InboxMessage)> = Vec::new();
+        for (receipt, message) in posted.read()? {
+            if query::is_known(&self.connection, message.run.as_ref(), &message.message_id)? {
+                posted.finish(message.run, &message.message_id);
+            } else {
+                rows.push(((receipt, 0), message));
+            }
+        }
+        let mut statement = self.connection.prepare_cached(
+            "SELECT after_posted, receipt, run, message_id, received_at, body, checksum
+             FROM inbox ORDER BY after_posted, receipt",
+        )?;
+        let mut own = statement.query([])?;
+        while let Some(row) = own.next()? {
+            rows.push(((row.get(0)?, row.get(1)?), message::read(row, 2)?));
+        }
+        rows.sort_by_key(|(receipt, _)| *receipt);
+        let mut seen = HashSet::new();
+        rows.retain(|(_, message)| seen.insert((message.run, message.message_id.clone())));
+        Ok(rows.into_iter().map(|(_, message)| message).collect())
+    }
+}
+
+/// Makes a connection ready to write: the tables, the log, the checks, and a higher epoch.
+fn prepare(connection: &mut Connection, found: Found) -> Result<(Wal, u64), Failure> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if found == Found::Nothing {
+        schema::create(connection, schema::APPLICATION_ID, schema::TABLES)?;
+    }
+    schema::verify(connection, schema::APPLICATION_ID)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.execute_batch(SETTINGS)?;
+    let wal = Wal::watch(connection)?;
+    // What an owner before could not sync may be seen here without being on the disk. Copied now
+    // and synced, it is, before anything is built on it.
+    wal.checkpoint(connection)?;
+    schema::check(connection)?;
+    let epoch = raise_epoch(connection)?;
+    Ok((wal, epoch))
+}
+
+fn raise_epoch(connection: &Connection) -> Result<u64, Failure> {
+    let epoch = append::epoch(connection)? + 1;
+    connection.execute(
+        "UPDATE owner SET epoch = ?1 WHERE id = 1",
+        params![epoch.cast_signed()],
+    )?;
+    Ok(epoch)
+}
+
+impl Store for LocalStore {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn append(&mut self, group: &[Append]) -> Result<Vec<Result<(), AppendError>>, StoreError> {
+        self.check_going()?;
+        if group.is_empty() {
+            return Ok(Vec::new());
+        }
+        let results = self.write_group(group)?;
+        let posted = self.posted.get_mut();
+        for (append, result) in group.iter().zip(&results) {
+            if result.is_ok() {
+                if let Some(new) = &append.create {
+                    posted.finish(None, &new.message_id);
+                }
+                for id in &append.consumed_message_ids {
+                    posted.finish(Some(append.run), id);
+                }
+            }
+        }
+        posted.sweep();
+        // The group is durable: a checkpoint that fails is told at the next call.
+        drop(self.checkpoint());
+        Ok(results)
+    }
+
+    fn read(&self, run: RunId, from_n: u64) -> Result<Vec<Bytes>, StoreError> {
+        self.say(query::read(&self.connection, run, from_n))
+    }
+
+    fn recover(&self) -> Result<Recovery, StoreError> {
+        let runs = self.say(recover::open_runs(&self.connection))?;
+        let inbox = self.say(self.messages())?;
+        Ok(Recovery { runs, inbox })
+    }
+
+    fn post(&mut self, message: &InboxMessage) -> Result<bool, StoreError> {
+        self.check_going()?;
+        let posted = self.transact(|writer| writer.put_message(message));
+        let posted = posted.map_err(|failure| self.failed(&failure))?;
+        self.checkpoint()?;
+        Ok(posted)
+    }
+
+    fn inbox(&self, after: Option<&MessageId>) -> Result<Vec<InboxMessage>, StoreError> {
+        let mut messages = self.say(self.messages())?;
+        let position = after.and_then(|after| messages.iter().position(|m| m.message_id == *after));
+        if let Some(position) = position {
+            messages.drain(..=position);
+        }
+        Ok(messages)
+    }
+
+    fn discard(&mut self, run: Option<RunId>, message_id: &MessageId) -> Result<bool, StoreError> {
+        self.check_going()?;
+        let deleted = self.transact(|writer| {
+            Ok(writer
+                .connection
+                .prepare_cached("DELETE FROM inbox WHERE run = ?1 AND message_id = ?2")?
+                .execute(params![message::run_column(run.as_ref()), message_id.0])?)
+        });
+        let deleted = deleted.map_err(|failure| self.failed(&failure))?;
+        let posted = self.posted.get_mut();
+        let finished = posted.finish(run, message_id);
+        posted.sweep();
+        Ok(deleted > 0 || finished)
+    }
+
+    fn describe(&self, run: RunId) -> Result<Option<RunSummary>, StoreError> {
+        self.say(query::describe(&self.connection, run))
+    }
+
+    fn list(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
+        self.say(query::list(&self.connection, filter))
+    }
+
+    fn retain(&mut self, closed_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.check_going()?;
+        let gone = self.transact(|writer| {
+            let gone = retain::retain(writer.connection, closed_before, limit)?;
+            writer.heads.clear();
+            Ok(gone.len())
+        });
+        let gone = gone.map_err(|failure| self.failed(&failure))?;
+        self.checkpoint()?;
+        Ok(gone)
+    }
+}

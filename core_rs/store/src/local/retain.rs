@@ -1,0 +1,66 @@
+//! Deleting closed runs when nobody needs them any more.
+
+use perdure_history::{RunId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::local::error::Failure;
+use crate::local::{head, message};
+
+/// Deletes runs closed before `closed_before`, oldest first, and gives their ids.
+pub(crate) fn retain(
+    connection: &Connection,
+    closed_before: Timestamp,
+    limit: usize,
+) -> Result<Vec<RunId>, Failure> {
+    let old = old_runs(connection, closed_before, limit)?;
+    for run in &old {
+        delete(connection, *run)?;
+    }
+    Ok(old)
+}
+
+fn old_runs(
+    connection: &Connection,
+    closed_before: Timestamp,
+    limit: usize,
+) -> Result<Vec<RunId>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT run FROM runs WHERE closed_at IS NOT NULL AND closed_at < ?1
+         ORDER BY closed_at, run LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![closed_before.as_micros(), limit])?;
+    let mut old = Vec::new();
+    while let Some(row) = rows.next()? {
+        old.push(message::to_run(&row.get::<_, Vec<u8>>(0)?)?);
+    }
+    Ok(old)
+}
+
+fn delete(connection: &Connection, run: RunId) -> Result<(), Failure> {
+    let Some(head) = head::load(connection, run)? else {
+        return Ok(());
+    };
+    let mut at = head.last_batch;
+    while at != 0 {
+        let before: Option<i64> = connection
+            .prepare_cached("SELECT batch_before FROM batches WHERE batch = ?1 AND run_key = ?2")?
+            .query_row(params![at, head.run_key], |row| row.get(0))
+            .optional()?;
+        connection
+            .prepare_cached("DELETE FROM batches WHERE batch = ?1 AND run_key = ?2")?
+            .execute(params![at, head.run_key])?;
+        // A damaged chain must not keep a run for ever: what cannot be followed is left behind.
+        at = before.filter(|before| *before < at).unwrap_or(0);
+    }
+    connection
+        .prepare_cached("DELETE FROM consumed WHERE run_key = ?1")?
+        .execute(params![head.run_key])?;
+    connection
+        .prepare_cached("DELETE FROM inbox WHERE run = ?1")?
+        .execute(params![run.0])?;
+    connection
+        .prepare_cached("DELETE FROM runs WHERE run_key = ?1")?
+        .execute(params![head.run_key])?;
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! The tables, and whether a file holds them.
+//!
+//! What a turn writes lies close together, so that a commit writes few pages: batches of all runs
+//! follow each other in log order, each with the place of its run's batch before, and a run's head
+//! lies beside what it has outstanding.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::local::error::{self, Failure};
+use crate::store::StoreError;
+
+/// The format written by this version.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Marks a file as a Perdure store: `PRDR`.
+pub(crate) const APPLICATION_ID: u32 = 0x5052_4452;
+
+/// Marks a file as the inbox of one: `PRDI`.
+pub(crate) const INBOX_APPLICATION_ID: u32 = 0x5052_4449;
+
+/// The tables of `app.db`.
+pub(crate) const TABLES: &str = "
+CREATE TABLE owner (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch INTEGER NOT NULL
+);
+INSERT INTO owner (id, epoch) VALUES (1, 0);
+-- One row a run. What does not change is under the first checksum, the rest under the second.
+-- While a run is open, its last_n and last_batch lie in its head and are zero here.
+CREATE TABLE runs (
+    run_key INTEGER PRIMARY KEY,
+    run BLOB NOT NULL,
+    namespace TEXT NOT NULL,
+    workflow_id TEXT NOT NULL,
+    workflow_type TEXT NOT NULL,
+    task_queue TEXT NOT NULL,
+    start_digest BLOB NOT NULL,
+    started_at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    status_detail BLOB NOT NULL,
+    closed_at INTEGER,
+    last_n INTEGER NOT NULL,
+    last_batch INTEGER NOT NULL,
+    status_checksum INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX runs_by_run ON runs (run);
+CREATE UNIQUE INDEX runs_by_start ON runs (start_digest);
+CREATE INDEX runs_by_workflow ON runs (namespace, workflow_id, run_key);
+CREATE INDEX runs_by_close ON runs (closed_at, run) WHERE closed_at IS NOT NULL;
+-- Open runs: the head of a run has command_n 0, what it has outstanding follows.
+CREATE TABLE live (
+    run_key INTEGER NOT NULL,
+    command_n INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    due_at INTEGER,
+    last_n INTEGER,
+    last_batch INTEGER,
+    state BLOB,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (run_key, command_n)
+) WITHOUT ROWID;
+CREATE TABLE batches (
+    batch INTEGER PRIMARY KEY,
+    run_key INTEGER NOT NULL,
+    last_n INTEGER NOT NULL,
+    batch_before INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+-- The ids that a run has consumed, as 128-bit digests.
+CREATE TABLE consumed (
+    run_key INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (run_key, digest)
+) WITHOUT ROWID;
+-- Messages that came through the owner. A start has an empty run. `after_posted` is the last row
+-- of the posted inbox when this one came, so that both inboxes have one order of receipt.
+CREATE TABLE inbox (
+    receipt INTEGER PRIMARY KEY,
+    after_posted INTEGER NOT NULL,
+    run BLOB NOT NULL,
+    message_id TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX inbox_by_id ON inbox (run, message_id);
+";
+
+/// The table of `app.db-inbox`. Its numbers are never used again, so that they order receipts.
+pub(crate) const INBOX_TABLES: &str = "
+CREATE TABLE posted (
+    receipt INTEGER PRIMARY KEY AUTOINCREMENT,
+    run BLOB NOT NULL,
+    message_id TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX posted_by_id ON posted (run, message_id);
+";
+
+/// What the first 100 bytes of a file say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// There is no file, or an empty one: a store can be made here.
+    Nothing,
+    /// A store of this format.
+    Store,
+}
+
+/// Looks at a file's header without SQLite, which would take any database for ours.
+pub(crate) fn look(path: &Path, application_id: u32) -> Result<Found, StoreError> {
+    let mut header = Vec::with_capacity(100);
+    match File::open(path) {
+        Ok(file) => file
+            .take(100)
+            .read_to_end(&mut header)
+            .map_err(|reason| error::from_io(path, &reason))?,
+        Err(reason) if reason.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(reason) => return Err(error::from_io(path, &reason)),
+    };
+    if header.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    let name = || path.display().to_string();
+    let big_endian = |at: usize| {
+        let bytes = header.get(at..at + 4)?;
+        Some(u32::from_be_bytes(bytes.try_into().ok()?))
+    };
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(StoreError::NotAStore { path: name() });
+    }
+    let (Some(format), Some(found_id)) = (big_endian(60), big_endian(68)) else {
+        return Err(StoreError::Damaged {
+            path: name(),
+            reason: format!("the header ends after {} bytes", header.len()),
+        });
+    };
+    if found_id == 0 && format == 0 {
+        // An owner was killed while it made the tables, or SQLite made the file and nothing else.
+        return Ok(Found::Nothing);
+    }
+    if found_id != application_id {
+        return Err(StoreError::NotAStore { path: name() });
+    }
+    if format > FORMAT {
+        return Err(StoreError::NewerFormat {
+            path: name(),
+            found: format,
+            supported: FORMAT,
+        });
+    }
+    Ok(Found::Store)
+}
+
+/// Makes the tables, all or none, unless another process has just made them.
+pub(crate) fn create(
+    connection: &Connection,
+    application_id: u32,
+    tables: &str,
+) -> Result<(), Failure> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let create = || -> Result<(), Failure> {
+        if number(connection, "application_id")? == application_id {
+            return Ok(());
+        }
+        let others: u32 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if others > 0 {
+            return Err(not_a_store(connection));
+        }
+        connection.pragma_update(None, "application_id", application_id)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        connection.execute_batch(tables)?;
+        Ok(())
+    };
+    let created = create();
+    let end = if created.is_ok() {
+        "COMMIT"
+    } else {
+        "ROLLBACK"
+    };
+    created.and(connection.execute_batch(end).map_err(Failure::from))
+}
+
+/// Asks SQLite what the header says, after it has recovered the file.
+pub(crate) fn verify(connection: &Connection, application_id: u32) -> Result<(), Failure> {
+    if number(connection, "application_id")? != application_id {
+        return Err(not_a_store(connection));
+    }
+    let found = number(connection, "user_version")?;
+    if found > FORMAT {
+        let path = connection.path().unwrap_or_default().to_owned();
+        return Err(Failure::Store(StoreError::NewerFormat {
+            path,
+            found,
+            supported: FORMAT,
+        }));
+    }
+    Ok(())
+}
+
+fn not_a_store(connection: &Connection) -> Failure {
+    let path = connection.path().unwrap_or_default().to_owned();
+    Failure::Store(StoreError::NotAStore { path })
+}
+
+fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, pragma, |row| row.get(0))
+}
+
+/// Looks for damage where a restart reads: what is open, and who owned it last. This costs what is
+/// outstanding, not what is stored; the rest is checked row by row as it is read.
+pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
+    for table in ["owner", "live", "inbox"] {
+        let found: String =
+            connection.query_row(&format!("PRAGMA quick_check({table})"), [], |row| {
+                row.get(0)
+            })?;
+        if found != "ok" {
+            return Err(Failure::Damaged(format!("{table}: {found}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! A start makes one run however often it is sent, and an id has one open run.
+
+use crate::append::AppendError;
+use crate::store::Store;
+use crate::validation::Subject;
+use crate::validation::fixture::{WriteOne, close, create, id, message, run, waiting};
+
+/// Checks the promise.
+pub fn check(subject: &mut impl Subject) {
+    a_repeated_start_finds_its_run(subject);
+    an_id_has_one_open_run(subject);
+    a_start_leaves_the_inbox(subject);
+}
+
+fn a_repeated_start_finds_its_run(subject: &mut impl Subject) {
+    let mut store = subject.fresh();
+    store.write(create(&store, 1)).unwrap();
+    let again = Err(AppendError::AlreadyStarted { run: run(1) });
+    assert_eq!(store.write(create(&store, 1)), again);
+    let other_run = crate::Append {
+        run: run(2),
+        ..create(&store, 1)
+    };
+    assert_eq!(store.write(other_run.clone()), again);
+    store.write(close(&store, 1, 2, 9)).unwrap();
+    let mut store = subject.reopen(store);
+    let other_run = crate::Append {
+        epoch: store.epoch(),
+        ..other_run
+    };
+    assert_eq!(
+        store.write(other_run),
+        again,
+        "also after the run has closed"
+    );
+    let same_run = crate::Append {
+        create: create(&store, 3).create,
+        ..create(&store, 1)
+    };
+    let refused = store.write(same_run);
+    assert!(
+        matches!(refused, Err(AppendError::Fenced { found_n: 3, .. })),
+        "{refused:?}"
+    );
+}
+
+fn an_id_has_one_open_run(subject: &mut impl Subject) {
+    let mut store = subject.fresh();
+    store.write(create(&store, 1)).unwrap();
+    let same_id = |store: &_, number: u32, namespace: &str| {
+        let mut append = create(store, number);
+        let new = append.create.as_mut().unwrap();
+        new.workflow_id = "workflow-1".to_owned();
+        new.namespace = namespace.to_owned();
+        append
+    };
+    let open = AppendError::AlreadyOpen {
+        workflow_id: "workflow-1".to_owned(),
+        open_run: run(1),
+    };
+    assert_eq!(
+        store.write(same_id(&store, 2, "default")),
+        Err(open.clone())
+    );
+    store.write(same_id(&store, 3, "other")).unwrap();
+    store.write(close(&store, 1, 2, 9)).unwrap();
+    store.write(same_id(&store, 4, "default")).unwrap();
+    let open = AppendError::AlreadyOpen {
+        workflow_id: "workflow-1".to_owned(),
+        open_run: run(4),
+    };
+    let mut store = subject.reopen(store);
+    assert_eq!(store.write(same_id(&store, 5, "default")), Err(open));
+    assert_eq!(store.describe(run(2)).unwrap(), None);
+}
+
+fn a_start_leaves_the_inbox(subject: &mut impl Subject) {
+    let mut store = subject.fresh();
+    assert!(store.post(&message(None, "start-1")).unwrap());
+    assert!(store.post(&message(None, "start-2")).unwrap());
+    store.write(create(&store, 1)).unwrap();
+    assert_eq!(waiting(&store), ["start-2"]);
+    assert!(
+        !store.post(&message(None, "start-1")).unwrap(),
+        "its run exists"
+    );
+    assert!(store.discard(None, &id("start-2")).unwrap());
+    assert!(!store.discard(None, &id("start-2")).unwrap());
+    let store = subject.reopen(store);
+    assert_eq!(waiting(&store), [] as [&str; 0]);
+}
