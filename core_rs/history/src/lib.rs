@@ -16,6 +16,8 @@ pub mod history;
 pub mod ids;
 pub mod payload;
 pub mod record;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;
 
 pub use batch::{Batch, BatchEncoder, BatchError, FORMAT_VERSION};
