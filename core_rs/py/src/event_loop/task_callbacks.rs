@@ -1,0 +1,96 @@
+//! What is known of CPython's C `Task`: how its callbacks look, and how to make one.
+
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::loop_core::LoopCore;
+
+/// The type of the callback that is a task's first step.
+static STEP_TYPE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
+/// The C definition behind the callback that wakes a task.
+static WAKEUP: AtomicPtr<ffi::PyMethodDef> = AtomicPtr::new(null_mut());
+
+/// Whether C code alone can have scheduled this, so that nobody looks at the handle.
+pub(crate) fn is_one(callback: &Bound<'_, PyAny>) -> bool {
+    let kind = callback.get_type_ptr();
+    if kind == STEP_TYPE.load(Ordering::Relaxed) {
+        return true;
+    }
+    definition(callback).is_some_and(|found| found == WAKEUP.load(Ordering::Relaxed))
+}
+
+fn definition(callback: &Bound<'_, PyAny>) -> Option<*mut ffi::PyMethodDef> {
+    // SAFETY: PyCFunction_CheckExact reads the type of a live object.
+    if unsafe { ffi::PyCFunction_CheckExact(callback.as_ptr()) } == 0 {
+        return None;
+    }
+    let function: *mut ffi::PyCFunctionObject = callback.as_ptr().cast();
+    // SAFETY: the type is exactly that of C functions, whose layout this is.
+    Some(unsafe { (*function).m_ml })
+}
+
+/// Learns the two callbacks from a task that somebody stepped on a loop of his own.
+#[pyfunction]
+fn learn_task_callbacks(step: &Bound<'_, PyAny>, wakeup: &Bound<'_, PyAny>) -> bool {
+    let Some(definition) = definition(wakeup) else {
+        return false;
+    };
+    // The type of a C extension that stays loaded as long as the process.
+    let step_type = step.get_type().into_ptr();
+    STEP_TYPE.store(step_type.cast(), Ordering::Relaxed);
+    WAKEUP.store(definition, Ordering::Relaxed);
+    true
+}
+
+/// `asyncio.Future(loop=core)`, without a Python frame.
+pub(crate) fn new_future<'py>(core: &Bound<'py, LoopCore>) -> PyResult<Bound<'py, PyAny>> {
+    static FUTURE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static NAMES: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
+    let py = core.py();
+    let class = FUTURE.import(py, "asyncio", "Future")?;
+    let names = NAMES.get_or_try_init(py, || {
+        Ok::<_, PyErr>(PyTuple::new(py, [pyo3::intern!(py, "loop")])?.unbind())
+    })?;
+    let arguments = [null_mut(), core.as_ptr()];
+    // SAFETY: the thread is attached, the arguments are borrowed from live references, and the
+    // slot before them may be overwritten. The result is owned, or an error.
+    unsafe {
+        Bound::from_owned_ptr_or_err(
+            py,
+            ffi::PyObject_Vectorcall(
+                class.as_ptr(),
+                arguments.as_ptr().add(1),
+                ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+                names.as_ptr(),
+            ),
+        )
+    }
+}
+
+/// `asyncio.Task(coro, loop=core, name=name, **options)`.
+pub(crate) fn new_task<'py>(
+    core: &Bound<'py, LoopCore>,
+    coro: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyAny>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    static TASK: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = core.py();
+    let keywords = match options {
+        Some(options) => options.clone(),
+        None => PyDict::new(py),
+    };
+    keywords.set_item(pyo3::intern!(py, "loop"), core)?;
+    keywords.set_item(pyo3::intern!(py, "name"), name)?;
+    TASK.import(py, "asyncio", "Task")?
+        .call((coro,), Some(&keywords))
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(learn_task_callbacks, module)?)
+}

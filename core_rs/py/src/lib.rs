@@ -1,0 +1,21 @@
+//! `perdure._core._native`: the one place where Python meets the engine. Each module registers its
+//! own classes and functions; nothing here decides anything.
+
+use pyo3::prelude::*;
+
+mod clock;
+mod convert;
+mod current;
+mod event_loop;
+mod failure;
+mod guard;
+
+#[pymodule(gil_used = true)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    current::register(module)?;
+    event_loop::register(module)?;
+    clock::register(module)?;
+    convert::register(module)?;
+    failure::register(module)?;
+    guard::register(module)
+}

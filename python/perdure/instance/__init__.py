@@ -1,0 +1,1 @@
+"""One workflow run on its own deterministic asyncio loop."""

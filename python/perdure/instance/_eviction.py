@@ -1,0 +1,86 @@
+"""The end of a run in this process: its coroutines are closed and nothing of it remains."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perdure.instance._loop import WorkflowLoop
+
+__all__ = ["evict", "leaked_coroutines"]
+
+logger = logging.getLogger("perdure.workflow")
+
+CLOSE_ATTEMPTS_MAX = 8
+"""How many awaits in `finally` blocks a coroutine may make before it counts as resisting."""
+
+_leaked: list[Any] = []
+
+
+def leaked_coroutines() -> int:
+    """How many coroutines of this process resisted being closed."""
+    return len(_leaked)
+
+
+def evict(loop: WorkflowLoop) -> int:
+    """Closes a run's tasks, the newest first, with the run marked dead.
+
+    Its `finally` blocks run, but every workflow verb in them raises `RunEvicted`, nothing is
+    logged, and no command is issued. Gives the number of coroutines that resisted: they are kept
+    alive for ever, since the collector would only wake them again.
+
+    Only committed state may be evicted.
+    """
+    tasks = loop.tasks()
+    loop.kill()
+    resisting: list[Any] = loop.inside(_close, tasks)
+    loop.release()
+    vars(loop).clear()
+    if resisting:
+        if not _leaked:
+            logger.warning(
+                "a workflow coroutine caught everything and would not end when its run left the "
+                "cache; it stays in memory: %r. Let RunEvicted and GeneratorExit pass. Further "
+                "ones are counted in silence.",
+                resisting[0],
+            )
+        _leaked.extend(resisting)
+    return len(resisting)
+
+
+def _close(tasks: list[Any]) -> list[Any]:
+    resisting: list[Any] = []
+    for task in reversed(tasks):
+        if task.done():
+            continue
+        coroutine = task.get_coro()
+        if coroutine is not None and not _close_coroutine(coroutine):
+            resisting.append(coroutine)
+        _unlink(task)
+    return resisting
+
+
+def _close_coroutine(coroutine: Any) -> bool:
+    """Whether it ended. Whatever it raises on its way out is nobody's business any more."""
+    for _ in range(CLOSE_ATTEMPTS_MAX):
+        try:
+            coroutine.close()
+        except RuntimeError as error:
+            if "ignored GeneratorExit" in str(error):
+                continue
+            return True
+        except BaseException:  # noqa: BLE001 - RunEvicted as a rule, anything by user code
+            return True
+        else:
+            return True
+    return False
+
+
+def _unlink(task: Any) -> None:
+    """Breaks the cycles between a task, what it waits for and what waits for it."""
+    task._log_destroy_pending = False
+    for future in (task, task._fut_waiter):
+        if future is not None:
+            for callback, _context in list(future._callbacks or ()):
+                future.remove_done_callback(callback)

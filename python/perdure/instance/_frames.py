@@ -1,0 +1,65 @@
+"""Whose code is asking: the nearest function that belongs neither to Perdure nor to the stdlib."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["Site", "is_user_file", "user_frame", "user_site"]
+
+
+class Site(NamedTuple):
+    """A place in user code."""
+
+    file: str
+    line: int
+    function: str
+
+
+def _library_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple(sorted({f"{paths['stdlib']}/", f"{paths['platstdlib']}/"}))
+
+
+def _package_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple(sorted({f"{paths['purelib']}/", f"{paths['platlib']}/"}))
+
+
+_STANDARD_LIBRARY = _library_folders()
+_INSTALLED_PACKAGES = _package_folders()
+_PERDURE = f"{Path(__file__).parent.parent}/"
+_known_files: dict[str, bool] = {}
+
+
+def is_user_file(file: str) -> bool:
+    """Whether code of this file is neither Perdure's nor the standard library's."""
+    known = _known_files.get(file)
+    if known is None:
+        inside_library = file.startswith(_STANDARD_LIBRARY) and not file.startswith(
+            _INSTALLED_PACKAGES
+        )
+        known = not (file.startswith(("<frozen ", _PERDURE)) or inside_library)
+        _known_files[file] = known
+    return known
+
+
+def user_frame() -> FrameType | None:
+    """The nearest frame of user code above the caller; None when there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def user_site() -> Site:
+    """Where the nearest user code is now; empty when there is none."""
+    frame = user_frame()
+    if frame is None:
+        return Site("", 0, "")
+    return Site(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
