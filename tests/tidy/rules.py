@@ -1,6 +1,13 @@
 """Every house measure by its name."""
 
-from tests.tidy import brace_rules, layout_rules, python_rules, rust_rules, text_rules
+from tests.tidy import (
+    brace_rules,
+    layout_rules,
+    python_rules,
+    rust_rules,
+    text_rules,
+    word_rules,
+)
 from tests.tidy.tree import Rule
 
 RULES: dict[str, Rule] = {
@@ -27,5 +34,6 @@ RULES: dict[str, Rule] = {
         layout_rules.dead_typescript,
         layout_rules.sleeping_tests,
         layout_rules.asserting_tests,
+        word_rules.whole_words,
     )
 }

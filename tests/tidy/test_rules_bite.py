@@ -156,6 +156,10 @@ SAMPLES = [
         "async def test_a() -> None:\n    await asyncio.sleep(1)\n",
         "@workflow.defn\nasync def nap() -> None:\n    await asyncio.sleep(86400)\n",
     ),
+    Sample("whole_words", "a.py", "def f(ctx: int) -> None: ...\n", "def f(context): ...\n"),
+    Sample("whole_words", "a.rs", "let msg_count = 1;\n", "let count = msg_count();\n"),
+    Sample("whole_words", "b.rs", "fn f(buf: &[u8]) {}\n", "fn f(buffer: &[u8]) {}\n"),
+    Sample("whole_words", "a.ts", "const reqId = 1;\n", "const requestId = 1;\n"),
     Sample(
         "asserting_tests",
         "tests/test_a.py",
