@@ -155,7 +155,7 @@ def sleeping_tests(tree: Tree) -> Iterator[Finding]:
     patterns = {
         ".rs": r"\bthread::sleep\(",
         ".go": r"\btime\.Sleep\(",
-        ".ts": r"\bsetTimeout\(|\bsetTimeout as\b|timers/promises",
+        ".ts": r"\bsetTimeout\(\s*\w+\s*,|timers/promises",
     }
     for suffix, pattern in patterns.items():
         for path in filter(_waits, tree.paths(suffix)):
