@@ -1,4 +1,5 @@
-//! A batch is what one turn wrote: `[version, run, first_n, prev_hash, epoch, flags, records, crc]`.
+//! A batch is what one turn wrote:
+//! `[version, run, first_n, prev_hash, epoch, flags, records, crc]`.
 
 use alloc::vec::Vec;
 
@@ -70,7 +71,10 @@ pub enum BatchError {
         supported: u64,
     },
     /// A newer engine wrote a record of a kind that this one does not have.
-    #[error("record {n} has kind {kind} ({}), which needs a newer engine", .name.unwrap_or("unnamed"))]
+    #[error(
+        "record {n} has kind {kind} ({}): it needs a newer engine",
+        .name.unwrap_or("unnamed")
+    )]
     UnknownKind {
         /// The record.
         n: u64,
@@ -197,7 +201,8 @@ impl Batch {
         BatchEncoder::new().encode(self)
     }
 
-    /// Reads a batch that is complete in itself; others need a [`HistoryReader`](crate::HistoryReader).
+    /// Reads a batch that is complete in itself; others need a
+    /// [`HistoryReader`](crate::HistoryReader).
     ///
     /// # Errors
     /// Whatever is wrong with the bytes; nothing is guessed.

@@ -1,4 +1,10 @@
 //! What the stored form of a batch promises, on examples that can be read.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use std::sync::Arc;
 

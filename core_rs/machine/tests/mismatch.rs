@@ -1,4 +1,10 @@
 //! What replay notices, and what it lets pass.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod support;
 

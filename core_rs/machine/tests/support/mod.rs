@@ -1,5 +1,10 @@
 //! A workflow in miniature and a host that steps it, for tests of the machine.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses its part"
+)]
 
 use std::collections::VecDeque;
 
