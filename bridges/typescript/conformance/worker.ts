@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ActivityContext, ApplicationError, CancelledError, service } from "perdure";
+
+class ParseError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ParseError";
+  }
+}
+
+/** The service against which every language is tested with the same cases. */
+const conformance = service("conformance", { concurrency: 64 });
+
+conformance.activity("echo", (value: unknown) => value);
+
+/** Everything that was sent, and what the context knows. */
+conformance.activity("describe", (...parameters: unknown[]) => {
+  const context = parameters.pop() as ActivityContext;
+  return {
+    arguments: parameters,
+    task: context.task,
+    activity: context.activity,
+    attempt: context.attempt,
+    idempotency_key: context.idempotencyKey,
+    fencing_token: context.fencingToken,
+    namespace: context.namespace,
+    workflow_id: context.workflowId,
+    workflow_type: context.workflowType,
+    run_id: context.runId,
+    scheduled_at: context.scheduledAt,
+    deadline: context.deadline,
+    headers: context.headers,
+    last_failure: context.lastFailure,
+  };
+});
+
+/** Reads one field of a record and hands the record on: unknown fields stay on it. */
+conformance.activity("record_echo", (record: { name: string }) => {
+  record.name = record.name.toUpperCase();
+  return record;
+});
+
+conformance.activity("raise_error", (...parameters: unknown[]) => {
+  const [type, message, retryable, details, retryAfterMs] = parameters;
+  throw new ApplicationError({
+    type: typeof type === "string" ? type : "CardDeclined",
+    message: typeof message === "string" ? message : "the card is declined",
+    retryable: retryable !== false,
+    details: Array.isArray(details) ? details : [],
+    ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}),
+  });
+});
+
+conformance.activity("raise_nested", () => {
+  const parse = new ApplicationError({
+    type: "ParseError",
+    message: "unexpected '}'",
+    details: [{ line: 12, token: new Uint8Array([0x7d]) }],
+    retryable: false,
+  });
+  const load = new ParseError("café.go");
+  load.name = "LoadError";
+  load.cause = parse;
+  throw new ApplicationError({
+    type: "AuditError",
+    message: "audit failed",
+    details: [2n ** 60n, null, Number.NaN],
+    retryAfterMs: 1500,
+    cause: load,
+  });
+});
+
+conformance.activity("panic", (message: string) => {
+  throw new ParseError(typeof message === "string" ? message : "panic");
+});
+
+conformance.activity("sleep", async (milliseconds: number, context: ActivityContext) => {
+  await sleep(milliseconds, undefined, { signal: context.signal });
+  return milliseconds;
+});
+
+/** Counts up to `count` with a heartbeat each; goes on where the attempt before it stopped. */
+conformance.activity(
+  "heartbeat",
+  async (count: number, failAt: number | undefined, context: ActivityContext) => {
+    const first = context.heartbeatDetails<number>() ?? 0;
+    for (let done = first + 1; done <= count; done += 1) {
+      context.heartbeat(done);
+      if (done === failAt && context.attempt === 1) {
+        throw new Error(`failed at ${done}`);
+      }
+      await sleep(5, undefined, { signal: context.signal });
+    }
+    return { first, count };
+  },
+);
+
+conformance.activity("wait_for_cancel", async (details: unknown, context: ActivityContext) => {
+  context.heartbeat("waiting");
+  await new Promise<void>((resolve) => {
+    context.signal.addEventListener("abort", () => resolve(), { once: true });
+    if (context.signal.aborted) {
+      resolve();
+    }
+  });
+  throw new CancelledError("stopped", { details });
+});
+
+/** Finishes with a result although it is cancelled. */
+conformance.activity("ignore_cancel", async (milliseconds: number, context: ActivityContext) => {
+  await sleep(milliseconds);
+  return { cancelled: context.signal.aborted };
+});
+
+conformance.activity("big", (size: number) => new Uint8Array(size).fill(7));
+
+conformance.activity("unencodable", () => ({ items: [1, { callback: () => 0 }] }));
+
+/** Prints to stdout, which must not reach the protocol. */
+conformance.activity("print", (text: string) => {
+  console.log(text);
+  process.stdout.write(`${text}\n`);
+  return text.length;
+});
+
+/** Computes without giving way, as a parser does. */
+conformance.activity("spin", (milliseconds: number) => {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+  return milliseconds;
+});
+
+await conformance.run();
