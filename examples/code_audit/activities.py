@@ -16,7 +16,7 @@ from examples.code_audit.records import (
     UnreadableFileError,
 )
 from examples.code_audit.report.files import write_files
-from examples.code_audit.witness import witness
+from examples.code_audit.witness import witnessed
 from perdure import RetryPolicy, activity
 
 FILE_ERRORS = (ParseError, UnreadableFileError)
@@ -65,21 +65,20 @@ async def analyze_typescript(root: str, path: str) -> FileReport:
 )
 def analyze_python(root: str, path: str) -> FileReport:
     """Measures a Python file, in a process of its own: parsing is bound by the processor."""
-    witness("python", path)
-    try:
-        source = Path(root, path).read_bytes()
-    except OSError as error:
-        raise UnreadableFileError(error.strerror or str(error), non_retryable=True) from error
-    try:
-        return python_analyzer.analyze_source(path, source)
-    except python_analyzer.SourceSyntaxError as error:
-        raise ParseError(error.message, {"line": error.line}, non_retryable=True) from error
+    with witnessed(path):
+        try:
+            source = Path(root, path).read_bytes()
+        except OSError as error:
+            raise UnreadableFileError(error.strerror or "", non_retryable=True) from error
+        try:
+            return python_analyzer.analyze_source(path, source)
+        except python_analyzer.SourceSyntaxError as error:
+            raise ParseError(error.message, {"line": error.line}, non_retryable=True) from error
 
 
 @activity.defn
 def list_files(root: str) -> Listing:
     """Finds the source files under a folder; symbolic links are not followed."""
-    witness("list", root)
     if not Path(root).is_dir():
         raise UnreadableFileError(f"{root} is no folder", non_retryable=True)
     listing = Listing(paths=[], too_large=[])
@@ -113,5 +112,4 @@ def _is_text(path: Path) -> bool:
 @activity.defn
 def write_report(request: AuditRequest, reports: list[FileReport]) -> AuditSummary:
     """Joins everything into `report.json` and `report.html`, the same bytes for the same tree."""
-    witness("report", request.output)
     return write_files(Path(request.root).name, Path(request.output), reports)

@@ -1,19 +1,72 @@
-"""A log that workers keep of what they really ran, beside and independent of the history.
+"""A log that the workers keep of what they really ran, beside and independent of the history.
 
-Each attempt adds one line to the file that `CODE_AUDIT_WITNESS` names, if it names one. The three
-languages write the same line, so that a test that kills workers can count what ran again.
+Each attempt adds a line when it begins and one when it ends to the file that
+`CODE_AUDIT_WITNESS` names, if it names one. The three languages write the same lines, so that the
+driver can show how far they are, and count what ran again after a kill.
 """
 
 import os
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+VARIABLE = "CODE_AUDIT_WITNESS"
 
 
-def witness(service: str, path: str) -> None:
+@contextmanager
+def witnessed(path: str) -> Generator[None]:
+    """Logs one attempt: an attempt that was killed has a beginning and no end."""
+    _append("begun", path)
+    try:
+        yield
+    finally:
+        _append("ended", path)
+
+
+def _append(what: str, path: str) -> None:
     """Adds one line; a short append is written whole, whoever else writes."""
-    file = os.environ.get("CODE_AUDIT_WITNESS")
+    file = os.environ.get(VARIABLE)
     if not file:
         return
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, f"{service}\t{path}\n".encode())
+        os.write(descriptor, f"{what}\t{path}\n".encode())
     finally:
         os.close(descriptor)
+
+
+class WitnessReader:
+    """Follows the log, and knows how often each file was begun and which files are done."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._offset = 0
+        self.begun: Counter[str] = Counter()
+        self.ended: set[str] = set()
+
+    def read(self) -> None:
+        """Takes in the complete lines that have been added."""
+        if not self._file.exists():
+            return
+        with self._file.open("rb") as log:
+            log.seek(self._offset)
+            added = log.read()
+        complete = added[: added.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        for line in complete.decode(errors="replace").split("\n")[:-1]:
+            what, _, path = line.partition("\t")
+            if what == "begun":
+                self.begun[path] += 1
+            else:
+                self.ended.add(path)
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts began."""
+        return self.begun.total()
+
+    @property
+    def again(self) -> int:
+        """How many of them were not the first of their activity."""
+        return self.attempts - len(self.begun)

@@ -5,11 +5,10 @@ import { ApplicationError, service } from "perdure";
 
 import { analyzeSource } from "./analyze.js";
 import { type FileReport, SourceError } from "./report.js";
-import { witness } from "./witness.js";
+import { witnessed } from "./witness.js";
 
 /** Measures one file of a tree on this machine. */
 async function analyze(root: string, path: string): Promise<FileReport> {
-  witness("typescript", path);
   const bytes = await read(join(root, path));
   try {
     return analyzeSource(path, bytes);
@@ -34,4 +33,6 @@ async function read(path: string): Promise<Buffer> {
   }
 }
 
-await service("tsaudit").activity("analyze", analyze).run();
+await service("tsaudit")
+  .activity("analyze", (root: string, path: string) => witnessed(path, () => analyze(root, path)))
+  .run();

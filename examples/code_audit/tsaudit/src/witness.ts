@@ -1,7 +1,19 @@
 import { appendFileSync } from "node:fs";
 
-/** Adds one line to the log of what really ran, if `CODE_AUDIT_WITNESS` names one. */
-export function witness(service: string, path: string): void {
+/** Runs one attempt, and logs its beginning and end if `CODE_AUDIT_WITNESS` names a file. */
+export async function witnessed<Result>(
+  path: string,
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  append("begun", path);
+  try {
+    return await attempt();
+  } finally {
+    append("ended", path);
+  }
+}
+
+function append(what: string, path: string): void {
   const file = process.env["CODE_AUDIT_WITNESS"];
-  if (file) appendFileSync(file, `${service}\t${path}\n`);
+  if (file) appendFileSync(file, `${what}\t${path}\n`);
 }
