@@ -123,6 +123,13 @@ conformance.activity("print", (text: string) => {
   return text.length;
 });
 
+/** Sleeps through anything, then says so in the log. */
+conformance.activity("sleep_and_log", async (milliseconds: number, context: ActivityContext) => {
+  await sleep(milliseconds);
+  context.logger.info("slept", { milliseconds });
+  return milliseconds;
+});
+
 /** Computes without giving way, as a parser does. */
 conformance.activity("spin", (milliseconds: number) => {
   const end = performance.now() + milliseconds;

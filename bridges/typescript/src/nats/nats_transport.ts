@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
-import { decodeDocument, type Encoding, encodeDocument, isEncoding } from "../codec/codec.js";
+import { decodeDocument, type Encoding, encodeDocument } from "../codec/codec.js";
 import type { Logger } from "../logger.js";
 import { readControl } from "../protocol/control.js";
-import { FieldError, requiredText } from "../protocol/field.js";
+import { requiredText } from "../protocol/field.js";
 import type { Reply, ReplyChannel } from "../protocol/reply.js";
-import { readTask } from "../protocol/task.js";
 import { refusal } from "../worker/describe_error.js";
 import { finishTasks } from "../worker/drain.js";
 import {
@@ -17,12 +16,11 @@ import {
 import type { TaskRunner } from "../worker/task_runner.js";
 import type { Transport } from "../worker/transport.js";
 import { connectToNats } from "./connect.js";
-import { decodeHeaderText } from "./header_text.js";
 import { MicroService } from "./micro_service.js";
 import type { NatsOptions } from "./nats_options.js";
 import { replyHeaders } from "./reply_message.js";
 import { Subjects } from "./subjects.js";
-import { fieldsOfMessage } from "./task_message.js";
+import { readTaskMessage } from "./task_message.js";
 import { Unconfirmed } from "./unconfirmed.js";
 
 const livenessIntervalMs = 5000;
@@ -148,30 +146,19 @@ export class NatsTransport implements Transport {
 
   #takeTask(message: Msg): void {
     const { runner, logger } = this.#options;
-    const headers = firstValues(message);
-    const task = decodeHeaderText(headers.get("Pd-Task") ?? "");
-    if (message.reply === undefined || message.reply === "" || !task) {
-      logger.warn("dropped a message without task id or reply", { subject: message.subject });
+    const { subject, reply, data } = message;
+    const activity = this.#subjects.activityOf(subject);
+    const read = readTaskMessage({ activity, headers: firstValues(message), body: data });
+    if (read === undefined || reply === undefined || reply === "") {
+      logger.warn("dropped a message without task id or reply", { subject });
       return;
     }
-    const address = {
-      task,
-      nonce: decodeHeaderText(headers.get("Pd-Nonce") ?? "") ?? "",
-      activity: headers.get("Pd-Activity") ?? this.#subjects.activityOf(message.subject),
-    };
-    const contentType = headers.get("Content-Type") ?? "application/json";
-    const encoding = isEncoding(contentType) ? contentType : "application/json";
-    const channel = this.#channel(message.reply, encoding);
-    try {
-      if (encoding !== contentType) {
-        throw new FieldError("Content-Type", `${contentType} is not spoken here`);
-      }
-      const fields = fieldsOfMessage({ headers, body: message.data }, encoding);
-      runner.take(readTask(address, fields), channel);
-    } catch (error) {
-      const explanation = error instanceof Error ? error.message : String(error);
-      const document = refusal("InvalidArguments", explanation, { retryable: false });
-      runner.refuse(address, channel, document);
+    const channel = this.#channel(reply, read.encoding);
+    if ("task" in read) {
+      runner.take(read.task, channel);
+    } else {
+      const document = refusal("InvalidArguments", read.fault, { retryable: false });
+      runner.refuse(read.address, channel, document);
     }
   }
 

@@ -1,15 +1,30 @@
-import { decodeDocument, decodePayload, type Encoding, type Fields } from "../codec/codec.js";
+import {
+  decodeDocument,
+  decodePayload,
+  type Encoding,
+  type Fields,
+  isEncoding,
+} from "../codec/codec.js";
 import { documentDepthLimit } from "../codec/limits.js";
 import { PayloadError } from "../codec/payload_error.js";
 import { Walk } from "../codec/walk.js";
 import { FieldError } from "../protocol/field.js";
+import { readTask, type Task, type TaskAddress } from "../protocol/task.js";
 import { decodeHeaderText } from "./header_text.js";
 
 /** What of a NATS message a task is read from. */
 export interface TaskMessage {
+  /** The activity that the subject names. */
+  readonly activity: string;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Uint8Array;
 }
+
+/** What was read: the task, or what is wrong with it, and in any case how to answer. */
+export type ReadMessage = { readonly address: TaskAddress; readonly encoding: Encoding } & (
+  | { readonly task: Task }
+  | { readonly fault: string }
+);
 
 const textFields = new Map([
   ["Pd-Namespace", "namespace"],
@@ -31,8 +46,33 @@ const integerFields = new Map([
 const userHeaderPrefix = "Pd-H-";
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
+/** Reads a task message; undefined if it does not even say which task it is. */
+export function readTaskMessage(message: TaskMessage): ReadMessage | undefined {
+  const { headers } = message;
+  const task = decodeHeaderText(headers.get("Pd-Task") ?? "");
+  if (task === undefined || task === "") {
+    return undefined;
+  }
+  const nonce = decodeHeaderText(headers.get("Pd-Nonce") ?? "") ?? "";
+  const address = { task, nonce, activity: headers.get("Pd-Activity") ?? message.activity };
+  const contentType = headers.get("Content-Type") ?? "application/json";
+  if (!isEncoding(contentType)) {
+    const fault = `Content-Type: ${contentType} is not spoken here`;
+    return { address, encoding: "application/json", fault };
+  }
+  try {
+    const fields = fieldsOfMessage(message, contentType);
+    return { address, encoding: contentType, task: readTask(address, fields) };
+  } catch (error) {
+    if (!(error instanceof FieldError)) {
+      throw error;
+    }
+    return { address, encoding: contentType, fault: error.message };
+  }
+}
+
 /** The message as the fields of a `task` document. */
-export function fieldsOfMessage(message: TaskMessage, encoding: Encoding): Fields {
+function fieldsOfMessage(message: TaskMessage, encoding: Encoding): Fields {
   const fields = new Map<string, unknown>();
   const headers: Record<string, string> = {};
   for (const [name, value] of message.headers) {
