@@ -3,6 +3,8 @@
 //! An entry is checked in full before its first row is written, so that a refused entry leaves
 //! nothing behind and needs no savepoint. Whatever fails later fails the whole transaction.
 
+use std::cell::RefCell;
+
 use perdure_history::{MessageId, RunId};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,6 +13,7 @@ use crate::check;
 use crate::local::checksum::Checksum;
 use crate::local::error::Failure;
 use crate::local::head::{self, Head, Heads};
+use crate::local::inbox::Posted;
 use crate::local::{code, message, query};
 
 /// Writes the entries of one transaction.
@@ -21,10 +24,8 @@ pub(crate) struct GroupWriter<'store> {
     pub(crate) epoch: u64,
     /// The epoch in the database: another one when a second owner has taken over.
     pub(crate) found_epoch: u64,
-    /// The last receipt of the posted inbox, as of this transaction.
-    pub(crate) after_posted: i64,
-    /// Whether a message waits in the posted inbox.
-    pub(crate) is_posted: &'store dyn Fn(Option<&RunId>, &MessageId) -> Result<bool, Failure>,
+    /// What other processes have posted.
+    pub(crate) posted: &'store RefCell<Posted>,
 }
 
 /// What the checks of an entry have found.
@@ -310,7 +311,7 @@ impl GroupWriter<'_> {
                 None => false,
             },
         };
-        if consumed || (self.is_posted)(message.run.as_ref(), id)? {
+        if consumed || self.posted.borrow().contains(message.run.as_ref(), id)? {
             return Ok(false);
         }
         let inserted = self
@@ -320,7 +321,7 @@ impl GroupWriter<'_> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (run, message_id) DO NOTHING",
             )?
             .execute(params![
-                self.after_posted,
+                self.posted.borrow().last_receipt()?,
                 message::run_column(message.run.as_ref()),
                 id.0,
                 message.received_at.as_micros(),

@@ -104,8 +104,7 @@ impl LocalStore {
                 heads: &mut self.heads,
                 epoch: self.epoch,
                 found_epoch: append::epoch(connection)?,
-                after_posted: posted.borrow().last_receipt()?,
-                is_posted: &|run, id| posted.borrow().contains(run, id),
+                posted,
             };
             let result = work(&mut writer)?;
             connection.prepare_cached("COMMIT")?.execute([])?;

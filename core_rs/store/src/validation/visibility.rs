@@ -11,22 +11,8 @@ use crate::validation::fixture::{WriteOne, close, create, nothing, run};
 /// Checks the promise.
 pub fn check(subject: &mut impl Subject) {
     let mut store = subject.fresh();
-    for number in 1..=120 {
-        let mut opens = create(&store, number);
-        let new = opens.create.as_mut().unwrap();
-        new.namespace = if number % 2 == 0 { "even" } else { "odd" }.to_owned();
-        new.workflow_type = if number % 3 == 0 { "fizz" } else { "buzz" }.to_owned();
-        store.write(opens).unwrap();
-    }
-    store.write(close(&store, 6, 2, 9)).unwrap();
-    let mut parks = nothing(&store, run(12), 2);
-    parks.status = Some(StatusChange {
-        status: RunStatus::Parked,
-        detail: "bug".into(),
-    });
-    store.write(parks).unwrap();
+    fill(&mut store);
     let store = subject.reopen(store);
-
     let found = |filter: &RunFilter| -> Vec<RunId> {
         store
             .list(filter)
@@ -83,4 +69,21 @@ pub fn check(subject: &mut impl Subject) {
     for summary in store.list(&all).unwrap() {
         assert_eq!(store.describe(summary.run).unwrap(), Some(summary));
     }
+}
+
+fn fill(store: &mut impl Store) {
+    for number in 1..=120 {
+        let mut opens = create(store, number);
+        let new = opens.create.as_mut().unwrap();
+        new.namespace = if number % 2 == 0 { "even" } else { "odd" }.to_owned();
+        new.workflow_type = if number % 3 == 0 { "fizz" } else { "buzz" }.to_owned();
+        store.write(opens).unwrap();
+    }
+    store.write(close(store, 6, 2, 9)).unwrap();
+    let mut parks = nothing(store, run(12), 2);
+    parks.status = Some(StatusChange {
+        status: RunStatus::Parked,
+        detail: "bug".into(),
+    });
+    store.write(parks).unwrap();
 }
