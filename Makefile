@@ -23,11 +23,15 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 RUST_SOURCES := $(shell find core_rs -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' \))
 GO_MODULES := $(patsubst %/go.mod,%,$(wildcard bridges/*/go.mod examples/*/*/go.mod))
-NPM_PACKAGES := $(patsubst %/package.json,%,$(wildcard bridges/*/package.json examples/*/*/package.json))
+NPM_PACKAGES := $(patsubst %/package.json,%,\
+  $(wildcard bridges/*/package.json examples/*/*/package.json))
 NPM_MADE := $(NPM_PACKAGES:%=%/node_modules/.made)
 GO_SOURCES = $(shell find $(GO_MODULES) -name '*.go' -o -name 'go.mod' -o -name 'go.sum')
 
-# A seed count for `make simulate`, a directory for `make demo REPO=…`, flags for both and `make bench`.
+typescript_of = $(shell find $(1) -name node_modules -prune -o -name dist -prune \
+  -o -name '*.ts' -print)
+
+# Seeds for `make simulate`, a directory for `make demo`; KILL=1 and FAST=1 are flags.
 SEEDS ?= 2000
 REPO ?=
 KILL ?=
@@ -77,29 +81,36 @@ gate: ## What continuous integration runs: every lint, then every test
 	.ci/run
 
 .PHONY: setup
-setup: tools $(EXTENSION) $(GO_PROGRAMS) $(NPM_MADE) ## Build the extension, the Go workers and the npm packages
+setup: tools $(EXTENSION) $(GO_PROGRAMS) $(NPM_MADE) ## Build the wheel's module, Go and npm
 
 .PHONY: tools
 tools:
 	@.ci/check_tools python cargo cc go node
 
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 $(BUILD_TOOLS): pyproject.toml | tools
-	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group build
+	@echo "perdure: Python environment in $(VENV)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) pip==26.0
+	@$(INSTALL) --group build
 	@touch $@
 
 $(DEV_TOOLS): pyproject.toml $(BUILD_TOOLS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@echo "perdure: lints and test tools"
+	@$(INSTALL) --group dev
 	@touch $@
 
-# The folder `python/` is used in place; only the native module is built.
+# The folder `python/` is used in place; only the native module is built. Without a group of its own
+# choice, maturin would install the development tools too.
 $(EXTENSION): $(BUILD_TOOLS) $(RUST_SOURCES) Cargo.toml Cargo.lock
-	$(BIN)/maturin develop --release --locked --quiet
+	@echo "perdure: native module (the first build takes a few minutes)"
+	@$(BIN)/maturin develop --release --locked --quiet --group build
 	@touch $@
 
 # Libraries are compiled, programs are put into target/bin under the name of their folder.
 $(GO_PROGRAMS): $(GO_SOURCES) | tools
+	@echo "perdure: Go modules"
 	@mkdir -p $(@D)
 	@for module in $(GO_MODULES); do \
 	  cd "$(ROOT)/$$module"; go build ./...; \
@@ -110,8 +121,9 @@ $(GO_PROGRAMS): $(GO_SOURCES) | tools
 	@touch $@
 
 .SECONDEXPANSION:
-%/node_modules/.made: %/package.json %/package-lock.json $$(shell find $$* -name node_modules -prune -o -name dist -prune -o -name '*.ts' -print) | tools
-	cd $* && npm ci --no-audit --no-fund --loglevel=error && npm run build --silent
+%/node_modules/.made: %/package.json %/package-lock.json $$(call typescript_of,$$*) | tools
+	@echo "perdure: npm package $*"
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error >/dev/null && npm run build --silent
 	@touch $@
 
 .PHONY: clean
