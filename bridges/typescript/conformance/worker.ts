@@ -40,6 +40,25 @@ conformance.activity("record_echo", (record: { name: string }) => {
   return record;
 });
 
+const knownFields = [
+  "name",
+  "count",
+  "ratio",
+  "raw",
+  "at",
+  "lasting",
+  "price",
+  "id",
+  "tags",
+  "optional",
+  "inner",
+] as const;
+
+/** Hands on the fields that it knows and ignores the others. */
+conformance.activity("typed_echo", (record: Record<string, unknown>) => {
+  return Object.fromEntries(knownFields.map((name) => [name, record[name]]));
+});
+
 conformance.activity("raise_error", (...parameters: unknown[]) => {
   const [type, message, retryable, details, retryAfterMs] = parameters;
   throw new ApplicationError({
@@ -68,6 +87,10 @@ conformance.activity("raise_nested", () => {
     retryAfterMs: 1500,
     cause: load,
   });
+});
+
+conformance.activity("raise_plain", () => {
+  throw new Error("print: out of paper", { cause: new Error("out of paper") });
 });
 
 conformance.activity("panic", (message: string) => {
@@ -136,5 +159,8 @@ conformance.activity("spin", (milliseconds: number) => {
   while (performance.now() < end);
   return milliseconds;
 });
+
+/** Dies in the middle of a task. */
+conformance.activity("exit", (status: number) => process.exit(status));
 
 await conformance.run();

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { nkeyAuthenticator, nkeys } from "@nats-io/transport-node";
 import { NatsEngine, NatsWorker } from "./support/nats_engine.js";
 import { NatsServer } from "./support/nats_server.js";
@@ -101,6 +102,37 @@ test("an nkey seed file opens the server", async (context) => {
     PERDURE_NATS_URL: server.url,
     PERDURE_NATS_NKEY_SEED_FILE: seedFile,
   });
+  context.after(() => worker.child.kill("SIGKILL"));
+  await engine.announcement("hello");
+  assert.equal(await engine.call("r.1.1", "echo", 1), 1);
+});
+
+test("TLS with a client certificate opens the server, and nothing else does", async (context) => {
+  const path = (name: string) => {
+    return fileURLToPath(new URL(`../../tests/certificates/${name}`, import.meta.url));
+  };
+  const identity = ["--tlscert", path("server.pem"), "--tlskey", path("server-key.pem")];
+  const authority = ["--tlsverify", "--tlscacert", path("authority.pem")];
+  const server = await NatsServer.start(["--tls", ...identity, ...authority]);
+  context.after(() => server.kill());
+  const environment = {
+    PERDURE_NATS_URL: server.url,
+    PERDURE_NATS_CA: path("authority.pem"),
+    PERDURE_NATS_CERT: path("client.pem"),
+    PERDURE_NATS_KEY: path("client-key.pem"),
+  };
+  const { PERDURE_NATS_CERT: certFile, ...withoutCertificate } = environment;
+  const stranger = new NatsWorker({ ...withoutCertificate, PERDURE_NATS_KEY: "" });
+  context.after(() => stranger.child.kill("SIGKILL"));
+  await stranger.logged("no NATS server yet");
+  const tls = {
+    caFile: environment.PERDURE_NATS_CA,
+    certFile,
+    keyFile: environment.PERDURE_NATS_KEY,
+  };
+  const engine = await NatsEngine.connect(server.url, { tls });
+  context.after(() => engine.connection.close());
+  const worker = new NatsWorker(environment);
   context.after(() => worker.child.kill("SIGKILL"));
   await engine.announcement("hello");
   assert.equal(await engine.call("r.1.1", "echo", 1), 1);

@@ -193,11 +193,18 @@ export class StdioTransport implements Transport, ReplyChannel {
     this.#write(frameDocument(document, this.encoding));
   }
 
-  /** One write a frame. While the engine does not read, no new tasks are read either. */
+  /**
+   * One write a frame; those of one tick leave together. While the engine does not read, no new
+   * tasks are read either.
+   */
   #write(frame: Buffer): void {
     const { input, output } = this.#options.streams;
     if (output.writableEnded || output.destroyed) {
       return;
+    }
+    if (output.writableCorked === 0) {
+      output.cork();
+      process.nextTick(() => output.uncork());
     }
     if (!output.write(frame)) {
       input.pause();

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -82,9 +82,4 @@ export class NatsServer {
       await once(child, "exit");
     }
   }
-}
-
-/** Whether openssl is there, with which one test makes certificates. */
-export function hasOpenssl(): boolean {
-  return spawnSync("openssl", ["version"]).status === 0;
 }
