@@ -120,12 +120,16 @@ $(GO_PROGRAMS): $(GO_SOURCES) | tools
 	done
 	@touch $@
 
+# Not `npm ci`: it refuses a lock file without the optional packages of other platforms, which not
+# every registry holds. The versions are the lock file's all the same, and it is not written.
 .SECONDEXPANSION:
 %/node_modules/.made: %/package.json %/package-lock.json $$(call typescript_of,$$*) | tools
 	@echo "perdure: npm package $*"
-	@cd $* && npm ci --no-audit --no-fund --loglevel=error >/dev/null && npm run build --silent
+	@cd $* && npm install --no-save --no-audit --no-fund --loglevel=error >/dev/null
+	@cd $* && npm run build --silent
 	@touch $@
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf target .venv python/perdure/_core/*.so $(NPM_PACKAGES:%=%/node_modules) $(NPM_PACKAGES:%=%/dist)
+	rm -rf target .venv python/perdure/_core/*.so
+	rm -rf $(NPM_PACKAGES:%=%/node_modules) $(NPM_PACKAGES:%=%/dist)
