@@ -11,6 +11,11 @@ use crate::time::Timestamp;
 
 /// One request of workflow code.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "json",
+    serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub enum Command {
     /// Run an activity until it succeeds or may not be tried again.
@@ -23,6 +28,7 @@ pub enum Command {
     /// Wake the workflow at an instant.
     StartTimer {
         /// When, in the run's time.
+        #[cfg_attr(feature = "json", serde(rename = "fire_at_us"))]
         fire_at: Timestamp,
         /// Where the code asked.
         site: Arc<Site>,
@@ -45,31 +51,48 @@ pub enum Command {
     /// The workflow ended because it was cancelled.
     CancelRun {
         /// The cancellation's details, one encoded list.
+        #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
         details: Option<Payload>,
     },
 }
 
 /// The arguments and options of one activity call.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
 pub struct ScheduleActivity {
     /// The activity's name.
     pub name: Arc<str>,
     /// The service that hosts it; absent for an activity of the run's own task queue.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
     pub service: Option<Arc<str>>,
     /// The positional arguments, one encoded list.
     pub arguments: Payload,
     /// The digest of the arguments in canonical form.
     pub digest: Digest,
     /// How to run it.
+    #[cfg_attr(
+        feature = "json",
+        serde(
+            default = "crate::codec::options::default_options",
+            skip_serializing_if = "crate::codec::options::is_default"
+        )
+    )]
     pub options: ActivityOptions,
     /// Where the code asked.
     pub site: Arc<Site>,
     /// User headers.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub headers: Vec<(String, String)>,
 }
 
 /// How an activity is run. The defaults make hello-world need none.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
 pub struct ActivityOptions {
     /// The task queue, when not the run's own.
     pub task_queue: Option<Arc<str>>,
@@ -104,10 +127,13 @@ impl Default for ActivityOptions {
 /// Exponential backoff: the wait before attempt k + 1 is
 /// min(initial · coefficient^(k − 1), maximum), then up to ±`jitter` of it.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
 pub struct RetryPolicy {
     /// The wait before the second attempt; 1 s by default.
     pub initial_interval: Duration,
     /// The factor from wait to wait, at least 1; 2 by default.
+    #[cfg_attr(feature = "json", serde(with = "crate::json::float"))]
     pub backoff_coefficient: f64,
     /// The longest wait; 100 s by default.
     pub maximum_interval: Duration,
@@ -116,6 +142,7 @@ pub struct RetryPolicy {
     /// Error types that are never retried; none by default.
     pub non_retryable_error_types: Vec<String>,
     /// The share of a wait that chance may take or add, 0 to 1; 0.1 by default.
+    #[cfg_attr(feature = "json", serde(with = "crate::json::float"))]
     pub jitter: f64,
 }
 
@@ -134,6 +161,8 @@ impl Default for RetryPolicy {
 
 /// What cancelling an awaited activity does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum CancellationType {
     /// Tell the worker, and give the workflow its `CancelledError` at once.
@@ -147,6 +176,8 @@ pub enum CancellationType {
 
 /// A place in workflow code: shown in a mismatch, never compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
 pub struct Site {
     /// The source file, as the interpreter names it.
     pub file: Arc<str>,

@@ -12,6 +12,11 @@ use crate::time::Timestamp;
 
 /// One fact. Completions carry the number of the command they complete, and the attempt.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "json",
+    serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub enum Event {
     /// The first event of every run.
@@ -50,6 +55,7 @@ pub enum Event {
         /// The attempt that was cancelled; 0 when none began.
         attempt: u32,
         /// What the worker gave, one encoded list.
+        #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
         details: Option<Payload>,
     },
     /// One attempt failed or was lost, and another follows. Workflow code does not see it.
@@ -61,8 +67,10 @@ pub enum Event {
         /// Why.
         failure: Failure,
         /// When the next attempt may begin.
+        #[cfg_attr(feature = "json", serde(rename = "next_attempt_at_us"))]
         next_attempt_at: Timestamp,
         /// The last heartbeat details, kept for the next attempt.
+        #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
         heartbeat_details: Option<Payload>,
     },
     /// The timer is due.
@@ -99,6 +107,8 @@ pub enum Event {
 
 /// How a run began.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
 pub struct RunStarted {
     /// The start message's id: the same start sent again finds this run.
     pub message_id: MessageId,
@@ -117,9 +127,18 @@ pub struct RunStarted {
     /// The run in which activities were first scheduled: this run, unless it was reset.
     pub origin: RunId,
     /// The longest the run may take; none by default.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
     pub run_timeout: Option<Duration>,
     /// Free-form values for people, `(key, value)`.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub memo: Vec<(String, Payload)>,
     /// User headers.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
     pub headers: Vec<(String, String)>,
 }

@@ -8,6 +8,8 @@ use crate::payload::Payload;
 
 /// A failure as recorded: who failed, how, and because of what.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
 pub struct Failure {
     /// What sort of failure, with the fields only that sort has.
     pub kind: FailureKind,
@@ -16,11 +18,17 @@ pub struct Failure {
     /// The stack trace where it was raised, as text of that language; empty when there is none.
     pub stack: String,
     /// What this failure was raised from.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
     pub cause: Option<Box<Failure>>,
 }
 
 /// The sorts of failure.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "json",
+    serde(tag = "sort", rename_all = "snake_case", deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub enum FailureKind {
     /// Raised by user code, in any language.
@@ -65,6 +73,8 @@ pub enum FailureKind {
 
 /// The four activity timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TimeoutKind {
     /// No worker began the attempt in time. Not retried.
@@ -81,6 +91,8 @@ pub enum TimeoutKind {
 
 /// Why an activity is not attempted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum RetryState {
     /// The error, the contract or the policy forbids it.

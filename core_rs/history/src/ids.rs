@@ -35,6 +35,7 @@ impl RunId {
 
 /// What makes a message to a run idempotent: unique for the run's life, chosen by the sender.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
 pub struct MessageId(pub String);
 
 /// One attempt of one activity: `<run>.<n>.<attempt>`.

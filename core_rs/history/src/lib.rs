@@ -14,6 +14,8 @@ pub mod event;
 pub mod failure;
 pub mod history;
 pub mod ids;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod payload;
 pub mod record;
 #[cfg(feature = "testing")]

@@ -7,6 +7,7 @@ use core::time::Duration;
 ///
 /// The range (±292,000 years) covers year-3000 sleeps; arithmetic saturates instead of wrapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timestamp(i64);
 
 impl Timestamp {

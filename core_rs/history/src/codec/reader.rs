@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         if self.at < self.end {
             self.batch.get(self.at).copied()
         } else {
@@ -195,6 +195,21 @@ impl<'a> Reader<'a> {
             _ => return self.malformed("an array"),
         };
         if length > self.remaining() {
+            return Err(BatchError::Truncated { at: self.end });
+        }
+        Ok(length)
+    }
+
+    /// The number of entries of a map that follow; each takes at least two bytes.
+    #[cfg(feature = "json")]
+    pub(crate) fn map(&mut self) -> Read<usize> {
+        let length = match self.byte()? {
+            byte @ 0x80..=0x8f => usize::from(byte & 0x0f),
+            0xde => self.length(2)?,
+            0xdf => self.length(4)?,
+            _ => return self.malformed("a map"),
+        };
+        if length > self.remaining() / 2 {
             return Err(BatchError::Truncated { at: self.end });
         }
         Ok(length)

@@ -77,6 +77,15 @@ impl Writer {
         }
     }
 
+    #[cfg(feature = "json")]
+    pub(crate) fn map(&mut self, length: usize) {
+        match length as u64 {
+            length @ 0..=15 => self.bytes.push(0x80 | length.to_le_bytes()[0]),
+            length @ 16..=0xffff => self.tagged(0xde, length, 2),
+            length => self.tagged(0xdf, length, 4),
+        }
+    }
+
     /// Writes the fields of a body: an array that ends with its last field that is not a default.
     pub(crate) fn fields(&mut self, write: impl FnOnce(&mut Fields<'_>)) {
         let start = self.bytes.len();

@@ -1,0 +1,384 @@
+//! Arbitrary records, for property tests of the stored form.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses its part"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use perdure_history::{
+    ActivityOptions, Batch, CancellationType, Command, Digest, Event, Failure, FailureKind,
+    MessageId, Payload, Record, RecordBody, RetryPolicy, RetryState, RunId, RunStarted,
+    ScheduleActivity, Site, TimeoutKind, Timestamp,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+pub const RUN: RunId = RunId([7; 16]);
+
+/// Makes the checksum of changed bytes right again, so that the reader behind it is reached.
+pub fn repair(bytes: &mut [u8]) {
+    if let Some((checked, checksum)) = bytes.split_last_chunk_mut::<4>() {
+        *checksum = crc32fast::hash(checked).to_be_bytes();
+    }
+}
+
+pub fn payload() -> impl Strategy<Value = Payload> {
+    let raw = vec(any::<u8>(), 0..300);
+    let number = any::<i64>().prop_map(|number| [&[0xd3], &number.to_be_bytes()[..]].concat());
+    let text = "[a-zé\u{1f980}]{0,31}"
+        .prop_filter("short", |text| text.len() < 32)
+        .prop_map(|text| [&[0x92, 0xc0, 0xa0 | text.len() as u8], text.as_bytes()].concat());
+    let map = any::<f64>().prop_map(|number| {
+        [
+            b"\x82\xa1z\xcb".as_slice(),
+            &number.to_be_bytes(),
+            b"\xa1a\x91\xc3",
+        ]
+        .concat()
+    });
+    prop_oneof![raw, number, text, map].prop_map(|bytes| Payload(Bytes::from(bytes)))
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (0..10_000_u64).prop_map(Duration::from_millis),
+        (any::<u64>(), 0..1_000_000_000_u32)
+            .prop_map(|(seconds, nanos)| Duration::new(seconds, nanos)),
+    ]
+}
+
+fn timestamp() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp::from_micros)
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![".{0,12}", Just(String::new()), Just("x".repeat(70_000))]
+}
+
+fn message_id() -> impl Strategy<Value = MessageId> {
+    text().prop_map(MessageId)
+}
+
+fn float() -> impl Strategy<Value = f64> {
+    // NaN is not equal to itself, so records that hold one cannot be compared here.
+    any::<f64>().prop_filter("a number", |number| !number.is_nan())
+}
+
+pub fn site() -> impl Strategy<Value = Arc<Site>> {
+    // Few sites, so that many records share one.
+    (0..4_u32, 0..3_u64).prop_map(|(line, source_hash)| {
+        let name = if line == 0 { "" } else { "orders.py" };
+        Arc::new(Site {
+            file: name.into(),
+            line,
+            function: name.into(),
+            source_hash,
+        })
+    })
+}
+
+fn failure_kind() -> impl Strategy<Value = FailureKind> {
+    let timeout = prop::sample::select(vec![
+        TimeoutKind::ScheduleToStart,
+        TimeoutKind::StartToClose,
+        TimeoutKind::ScheduleToClose,
+        TimeoutKind::Heartbeat,
+        TimeoutKind::Run,
+    ]);
+    prop_oneof![
+        (
+            text(),
+            option::of(payload()),
+            any::<bool>(),
+            option::of(duration())
+        )
+            .prop_map(|(type_name, details, non_retryable, next_retry_delay)| {
+                FailureKind::Application {
+                    type_name,
+                    details,
+                    non_retryable,
+                    next_retry_delay,
+                }
+            }),
+        (timeout, option::of(payload())).prop_map(|(kind, last_heartbeat_details)| {
+            FailureKind::Timeout {
+                kind,
+                last_heartbeat_details,
+            }
+        }),
+        option::of(payload()).prop_map(|details| FailureKind::Cancelled { details }),
+        Just(FailureKind::Terminated),
+        (text(), option::of(text()), any::<u32>(), retry_state()).prop_map(
+            |(activity, service, attempt, retry_state)| FailureKind::Activity {
+                activity,
+                service,
+                attempt,
+                retry_state
+            }
+        ),
+        Just(FailureKind::WorkerLost),
+    ]
+}
+
+fn retry_state() -> impl Strategy<Value = RetryState> {
+    prop::sample::select(vec![
+        RetryState::NonRetryable,
+        RetryState::MaximumAttemptsReached,
+        RetryState::TimedOut,
+        RetryState::CancelRequested,
+    ])
+}
+
+pub fn failure() -> impl Strategy<Value = Failure> {
+    vec((failure_kind(), text(), text()), 1..5).prop_map(|links| {
+        let mut links = links.into_iter().map(|(kind, message, stack)| Failure {
+            kind,
+            message,
+            stack,
+            cause: None,
+        });
+        let innermost = links.next().unwrap();
+        links.fold(innermost, |cause, outer| Failure {
+            cause: Some(Box::new(cause)),
+            ..outer
+        })
+    })
+}
+
+fn options() -> impl Strategy<Value = ActivityOptions> {
+    let policy = prop_oneof![
+        Just(RetryPolicy::default()),
+        (
+            duration(),
+            float(),
+            duration(),
+            any::<u32>(),
+            vec(text(), 0..3),
+            float()
+        )
+            .prop_map(
+                |(
+                    initial_interval,
+                    coefficient,
+                    maximum_interval,
+                    maximum_attempts,
+                    types,
+                    jitter,
+                )| {
+                    RetryPolicy {
+                        initial_interval,
+                        backoff_coefficient: coefficient,
+                        maximum_interval,
+                        maximum_attempts,
+                        non_retryable_error_types: types,
+                        jitter,
+                    }
+                }
+            ),
+    ];
+    let cancellation_type = prop::sample::select(vec![
+        CancellationType::Try,
+        CancellationType::WaitCompleted,
+        CancellationType::Abandon,
+    ]);
+    let spans = [(); 4].map(|()| option::of(duration()));
+    let changed = (option::of("[a-z]{1,8}"), spans, policy, cancellation_type).prop_map(
+        |(task_queue, [start, close, all, heartbeat], retry_policy, cancellation_type)| {
+            ActivityOptions {
+                task_queue: task_queue.map(Arc::from),
+                schedule_to_start_timeout: start,
+                start_to_close_timeout: close,
+                schedule_to_close_timeout: all,
+                heartbeat_timeout: heartbeat,
+                retry_policy,
+                cancellation_type,
+            }
+        },
+    );
+    prop_oneof![Just(ActivityOptions::default()), changed]
+}
+
+fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
+    vec((text(), text()), 0..3)
+}
+
+pub fn command() -> impl Strategy<Value = Command> {
+    let call = (
+        text(),
+        option::of(text()),
+        payload(),
+        any::<u128>(),
+        options(),
+        site(),
+        headers(),
+    );
+    prop_oneof![
+        call.prop_map(
+            |(name, service, arguments, digest, options, site, headers)| {
+                Command::ScheduleActivity(Arc::new(ScheduleActivity {
+                    name: name.into(),
+                    service: service.map(Arc::from),
+                    arguments,
+                    digest: Digest(digest),
+                    options,
+                    site,
+                    headers,
+                }))
+            }
+        ),
+        any::<u64>().prop_map(|command_n| Command::CancelActivity { command_n }),
+        (timestamp(), site()).prop_map(|(fire_at, site)| Command::StartTimer { fire_at, site }),
+        any::<u64>().prop_map(|command_n| Command::CancelTimer { command_n }),
+        payload().prop_map(|result| Command::CompleteRun { result }),
+        failure().prop_map(|failure| Command::FailRun { failure }),
+        option::of(payload()).prop_map(|details| Command::CancelRun { details }),
+    ]
+}
+
+fn run_started() -> impl Strategy<Value = Event> {
+    let names = (text(), text(), text(), text());
+    let rest = (
+        message_id(),
+        payload(),
+        any::<u64>(),
+        any::<[u8; 16]>(),
+        option::of(duration()),
+    );
+    let pairs = (vec((text(), payload()), 0..3), headers());
+    (names, rest, pairs).prop_map(
+        |(
+            (namespace, workflow_id, workflow_type, task_queue),
+            (message_id, arguments, seed, origin, run_timeout),
+            (memo, headers),
+        )| {
+            Event::RunStarted(Arc::new(RunStarted {
+                message_id,
+                namespace,
+                workflow_id,
+                workflow_type: workflow_type.into(),
+                task_queue,
+                arguments,
+                seed,
+                origin: RunId(origin),
+                run_timeout,
+                memo,
+                headers,
+            }))
+        },
+    )
+}
+
+pub fn event() -> impl Strategy<Value = Event> {
+    let n = any::<u64>;
+    let attempt = any::<u32>;
+    prop_oneof![
+        run_started(),
+        (text(), text()).prop_map(|(engine, language)| Event::VersionChanged { engine, language }),
+        (n(), attempt(), payload()).prop_map(|(command_n, attempt, result)| {
+            Event::ActivityCompleted {
+                command_n,
+                attempt,
+                result,
+            }
+        }),
+        (n(), attempt(), failure(), retry_state()).prop_map(
+            |(command_n, attempt, failure, retry_state)| Event::ActivityFailed {
+                command_n,
+                attempt,
+                failure,
+                retry_state
+            }
+        ),
+        (n(), attempt(), option::of(payload())).prop_map(|(command_n, attempt, details)| {
+            Event::ActivityCancelled {
+                command_n,
+                attempt,
+                details,
+            }
+        }),
+        (
+            n(),
+            attempt(),
+            failure(),
+            timestamp(),
+            option::of(payload())
+        )
+            .prop_map(
+                |(command_n, attempt, failure, next_attempt_at, heartbeat_details)| {
+                    Event::ActivityAttemptFailed {
+                        command_n,
+                        attempt,
+                        failure,
+                        next_attempt_at,
+                        heartbeat_details,
+                    }
+                }
+            ),
+        n().prop_map(|command_n| Event::TimerFired { command_n }),
+        (message_id(), text(), payload()).prop_map(|(message_id, name, arguments)| {
+            Event::SignalReceived {
+                message_id,
+                name,
+                arguments,
+            }
+        }),
+        (message_id(), text())
+            .prop_map(|(message_id, reason)| Event::CancelRequested { message_id, reason }),
+        (message_id(), text())
+            .prop_map(|(message_id, reason)| Event::RunTerminated { message_id, reason }),
+        Just(Event::RunTimedOut),
+    ]
+}
+
+fn body() -> impl Strategy<Value = RecordBody> {
+    prop_oneof![
+        event().prop_map(RecordBody::Event),
+        command().prop_map(RecordBody::Command)
+    ]
+}
+
+/// The batches of one run, with the chain left out: `prev_hash` is for the caller to fill in.
+pub fn batches() -> impl Strategy<Value = Vec<Batch>> {
+    let turn = (timestamp(), vec(body(), 1..6), any::<u64>());
+    vec(turn, 1..5).prop_map(|turns| {
+        let mut first_n = 1;
+        let batch = |(at, bodies, flags): (Timestamp, Vec<RecordBody>, u64)| {
+            let records: Vec<Record> = (first_n..)
+                .zip(bodies)
+                .map(|(n, body)| Record { n, at, body })
+                .collect();
+            let batch = Batch {
+                run: RUN,
+                first_n,
+                prev_hash: [0; 16],
+                epoch: 1,
+                flags,
+                records,
+            };
+            first_n += batch.records.len() as u64;
+            batch
+        };
+        turns.into_iter().map(batch).collect()
+    })
+}
+
+/// The stored form of `batches` as one chain.
+pub fn encode_chain(batches: &[Batch]) -> Vec<Bytes> {
+    let mut encoder = perdure_history::BatchEncoder::new();
+    let mut prev_hash = [0; 16];
+    let encode = |batch: &Batch| {
+        let encoded = encoder.encode(&Batch {
+            prev_hash,
+            ..batch.clone()
+        });
+        prev_hash = Batch::hash(&encoded);
+        encoded
+    };
+    batches.iter().map(encode).collect()
+}
