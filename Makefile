@@ -113,7 +113,7 @@ $(GO_PROGRAMS): $(GO_SOURCES) | tools
 	@echo "perdure: Go modules"
 	@mkdir -p $(@D)
 	@for module in $(GO_MODULES); do \
-	  cd "$(ROOT)/$$module"; go build ./...; \
+	  cd "$(ROOT)/$$module"; go build -o /dev/null ./...; \
 	  for program in $$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./...); do \
 	    go build -o "$(ROOT)/$(@D)/" "$$program"; \
 	  done; \
