@@ -15,6 +15,8 @@ fn records(batches: &[Batch]) -> Vec<Record> {
         .collect()
 }
 
+const LINES: &str = "(\\{\"(n|batch|perdure_history)\":[0-9{}\",a-z]*\n?)*";
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
@@ -78,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_lines_never_panic(lines in "(\\{\"(n|batch|perdure_history)\":[0-9{}\",a-z]*\n?)*") {
+    fn arbitrary_lines_never_panic(lines in LINES) {
         let _ = json::import(&lines);
     }
 }

@@ -8,8 +8,8 @@
 //! {"n":2,"at_us":1767225600000000,"command":{"kind":"schedule_activity",…}}
 //! ```
 //!
-//! A line `batch` begins a turn. A payload is `{"value": …}` where its bytes can be made again from
-//! the JSON value, and `{"hex": "…"}` else. Hashes and checksums are not exported: import makes
+//! A line `batch` begins a turn. A payload is `{"value": …}` where its bytes can be made again
+//! from the JSON value, and `{"hex": "…"}` else. Hashes and checksums are not exported: import makes
 //! them anew, and what one [`BatchEncoder`](crate::BatchEncoder) wrote comes back byte for byte.
 
 pub(crate) mod float;

@@ -1,0 +1,183 @@
+//! Delivery: moving recorded and queued events into the state, one at a time.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use perdure_history::{Command, Event, Record, RecordBody, Timestamp};
+
+use super::{Checkpoint, Delivering, Machine};
+use crate::effect::ClosedStatus;
+use crate::operations::activity::{self, Outcome};
+use crate::operations::run::RunState;
+use crate::operations::{Misfit, timer};
+use crate::{Activation, DropReason, Effect, MachineError};
+
+impl Machine {
+    pub(super) fn deliver_recorded(&mut self) -> Result<Option<Activation>, MachineError> {
+        let Some(Record {
+            n,
+            at,
+            body: RecordBody::Event(event),
+        }) = self.history.next()
+        else {
+            return Ok(None);
+        };
+        self.position = n;
+        self.now = at;
+        self.delivering = Delivering::Recorded;
+        match self.apply_event(n, event, false) {
+            Ok(activation) => Ok(activation),
+            Err(Misfit::NotOpen { command_n }) if self.operations.was_taken_back(command_n) => {
+                Ok(None)
+            }
+            Err(Misfit::NotOpen { command_n }) => Err(MachineError::Contradiction { n, command_n }),
+            Err(Misfit::Start | Misfit::RunClosed) => {
+                let command_n = if let RunState::Closed { n, .. } = self.state {
+                    n
+                } else {
+                    1
+                };
+                Err(MachineError::Contradiction { n, command_n })
+            }
+        }
+    }
+
+    pub(super) fn deliver_queued(&mut self, at: Timestamp) -> Option<Activation> {
+        let event = self.queue.pop_front()?;
+        self.checkpoint = Some(Checkpoint {
+            records: self.turn.records.len(),
+            effects: self.turn.effects.len(),
+            position: self.position,
+            now: self.now,
+            state: self.state,
+        });
+        self.operations.checkpoint();
+        let n = self.position + 1;
+        match self.apply_event(n, event.clone(), true) {
+            Ok(activation) => {
+                self.delivering = Delivering::Live;
+                self.position = n;
+                self.now = self.now.max(at);
+                self.turn.records.push(Record {
+                    n,
+                    at: self.now,
+                    body: RecordBody::Event(event),
+                });
+                activation
+            }
+            Err(misfit) => {
+                let reason = match misfit {
+                    Misfit::RunClosed => DropReason::RunClosed,
+                    Misfit::Start => DropReason::Start,
+                    Misfit::NotOpen { command_n } => DropReason::NotOpen { command_n },
+                };
+                self.turn.effects.push(Effect::EventDropped {
+                    event: Box::new(event),
+                    reason,
+                });
+                // Nothing of it is delivered, so a later cut must not take it back.
+                self.checkpoint = None;
+                None
+            }
+        }
+    }
+
+    /// Moves the state by an event that is, or is to be, record `n`.
+    fn apply_event(
+        &mut self,
+        n: u64,
+        event: Event,
+        live: bool,
+    ) -> Result<Option<Activation>, Misfit> {
+        if let Event::RunStarted(started) = event {
+            self.state.start()?;
+            return Ok(Some(Activation::Start(started)));
+        }
+        self.state.expect_open()?;
+        let operations = &mut self.operations;
+        let effects = live.then_some(&mut self.turn.effects);
+        let activation = match event {
+            Event::ActivityCompleted {
+                command_n, result, ..
+            } => activity::complete(operations, command_n, Outcome::Completed(result), effects)?,
+            Event::ActivityFailed {
+                command_n,
+                attempt,
+                failure,
+                retry_state,
+            } => {
+                let outcome = Outcome::Failed {
+                    attempt,
+                    failure,
+                    retry_state,
+                };
+                activity::complete(operations, command_n, outcome, effects)?
+            }
+            Event::ActivityCancelled {
+                command_n,
+                attempt,
+                details,
+            } => {
+                let outcome = Outcome::Cancelled { attempt, details };
+                activity::complete(operations, command_n, outcome, effects)?
+            }
+            Event::ActivityAttemptFailed { command_n, .. } => {
+                activity::attempt_failed(operations, command_n)?;
+                return Ok(None);
+            }
+            Event::TimerFired { command_n } => timer::fire(operations, command_n, effects)?,
+            Event::SignalReceived {
+                name, arguments, ..
+            } => Activation::Signal { name, arguments },
+            Event::CancelRequested { reason, .. } => Activation::RequestCancel { reason },
+            Event::RunTerminated { .. } => {
+                self.close(n, ClosedStatus::Terminated, live)?;
+                return Ok(None);
+            }
+            Event::RunTimedOut => {
+                self.close(n, ClosedStatus::TimedOut, live)?;
+                return Ok(None);
+            }
+            // `VersionChanged`, and whatever a later version records for people alone.
+            _ => return Ok(None),
+        };
+        Ok(Some(activation))
+    }
+
+    /// Moves the state by a command that is, or is to be, record `n`.
+    pub(super) fn apply_command(
+        &mut self,
+        n: u64,
+        command: &Command,
+        live: bool,
+    ) -> Result<(), Misfit> {
+        let operations = &mut self.operations;
+        let effects = live.then_some(&mut self.turn.effects);
+        match command {
+            Command::ScheduleActivity(scheduled) => {
+                activity::schedule(operations, n, Arc::clone(scheduled), effects);
+                Ok(())
+            }
+            Command::StartTimer { fire_at, site } => {
+                timer::start(operations, n, *fire_at, Arc::clone(site), effects);
+                Ok(())
+            }
+            Command::CancelActivity { command_n } => {
+                activity::cancel(operations, *command_n, effects)
+            }
+            Command::CancelTimer { command_n } => timer::cancel(operations, *command_n, effects),
+            Command::CompleteRun { .. } => self.close(n, ClosedStatus::Completed, live),
+            Command::FailRun { .. } => self.close(n, ClosedStatus::Failed, live),
+            Command::CancelRun { .. } => self.close(n, ClosedStatus::Cancelled, live),
+            _ => Ok(()),
+        }
+    }
+
+    fn close(&mut self, n: u64, status: ClosedStatus, live: bool) -> Result<(), Misfit> {
+        self.state.close(n, status)?;
+        if live {
+            self.turn.effects.push(Effect::CloseRun { status });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! What can be asked of a machine.
+
+use perdure_history::{Command, RecordBody, RunId, Timestamp};
+
+use super::{Delivering, Machine};
+use crate::effect::ClosedStatus;
+use crate::operations::run::RunState;
+
+impl Machine {
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The behaviour flags in force.
+    #[must_use]
+    pub fn flags(&self) -> u64 {
+        self.flags
+    }
+
+    /// Whether recorded history is still being delivered.
+    #[must_use]
+    pub fn is_replaying(&self) -> bool {
+        self.delivering == Delivering::Recorded || !self.history.as_slice().is_empty()
+    }
+
+    /// The run's time: when the event being delivered was recorded.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The number of the last record, committed or not, delivered or still to be replayed.
+    #[must_use]
+    pub fn last_n(&self) -> u64 {
+        self.position.max(self.recorded_n)
+    }
+
+    /// The number of the last record that was delivered, replayed or live.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// How the run was closed, if it is.
+    #[must_use]
+    pub fn closed(&self) -> Option<ClosedStatus> {
+        match self.state {
+            RunState::Closed { status, .. } => Some(status),
+            RunState::Awaited | RunState::Open => None,
+        }
+    }
+
+    /// The command with number `n`, if it is open or of this turn: others are not kept.
+    #[must_use]
+    pub fn command(&self, n: u64) -> Option<Command> {
+        let of_turn = || {
+            let index = self
+                .turn
+                .records
+                .binary_search_by_key(&n, |record| record.n)
+                .ok()?;
+            match &self.turn.records.get(index)?.body {
+                RecordBody::Command(command) => Some(command.clone()),
+                RecordBody::Event(_) => None,
+            }
+        };
+        self.operations
+            .get(n)
+            .map(|operation| operation.command())
+            .or_else(of_turn)
+    }
+
+    /// The numbers of the commands that opened what is open, ascending.
+    pub fn open_commands(&self) -> impl Iterator<Item = u64> + '_ {
+        self.operations.numbers()
+    }
+
+    /// How many events are queued and not yet delivered.
+    #[must_use]
+    pub fn queued_events(&self) -> usize {
+        self.queue.len()
+    }
+}
