@@ -21,8 +21,9 @@ fn contradiction(append: &Append) -> Option<&'static str> {
     if grows != append.batch.is_some() {
         return Some("a batch and new records come together");
     }
-    if append.create.is_some() && (append.expected_n != 0 || !grows) {
-        return Some("a creating write begins at record 1");
+    // A run that is parked before its first turn (no host knows its type) has no record yet.
+    if append.create.is_some() && append.expected_n != 0 {
+        return Some("a creating write comes before record 1");
     }
     if append.close.is_some_and(|close| is_open(close.status)) {
         return Some("a closing write needs a closed status");

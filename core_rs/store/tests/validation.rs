@@ -1,5 +1,7 @@
 //! The validation suite, run against each store of this crate.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::PathBuf;
 
 use perdure_store::validation::{self, Subject};

@@ -6,61 +6,120 @@
 use std::cell::RefCell;
 
 use perdure_history::{MessageId, RunId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::append::{Append, AppendError, Close, InboxMessage, IndexChange, NewRun, Outstanding};
+use crate::append::{
+    Append, AppendError, Close, InboxMessage, IndexChange, NewRun, Outstanding, StatusChange,
+};
 use crate::check;
 use crate::local::checksum::Checksum;
 use crate::local::error::Failure;
-use crate::local::head::{self, Head, Heads};
+use crate::local::head::{self, Head, Heads, Place};
 use crate::local::inbox::Posted;
+use crate::local::inline::Inline;
 use crate::local::{code, message, query};
+
+/// The statements of every step, looked up once a transaction.
+struct Statements<'store> {
+    insert_batch: CachedStatement<'store>,
+    put_outstanding: CachedStatement<'store>,
+    remove_outstanding: CachedStatement<'store>,
+    put_head: CachedStatement<'store>,
+}
+
+impl<'store> Statements<'store> {
+    fn prepare(connection: &'store Connection) -> Result<Self, Failure> {
+        Ok(Self {
+            insert_batch: connection.prepare_cached(
+                "INSERT INTO batches (run_key, last_n, batch_before, checksum, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            put_outstanding: connection.prepare_cached(
+                "INSERT OR REPLACE INTO outstanding
+                     (run_key, command_n, kind, due_at, state, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?,
+            remove_outstanding: connection
+                .prepare_cached("DELETE FROM outstanding WHERE run_key = ?1 AND command_n = ?2")?,
+            put_head: connection.prepare_cached(
+                "INSERT OR REPLACE INTO live
+                     (run_key, next_wake, last_n, last_batch, outstanding, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?,
+        })
+    }
+}
 
 /// Writes the entries of one transaction.
 pub(crate) struct GroupWriter<'store> {
     pub(crate) connection: &'store Connection,
+    statements: Statements<'store>,
     pub(crate) heads: &'store mut Heads,
     /// The epoch of this owner.
-    pub(crate) epoch: u64,
+    epoch: u64,
     /// The epoch in the database: another one when a second owner has taken over.
-    pub(crate) found_epoch: u64,
+    found_epoch: u64,
     /// What other processes have posted.
-    pub(crate) posted: &'store RefCell<Posted>,
+    posted: &'store RefCell<Posted>,
+    buffer: Vec<u8>,
 }
 
 /// What the checks of an entry have found.
-enum Checked {
+enum Checked<'append> {
     Refused(AppendError),
-    Creates,
-    Continues(Head),
+    Creates(&'append NewRun),
+    Continues,
 }
 
-impl GroupWriter<'_> {
+impl<'store> GroupWriter<'store> {
+    /// Begins to write inside a transaction of `connection`.
+    pub(crate) fn begin(
+        connection: &'store Connection,
+        heads: &'store mut Heads,
+        posted: &'store RefCell<Posted>,
+        epoch: u64,
+    ) -> Result<Self, Failure> {
+        let statements = Statements::prepare(connection)?;
+        let found_epoch = self::epoch(connection)?;
+        Ok(Self {
+            connection,
+            statements,
+            heads,
+            epoch,
+            found_epoch,
+            posted,
+            buffer: Vec::new(),
+        })
+    }
+
     /// Writes one entry, or says why not.
     pub(crate) fn write(&mut self, append: &Append) -> Result<Result<(), AppendError>, Failure> {
         let mut head = match self.check(append)? {
             Checked::Refused(error) => return Ok(Err(error)),
-            Checked::Continues(head) => head,
-            Checked::Creates => self.insert_run(append)?,
+            Checked::Continues => self
+                .heads
+                .take(append.run)
+                .ok_or_else(|| Failure::Damaged("a head was lost".to_owned()))?,
+            Checked::Creates(new) => self.insert_run(append.run, new)?,
         };
         if let Some(batch) = &append.batch {
-            head.last_batch = self.insert_batch(&head, append.last_n, batch)?;
-            head.last_n = append.last_n;
+            head.place.last_batch = self.insert_batch(head.place, append.last_n, batch)?;
+            head.place.last_n = append.last_n;
         }
         for id in &append.consumed_message_ids {
-            self.consume(&head, append.run, id)?;
+            self.consume(head.place, append.run, id)?;
         }
-        if head.open {
+        if head.place.open {
             self.write_open(append, &mut head)?;
         }
+        self.heads.keep(append.run, head);
         for message in append.inbox.iter().chain(&append.outbox) {
             self.put_message(message)?;
         }
-        self.heads.keep(append.run, head);
         Ok(Ok(()))
     }
 
-    fn check(&mut self, append: &Append) -> Result<Checked, Failure> {
+    fn check<'append>(&mut self, append: &'append Append) -> Result<Checked<'append>, Failure> {
         if let Err(error) = check::well_formed(append) {
             return Ok(Checked::Refused(error));
         }
@@ -95,24 +154,24 @@ impl GroupWriter<'_> {
         Ok(checked)
     }
 
-    fn check_create(&self, new: &NewRun) -> Result<Checked, Failure> {
+    fn check_create<'append>(&self, new: &'append NewRun) -> Result<Checked<'append>, Failure> {
         let open = query::open_run(self.connection, &new.namespace, &new.workflow_id)?;
         Ok(match open {
             Some(open_run) => Checked::Refused(AppendError::AlreadyOpen {
                 workflow_id: new.workflow_id.clone(),
                 open_run,
             }),
-            None => Checked::Creates,
+            None => Checked::Creates(new),
         })
     }
 
-    fn check_existing(&self, append: &Append, head: Head) -> Result<Checked, Failure> {
-        if !head.open && check::writes_content(append) {
+    fn check_existing(&self, append: &Append, place: Place) -> Result<Checked<'static>, Failure> {
+        if !place.open && check::writes_content(append) {
             return Ok(Checked::Refused(AppendError::Closed { run: append.run }));
         }
         if append.batch.is_some() {
             for id in &append.consumed_message_ids {
-                if query::is_consumed(self.connection, head.run_key, id)? {
+                if query::is_consumed(self.connection, place.run_key, id)? {
                     return Ok(Checked::Refused(AppendError::AlreadyConsumed {
                         run: append.run,
                         message_id: id.clone(),
@@ -120,19 +179,14 @@ impl GroupWriter<'_> {
                 }
             }
         }
-        Ok(Checked::Continues(head))
+        Ok(Checked::Continues)
     }
 
-    fn insert_run(&self, append: &Append) -> Result<Head, Failure> {
-        let Some(new) = &append.create else {
-            return Err(Failure::Damaged(
-                "a run without a creating write".to_owned(),
-            ));
-        };
+    fn insert_run(&self, run: RunId, new: &NewRun) -> Result<Head, Failure> {
         let start_digest = message::digest(&new.message_id);
         let started_at = new.started_at.as_micros();
         let checksum = query::identity_checksum(
-            &append.run,
+            &run,
             [
                 &new.namespace,
                 &new.workflow_id,
@@ -151,7 +205,7 @@ impl GroupWriter<'_> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, x'', NULL, 0, 0, ?9)",
             )?
             .insert(params![
-                append.run.0,
+                run.0,
                 new.namespace,
                 new.workflow_id,
                 new.workflow_type,
@@ -159,91 +213,114 @@ impl GroupWriter<'_> {
                 start_digest,
                 started_at,
                 checksum,
-                query::status_checksum(&append.run, 0, &[], None, 0, 0),
+                query::status_checksum(&run, 0, &[], None, 0, 0),
             ])?;
         self.connection
             .prepare_cached("DELETE FROM inbox WHERE run = x'' AND message_id = ?1")?
             .execute(params![new.message_id.0])?;
-        let close_follows = append.close.is_some();
-        if !close_follows {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO live (run_key, command_n, kind, last_n, last_batch, checksum)
-                     VALUES (?1, 0, 0, 0, 0, 0)",
-                )?
-                .execute(params![run_key])?;
-        }
-        Ok(Head {
+        let place = Place {
             run_key,
             last_n: 0,
             last_batch: 0,
             open: true,
+        };
+        Ok(Head {
+            place,
+            outstanding: Inline::default(),
         })
     }
 
-    fn insert_batch(&self, head: &Head, last_n: u64, body: &[u8]) -> Result<i64, Failure> {
+    fn insert_batch(&mut self, place: Place, last_n: u64, body: &[u8]) -> Result<i64, Failure> {
         let last_n = last_n.cast_signed();
-        Ok(self
-            .connection
-            .prepare_cached(
-                "INSERT INTO batches (run_key, last_n, batch_before, checksum, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .insert(params![
-                head.run_key,
-                last_n,
-                head.last_batch,
-                batch_checksum(head.run_key, last_n, head.last_batch, body),
-                body,
-            ])?)
+        Ok(self.statements.insert_batch.insert(params![
+            place.run_key,
+            last_n,
+            place.last_batch,
+            batch_checksum(place.run_key, last_n, place.last_batch, body),
+            body,
+        ])?)
     }
 
     /// What only an open run has: its head, its index, its status and its end.
-    fn write_open(&self, append: &Append, head: &mut Head) -> Result<(), Failure> {
+    fn write_open(&mut self, append: &Append, head: &mut Head) -> Result<(), Failure> {
         if let Some(close) = append.close {
             self.close(append.run, head, close)?;
-            head.open = false;
+            head.place.open = false;
+            head.outstanding = Inline::default();
             return Ok(());
         }
         for change in &append.index_changes {
-            match change {
-                IndexChange::Put(outstanding) => self.put_outstanding(head, outstanding)?,
-                IndexChange::Remove { command_n } => self.remove_outstanding(head, *command_n)?,
-            }
+            self.change_index(head, change)?;
         }
         if let Some(change) = &append.status {
-            let status = code::of_status(change.status);
-            let checksum = query::status_checksum(&append.run, status, &change.detail, None, 0, 0);
-            self.connection
-                .prepare_cached(
-                    "UPDATE runs SET status = ?2, status_detail = ?3, status_checksum = ?4
-                     WHERE run_key = ?1",
-                )?
-                .execute(params![head.run_key, status, &change.detail[..], checksum])?;
+            self.change_status(append.run, head.place.run_key, change)?;
         }
-        let due_at = append.next_wake.map(|at| at.as_micros());
-        let last_n = head.last_n.cast_signed();
+        let Place {
+            run_key,
+            last_batch,
+            ..
+        } = head.place;
+        let next_wake = append.next_wake.map(|at| at.as_micros());
+        let last_n = head.place.last_n.cast_signed();
+        head.outstanding.encode(&mut self.buffer);
+        self.statements.put_head.execute(params![
+            run_key,
+            next_wake,
+            last_n,
+            last_batch,
+            &self.buffer[..],
+            head::checksum(run_key, next_wake, last_n, last_batch, &self.buffer),
+        ])?;
+        Ok(())
+    }
+
+    fn change_index(&mut self, head: &mut Head, change: &IndexChange) -> Result<(), Failure> {
+        let run_key = head.place.run_key;
+        match change {
+            IndexChange::Put(outstanding) => {
+                if !head.outstanding.put(outstanding) {
+                    self.put_outstanding(run_key, outstanding)?;
+                }
+            }
+            IndexChange::Remove { command_n } => {
+                if !head.outstanding.remove(*command_n) && head.outstanding.spilled {
+                    self.statements
+                        .remove_outstanding
+                        .execute(params![run_key, command_n.cast_signed()])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn change_status(
+        &self,
+        run: RunId,
+        run_key: i64,
+        change: &StatusChange,
+    ) -> Result<(), Failure> {
+        let status = code::of_status(change.status);
+        let checksum = query::status_checksum(&run, status, &change.detail, None, 0, 0);
         self.connection
             .prepare_cached(
-                "UPDATE live SET due_at = ?2, last_n = ?3, last_batch = ?4, checksum = ?5
-                 WHERE run_key = ?1 AND command_n = 0",
+                "UPDATE runs SET status = ?2, status_detail = ?3, status_checksum = ?4
+                 WHERE run_key = ?1",
             )?
-            .execute(params![
-                head.run_key,
-                due_at,
-                last_n,
-                head.last_batch,
-                head::checksum(head.run_key, due_at, last_n, head.last_batch),
-            ])?;
+            .execute(params![run_key, status, &change.detail[..], checksum])?;
         Ok(())
     }
 
     fn close(&self, run: RunId, head: &Head, close: Close) -> Result<(), Failure> {
         let status = code::of_status(close.status);
         let closed_at = close.closed_at.as_micros();
-        let last_n = head.last_n.cast_signed();
+        let Place {
+            run_key,
+            last_batch,
+            ..
+        } = head.place;
+        let last_n = head.place.last_n.cast_signed();
         let checksum =
-            query::status_checksum(&run, status, &[], Some(closed_at), last_n, head.last_batch);
+            query::status_checksum(&run, status, &[], Some(closed_at), last_n, last_batch);
         self.connection
             .prepare_cached(
                 "UPDATE runs SET status = ?2, status_detail = x'', closed_at = ?3, last_n = ?4,
@@ -251,53 +328,41 @@ impl GroupWriter<'_> {
                  WHERE run_key = ?1",
             )?
             .execute(params![
-                head.run_key,
-                status,
-                closed_at,
-                last_n,
-                head.last_batch,
-                checksum
+                run_key, status, closed_at, last_n, last_batch, checksum
             ])?;
         self.connection
             .prepare_cached("DELETE FROM live WHERE run_key = ?1")?
-            .execute(params![head.run_key])?;
+            .execute(params![run_key])?;
+        if head.outstanding.spilled {
+            self.connection
+                .prepare_cached("DELETE FROM outstanding WHERE run_key = ?1")?
+                .execute(params![run_key])?;
+        }
         Ok(())
     }
 
-    fn put_outstanding(&self, head: &Head, outstanding: &Outstanding) -> Result<(), Failure> {
+    fn put_outstanding(&mut self, run_key: i64, outstanding: &Outstanding) -> Result<(), Failure> {
         let kind = code::of_kind(outstanding.kind);
         let command_n = outstanding.command_n.cast_signed();
         let due_at = outstanding.due_at.as_micros();
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO live (run_key, command_n, kind, due_at, state, checksum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                head.run_key,
-                command_n,
-                kind,
-                due_at,
-                &outstanding.state[..],
-                outstanding_checksum(head.run_key, command_n, kind, due_at, &outstanding.state),
-            ])?;
+        self.statements.put_outstanding.execute(params![
+            run_key,
+            command_n,
+            kind,
+            due_at,
+            &outstanding.state[..],
+            outstanding_checksum(run_key, command_n, kind, due_at, &outstanding.state),
+        ])?;
         Ok(())
     }
 
-    fn remove_outstanding(&self, head: &Head, command_n: u64) -> Result<(), Failure> {
-        self.connection
-            .prepare_cached("DELETE FROM live WHERE run_key = ?1 AND command_n = ?2")?
-            .execute(params![head.run_key, command_n.cast_signed()])?;
-        Ok(())
-    }
-
-    fn consume(&self, head: &Head, run: RunId, id: &MessageId) -> Result<(), Failure> {
+    fn consume(&self, place: Place, run: RunId, id: &MessageId) -> Result<(), Failure> {
         self.connection
             .prepare_cached("DELETE FROM inbox WHERE run = ?1 AND message_id = ?2")?
             .execute(params![run.0, id.0])?;
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO consumed (run_key, digest) VALUES (?1, ?2)")?
-            .execute(params![head.run_key, message::digest(id)])?;
+            .execute(params![place.run_key, message::digest(id)])?;
         Ok(())
     }
 
@@ -307,7 +372,7 @@ impl GroupWriter<'_> {
         let consumed = match message.run {
             None => query::run_started_by(self.connection, id)?.is_some(),
             Some(run) => match self.heads.find(self.connection, run)? {
-                Some(head) => query::is_consumed(self.connection, head.run_key, id)?,
+                Some(place) => query::is_consumed(self.connection, place.run_key, id)?,
                 None => false,
             },
         };

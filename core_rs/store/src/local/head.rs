@@ -7,13 +7,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::local::checksum::Checksum;
 use crate::local::error::Failure;
+use crate::local::inline::Inline;
 
-/// How many heads are kept in memory; about 100 bytes each.
-const HEADS_MAX: usize = 65_536;
+/// How many heads are kept in memory; some hundred bytes each.
+const HEADS_MAX: usize = 16_384;
 
 /// The place where a run's next write fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct Place {
     /// The run's number inside the database.
     pub(crate) run_key: i64,
     /// The number of its last record.
@@ -24,13 +25,27 @@ pub(crate) struct Head {
     pub(crate) open: bool,
 }
 
-/// The checksum of a head's row.
-pub(crate) fn checksum(run_key: i64, next_wake: Option<i64>, last_n: i64, last_batch: i64) -> i64 {
+/// The place, and what is outstanding there.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Head {
+    pub(crate) place: Place,
+    pub(crate) outstanding: Inline,
+}
+
+/// The checksum of an open run's row.
+pub(crate) fn checksum(
+    run_key: i64,
+    next_wake: Option<i64>,
+    last_n: i64,
+    last_batch: i64,
+    outstanding: &[u8],
+) -> i64 {
     Checksum::new()
         .number(run_key)
         .option(next_wake)
         .number(last_n)
         .number(last_batch)
+        .bytes(outstanding)
         .finish()
 }
 
@@ -39,20 +54,26 @@ pub(crate) fn checksum(run_key: i64, next_wake: Option<i64>, last_n: i64, last_b
 pub(crate) struct Heads(HashMap<RunId, Head>);
 
 impl Heads {
-    /// The head of a run, from memory or from the database.
+    /// The place of a run, from memory or from the database.
     pub(crate) fn find(
         &mut self,
         connection: &Connection,
         run: RunId,
-    ) -> Result<Option<Head>, Failure> {
+    ) -> Result<Option<Place>, Failure> {
         if let Some(head) = self.0.get(&run) {
-            return Ok(Some(*head));
+            return Ok(Some(head.place));
         }
         let found = load(connection, run)?;
+        let place = found.as_ref().map(|head| head.place);
         if let Some(head) = found {
             self.keep(run, head);
         }
-        Ok(found)
+        Ok(place)
+    }
+
+    /// Takes the head of a run out, to be changed and kept again.
+    pub(crate) fn take(&mut self, run: RunId) -> Option<Head> {
+        self.0.remove(&run)
     }
 
     /// Keeps a head as it is after a write.
@@ -88,18 +109,22 @@ pub(crate) fn load(connection: &Connection, run: RunId) -> Result<Option<Head>, 
     };
     if closed_at.is_some() {
         let last_n = last_n.cast_unsigned();
-        return Ok(Some(Head {
+        let place = Place {
             run_key,
             last_n,
             last_batch,
             open: false,
+        };
+        return Ok(Some(Head {
+            place,
+            outstanding: Inline::default(),
         }));
     }
-    let sql = "SELECT due_at, last_n, last_batch, checksum FROM live
-               WHERE run_key = ?1 AND command_n = 0";
+    let sql = "SELECT run_key, next_wake, last_n, last_batch, outstanding, checksum
+               FROM live WHERE run_key = ?1";
     let head = connection
         .prepare_cached(sql)?
-        .query_row(params![run_key], |row| Ok(read_open(run_key, row)))
+        .query_row(params![run_key], |row| Ok(read(row, 0)))
         .optional()?;
     match head {
         Some(head) => head.map(Some),
@@ -107,17 +132,22 @@ pub(crate) fn load(connection: &Connection, run: RunId) -> Result<Option<Head>, 
     }
 }
 
-fn read_open(run_key: i64, row: &Row<'_>) -> Result<Head, Failure> {
-    let (last_n, last_batch) = (row.get(1)?, row.get(2)?);
-    if checksum(run_key, row.get(0)?, last_n, last_batch) != row.get::<_, i64>(3)? {
-        return Err(Failure::Damaged(format!(
-            "the head of run number {run_key} fails its checksum"
-        )));
+/// Reads `run_key, next_wake, last_n, last_batch, outstanding, checksum`, which begin at column
+/// `first`.
+pub(crate) fn read(row: &Row<'_>, first: usize) -> Result<Head, Failure> {
+    let (run_key, next_wake) = (row.get(first)?, row.get(first + 1)?);
+    let (last_n, last_batch): (i64, i64) = (row.get(first + 2)?, row.get(first + 3)?);
+    let damaged = || Failure::Damaged(format!("the head of run number {run_key} is not whole"));
+    let bytes = row.get_ref(first + 4)?.as_blob().map_err(|_| damaged())?;
+    if checksum(run_key, next_wake, last_n, last_batch, bytes) != row.get::<_, i64>(first + 5)? {
+        return Err(damaged());
     }
-    Ok(Head {
+    let outstanding = Inline::decode(bytes).ok_or_else(damaged)?;
+    let place = Place {
         run_key,
         last_n: last_n.cast_unsigned(),
         last_batch,
         open: true,
-    })
+    };
+    Ok(Head { place, outstanding })
 }

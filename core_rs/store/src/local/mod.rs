@@ -10,6 +10,7 @@ mod code;
 mod error;
 mod head;
 mod inbox;
+mod inline;
 mod lock;
 mod message;
 mod owner;

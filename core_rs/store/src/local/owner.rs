@@ -99,13 +99,7 @@ impl LocalStore {
         let posted = &self.posted;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let result = (|| {
-            let mut writer = GroupWriter {
-                connection,
-                heads: &mut self.heads,
-                epoch: self.epoch,
-                found_epoch: append::epoch(connection)?,
-                posted,
-            };
+            let mut writer = GroupWriter::begin(connection, &mut self.heads, posted, self.epoch)?;
             let result = work(&mut writer)?;
             connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(result)

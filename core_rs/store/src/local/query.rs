@@ -7,15 +7,24 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::local::checksum::Checksum;
 use crate::local::error::Failure;
-use crate::local::{append, code, head, message};
+use crate::local::head::{self, Head};
+use crate::local::{append, code, message};
 use crate::query::{DEFAULT_PAGE, RunFilter, RunSummary};
 
-/// The columns of a summary, for `runs` joined with its head.
-const SUMMARY: &str = "SELECT runs.run, namespace, workflow_id, workflow_type, task_queue,
+/// The columns of a summary: the run's row, then its head's.
+const COLUMNS: &str = "SELECT runs.run, namespace, workflow_id, workflow_type, task_queue,
     start_digest, started_at, runs.checksum,
     status, status_detail, closed_at, runs.last_n, runs.last_batch, status_checksum,
-    live.last_n, live.last_batch, live.due_at, live.checksum, runs.run_key
-    FROM runs LEFT JOIN live ON live.run_key = runs.run_key AND live.command_n = 0";
+    live.run_key, live.next_wake, live.last_n, live.last_batch, live.outstanding, live.checksum";
+
+/// The column at which the head begins.
+const HEAD: usize = 14;
+
+/// Summaries of any runs.
+const SUMMARIES: &str = "FROM runs LEFT JOIN live ON live.run_key = runs.run_key";
+
+/// Summaries of open runs, found by their heads.
+const OPEN: &str = "FROM live LEFT JOIN runs ON runs.run_key = live.run_key ORDER BY live.run_key";
 
 /// The checksum of what never changes in a run's row.
 pub(crate) fn identity_checksum(
@@ -108,7 +117,7 @@ pub(crate) fn is_known(
         return Ok(run_started_by(connection, id)?.is_some());
     };
     match head::load(connection, *run)? {
-        Some(head) => is_consumed(connection, head.run_key, id),
+        Some(head) => is_consumed(connection, head.place.run_key, id),
         None => Ok(false),
     }
 }
@@ -127,10 +136,10 @@ pub(crate) fn read(
         "SELECT run_key, last_n, batch_before, checksum, body FROM batches WHERE batch = ?1",
     )?;
     let mut batches = Vec::new();
-    let (mut at, mut expected_n) = (head.last_batch, Some(head.last_n));
+    let (mut at, mut expected_n) = (head.place.last_batch, Some(head.place.last_n));
     while at != 0 {
         let batch = statement
-            .query_row(params![at], |row| Ok(read_batch(row, head.run_key)))
+            .query_row(params![at], |row| Ok(read_batch(row, head.place.run_key)))
             .optional()?
             .unwrap_or_else(|| Err(Failure::Damaged(format!("batch {at} is gone"))))
             .map_err(|failure| in_run(run, failure))?;
@@ -185,7 +194,7 @@ fn read_batch(row: &Row<'_>, run_key: i64) -> Result<StoredBatch, Failure> {
 /// What can be known of one run.
 pub(crate) fn describe(connection: &Connection, run: RunId) -> Result<Option<RunSummary>, Failure> {
     connection
-        .prepare_cached(&format!("{SUMMARY} WHERE runs.run = ?1"))?
+        .prepare_cached(&format!("{COLUMNS} {SUMMARIES} WHERE runs.run = ?1"))?
         .query_row(params![run.0], |row| Ok(read_summary(row)))
         .optional()?
         .transpose()
@@ -228,7 +237,7 @@ pub(crate) fn list(
         conditions => format!("WHERE {}", conditions.join(" AND ")),
     };
     let sql = format!(
-        "{SUMMARY} {clause} ORDER BY runs.run DESC LIMIT ?{}",
+        "{COLUMNS} {SUMMARIES} {clause} ORDER BY runs.run DESC LIMIT ?{}",
         values.len()
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -240,8 +249,8 @@ pub(crate) fn list(
     Ok(summaries)
 }
 
-/// Reads the columns of [`SUMMARY`].
-pub(crate) fn read_summary(row: &Row<'_>) -> Result<RunSummary, Failure> {
+/// Reads the columns of a summary.
+fn read_summary(row: &Row<'_>) -> Result<RunSummary, Failure> {
     let run = message::to_run(&row.get::<_, Vec<u8>>(0)?)?;
     let [namespace, workflow_id, workflow_type, task_queue]: [String; 4] =
         [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
@@ -265,7 +274,7 @@ pub(crate) fn read_summary(row: &Row<'_>) -> Result<RunSummary, Failure> {
     };
     let last_n = match closed_at {
         Some(_) => last_n,
-        None => head_last_n(row, run)?,
+        None => head_of(row, run)?.place.last_n.cast_signed(),
     };
     Ok(RunSummary {
         run,
@@ -281,22 +290,30 @@ pub(crate) fn read_summary(row: &Row<'_>) -> Result<RunSummary, Failure> {
     })
 }
 
-fn head_last_n(row: &Row<'_>, run: RunId) -> Result<i64, Failure> {
-    let (Some(last_n), Some(last_batch)) = (row.get(14)?, row.get(15)?) else {
+fn head_of(row: &Row<'_>, run: RunId) -> Result<Head, Failure> {
+    if row.get::<_, Option<i64>>(HEAD)?.is_none() {
         return Err(Failure::Damaged(format!("open run {run} has no head")));
-    };
-    let found: Option<i64> = row.get(17)?;
-    if found
-        != Some(head::checksum(
-            row.get(18)?,
-            row.get(16)?,
-            last_n,
-            last_batch,
-        ))
-    {
-        return Err(Failure::Damaged(format!(
-            "the head of run {run} fails its checksum"
-        )));
     }
-    Ok(last_n)
+    head::read(row, HEAD)
+}
+
+/// Every open run, with its head.
+pub(crate) fn open_runs(connection: &Connection) -> Result<Vec<(RunSummary, Head)>, Failure> {
+    let mut statement = connection.prepare_cached(&format!("{COLUMNS} {OPEN}"))?;
+    let mut rows = statement.query([])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, Option<Vec<u8>>>(0)?.is_none() {
+            return Err(Failure::Damaged("a head has no run".to_owned()));
+        }
+        let summary = read_summary(row)?;
+        if summary.closed_at.is_some() {
+            return Err(Failure::Damaged(format!(
+                "closed run {} has a head",
+                summary.run
+            )));
+        }
+        runs.push((summary, head::read(row, HEAD)?));
+    }
+    Ok(runs)
 }

@@ -41,26 +41,26 @@ fn delete(connection: &Connection, run: RunId) -> Result<(), Failure> {
     let Some(head) = head::load(connection, run)? else {
         return Ok(());
     };
-    let mut at = head.last_batch;
+    let mut at = head.place.last_batch;
     while at != 0 {
         let before: Option<i64> = connection
             .prepare_cached("SELECT batch_before FROM batches WHERE batch = ?1 AND run_key = ?2")?
-            .query_row(params![at, head.run_key], |row| row.get(0))
+            .query_row(params![at, head.place.run_key], |row| row.get(0))
             .optional()?;
         connection
             .prepare_cached("DELETE FROM batches WHERE batch = ?1 AND run_key = ?2")?
-            .execute(params![at, head.run_key])?;
+            .execute(params![at, head.place.run_key])?;
         // A damaged chain must not keep a run for ever: what cannot be followed is left behind.
         at = before.filter(|before| *before < at).unwrap_or(0);
     }
     connection
         .prepare_cached("DELETE FROM consumed WHERE run_key = ?1")?
-        .execute(params![head.run_key])?;
+        .execute(params![head.place.run_key])?;
     connection
         .prepare_cached("DELETE FROM inbox WHERE run = ?1")?
         .execute(params![run.0])?;
     connection
         .prepare_cached("DELETE FROM runs WHERE run_key = ?1")?
-        .execute(params![head.run_key])?;
+        .execute(params![head.place.run_key])?;
     Ok(())
 }

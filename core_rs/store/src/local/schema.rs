@@ -1,8 +1,8 @@
 //! The tables, and whether a file holds them.
 //!
 //! What a turn writes lies close together, so that a commit writes few pages: batches of all runs
-//! follow each other in log order, each with the place of its run's batch before, and a run's head
-//! lies beside what it has outstanding.
+//! follow each other in log order, each with the place of its run's batch before, and what a run has
+//! outstanding lies in its own row while it is little.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -52,15 +52,22 @@ CREATE UNIQUE INDEX runs_by_run ON runs (run);
 CREATE UNIQUE INDEX runs_by_start ON runs (start_digest);
 CREATE INDEX runs_by_workflow ON runs (namespace, workflow_id, run_key);
 CREATE INDEX runs_by_close ON runs (closed_at, run) WHERE closed_at IS NOT NULL;
--- Open runs: the head of a run has command_n 0, what it has outstanding follows.
+-- Open runs: where the next write fits, when to wake, and what is outstanding while that is
+-- little. The rest lies in rows of its own.
 CREATE TABLE live (
+    run_key INTEGER PRIMARY KEY,
+    next_wake INTEGER,
+    last_n INTEGER NOT NULL,
+    last_batch INTEGER NOT NULL,
+    outstanding BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE TABLE outstanding (
     run_key INTEGER NOT NULL,
     command_n INTEGER NOT NULL,
     kind INTEGER NOT NULL,
-    due_at INTEGER,
-    last_n INTEGER,
-    last_batch INTEGER,
-    state BLOB,
+    due_at INTEGER NOT NULL,
+    state BLOB NOT NULL,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (run_key, command_n)
 ) WITHOUT ROWID;
@@ -218,7 +225,7 @@ fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u32> {
 /// Looks for damage where a restart reads: what is open, and who owned it last. This costs what is
 /// outstanding, not what is stored; the rest is checked row by row as it is read.
 pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
-    for table in ["owner", "live", "inbox"] {
+    for table in ["owner", "live", "outstanding", "inbox"] {
         let found: String =
             connection.query_row(&format!("PRAGMA quick_check({table})"), [], |row| {
                 row.get(0)
