@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use perdure_history::{Failure, MessageId, Payload, RunId, TaskId};
+use perdure_history::{Failure, MessageId, Payload, RunId, TaskId, Timestamp};
 use perdure_machine::effect::ClosedStatus;
 use perdure_store::Append;
 
@@ -27,7 +27,7 @@ pub enum Effect {
     Load {
         /// The run.
         run: RunId,
-        /// The first record needed.
+        /// The first record needed; [`LAST_RECORD`](crate::LAST_RECORD): only the last.
         from_n: u64,
     },
     /// Hand a task to its route.
@@ -53,13 +53,21 @@ pub enum Effect {
         /// What.
         reply: Reply,
     },
+    /// Delete runs that closed before an instant.
+    Retain {
+        /// The instant.
+        closed_before: Timestamp,
+    },
     /// Drop the host's instance of this run; its state is committed.
     Evict {
         /// The run.
         run: RunId,
     },
-    /// A message was delivered and is durable: it may leave the inbox.
+    /// A message will not be delivered by any write (its run is closed, or has it already, or its
+    /// start was refused): it may leave the inbox.
     Consumed {
+        /// The run it was for; absent in a start.
+        run: Option<RunId>,
         /// The message.
         message_id: MessageId,
     },

@@ -2,11 +2,24 @@
 
 use std::time::Duration;
 
-use perdure_history::Timestamp;
+use perdure_history::{RunId, Timestamp};
 use perdure_store::Recovery;
+use rustc_hash::FxHashMap;
 
+use crate::activity::Stage;
+use crate::append_failure::Stopped;
+use crate::closing::ClosingRequest;
+use crate::context::Context;
 use crate::effect::Effect;
-use crate::input::Input;
+use crate::input::{AppendFailure, Input};
+use crate::loading::Lookup;
+use crate::run::{Phase, Run};
+use crate::runs::Runs;
+use crate::task::{ServiceReport, TaskOutcome, TaskReport};
+use crate::wheel::Due;
+
+/// How often closed runs past their retention are deleted.
+const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Limits and waits, each with its default.
 #[derive(Clone, Debug)]
@@ -31,38 +44,278 @@ pub struct EngineOptions {
     pub retention: Option<Duration>,
 }
 
-/// The engine.
-#[derive(Debug)]
-pub struct Engine {
-    options: EngineOptions,
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            namespace: "default".to_owned(),
+            maximum_cached_runs: 10_000,
+            maximum_concurrent_activities: 200,
+            maximum_turn_events: 1_000,
+            claim_timeout: Duration::from_secs(15),
+            park_backoff: (Duration::from_secs(10), Duration::from_secs(600)),
+            epoch: 1,
+            seed: 0,
+            retention: Some(Duration::from_secs(30 * 86_400)),
+        }
+    }
 }
 
-#[expect(unused_variables, clippy::todo, reason = "signatures first; the owner fills them in")]
+/// The engine. Call [`Engine::handle_input`] or [`Engine::handle_timeout`], then
+/// [`Engine::poll_effect`] until it gives nothing, then wait until [`Engine::poll_timeout`].
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) context: Context,
+    pub(crate) runs: Runs,
+    /// Questions about runs that are not open, while the store is asked.
+    pub(crate) lookups: FxHashMap<RunId, Vec<Lookup>>,
+    stopped: Option<Stopped>,
+    now: Timestamp,
+}
+
 impl Engine {
     /// An engine that goes on from what the store recovered.
     #[must_use]
     pub fn new(options: EngineOptions, recovery: Recovery, now: Timestamp) -> Self {
-        Self { options }
+        let mut engine = Self {
+            context: Context::new(options),
+            runs: Runs::default(),
+            lookups: FxHashMap::default(),
+            stopped: None,
+            now,
+        };
+        if engine.context.options.retention.is_some() {
+            engine
+                .context
+                .wheel
+                .arm(now + Duration::from_secs(60), Due::Retention);
+        }
+        engine.recover(recovery, now);
+        engine.settle(now);
+        engine
     }
 
     /// Handles one input. Before anything received at `now`, all that is due by `now` is handled.
     pub fn handle_input(&mut self, now: Timestamp, input: Input) {
-        todo!()
+        if self.stopped.is_some() {
+            return;
+        }
+        self.handle_timeout(now);
+        let now = self.now;
+        match input {
+            Input::Message(message) => self.handle_message(message, now),
+            Input::Turn(report) => {
+                let run = report.run;
+                self.with_run(run, |context, run| context.turn_reported(run, report, now));
+            }
+            Input::Task(report) => self.handle_task(report, now),
+            Input::Service(report) => self.handle_service(&report, now),
+            Input::Appended { ticket, outcome } => self.handle_appended(ticket, outcome, now),
+            Input::Loaded { run, outcome } => {
+                if let Some(asked) = self.lookups.remove(&run) {
+                    self.context.looked_up(run, asked, outcome);
+                } else {
+                    self.with_run(run, |context, run| context.loaded(run, outcome, now));
+                }
+            }
+            Input::Evict { count } => self.evict_oldest(count),
+            Input::Hosted { workflow_types, .. } => {
+                let types = workflow_types.into_iter().collect();
+                self.context.hosted_types = Some(types);
+                self.try_parked_again(now);
+            }
+            Input::Drain => {
+                self.context.draining = true;
+                self.context.slots.close();
+            }
+        }
+        self.settle(now);
     }
 
     /// Handles everything due by `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        todo!()
+        // A clock that steps back must not undo what was already due.
+        self.now = self.now.max(now);
+        let now = self.now;
+        let mut any = false;
+        while self.stopped.is_none()
+            && let Some((at, due)) = self.context.wheel.pop_due(now)
+        {
+            self.handle_due(due, at, now);
+            any = true;
+        }
+        if any {
+            self.settle(now);
+        }
     }
 
     /// The next thing to perform.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        todo!()
+        self.context.effects.pop_front()
     }
 
     /// When [`Engine::handle_timeout`] next has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        todo!()
+        self.context.wheel.next_due_at()
+    }
+
+    /// Why the engine has stopped, if it has: it takes no input any more, and the store must be
+    /// opened again for a new engine.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&Stopped> {
+        self.stopped.as_ref()
+    }
+
+    /// Whether, after [`Input::Drain`], nothing is under way any more.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.context.draining
+            && self.context.slots.held_locally() == 0
+            && self.context.tickets.count() == 0
+            && self
+                .runs
+                .iter()
+                .all(|run| !matches!(run.phase, Phase::Stepping(_)))
+    }
+
+    /// How many runs are open.
+    #[must_use]
+    pub fn open_runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// How many runs are live: the host has an instance of them.
+    #[must_use]
+    pub fn live_runs(&self) -> usize {
+        self.context.recently_used.live()
+    }
+
+    /// Does something with an open run, and forgets it when that ended it.
+    pub(crate) fn with_run<T>(
+        &mut self,
+        id: RunId,
+        act: impl FnOnce(&mut Context, &mut Run) -> T,
+    ) -> Option<T> {
+        let run = self.runs.get_mut(id)?;
+        let value = act(&mut self.context, run);
+        if matches!(run.phase, Phase::Gone) {
+            self.runs.remove(id);
+        }
+        Some(value)
+    }
+
+    /// Gives freed slots to those in line, and keeps the live runs within their limit.
+    fn settle(&mut self, now: Timestamp) {
+        while let Some((id, command_n)) = self.context.slots.pop_waiting() {
+            self.with_run(id, |context, run| {
+                if context.reserve_from_line(run, command_n) {
+                    context.advance(run, now);
+                }
+            });
+        }
+        self.evict_surplus();
+    }
+
+    fn handle_appended(&mut self, ticket: u64, outcome: Result<(), AppendFailure>, now: Timestamp) {
+        let Some(run) = self.context.tickets.take(ticket) else {
+            return;
+        };
+        let stopped = self.with_run(run, |context, run| match outcome {
+            Ok(()) => {
+                context.committed(run, now);
+                None
+            }
+            Err(AppendFailure { error, append }) => context.append_failed(run, error, append, now),
+        });
+        self.stopped = stopped.flatten();
+    }
+
+    fn handle_task(&mut self, report: TaskReport, now: Timestamp) {
+        if self.context.slots.held(&report.id, report.nonce).is_none() {
+            // A double, a late word on an attempt given up, or a forgery.
+            return;
+        }
+        if !matches!(
+            report.outcome,
+            TaskOutcome::Accepted | TaskOutcome::Heartbeat { .. }
+        ) && let Some(mut held) = self.context.slots.release(&report.id)
+        {
+            self.context.wheel.disarm(&mut held.abandoned);
+        }
+        self.with_run(report.id.run, |context, run| {
+            context.apply_report(run, report, now);
+            context.advance(run, now);
+        });
+    }
+
+    fn handle_service(&mut self, report: &ServiceReport, now: Timestamp) {
+        self.context.slots.report(report);
+        for task in &report.held {
+            self.with_run(task.run, |context, run| {
+                let Some(activity) = run.activities.get_mut(&task.n) else {
+                    return;
+                };
+                if activity.attempt == task.attempt && activity.stage == Stage::Unclaimed {
+                    activity.stage = Stage::Started;
+                    activity.heard_at = now;
+                    context.rearm(run, task.n);
+                }
+            });
+        }
+    }
+
+    fn handle_due(&mut self, due: Due, at: Timestamp, now: Timestamp) {
+        match due {
+            Due::Timer { run, command_n } => {
+                self.with_run(run, |context, run| {
+                    if let Some(timer) = run.timers.get_mut(&command_n) {
+                        timer.key = None;
+                        run.due_timers.insert((at, command_n));
+                        context.advance(run, now);
+                    }
+                });
+            }
+            Due::Activity { run, command_n } => {
+                self.with_run(run, |context, run| {
+                    context.activity_due(run, command_n, now);
+                    context.advance(run, now);
+                });
+            }
+            Due::RunTimeout { run } => {
+                self.with_run(run, |context, run| {
+                    run.run_timeout = None;
+                    context.close_soon(run, ClosingRequest::TimeOut, now);
+                });
+            }
+            Due::Unpark { run } => {
+                self.with_run(run, |context, run| context.try_again(run, now));
+            }
+            Due::Append { run } => {
+                self.with_run(run, |context, run| context.append_again(run));
+            }
+            Due::Abandoned { task } => {
+                self.context.slots.release(&task);
+            }
+            Due::Inventory => self.ask_inventory(now),
+            Due::Retention => {
+                if let Some(kept) = self.context.options.retention {
+                    self.context.effect(Effect::Retain {
+                        closed_before: now - kept,
+                    });
+                    self.context
+                        .wheel
+                        .arm(now + RETENTION_EVERY, Due::Retention);
+                }
+            }
+        }
+    }
+
+    fn try_parked_again(&mut self, now: Timestamp) {
+        for id in self.runs.ids() {
+            self.with_run(id, |context, run| {
+                context.try_again(run, now);
+                context.advance(run, now);
+            });
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use perdure_history::{MessageId, Payload, RunId};
 use perdure_machine::{Machine, MachineError};
-use perdure_store::{AppendError, StoreError};
+use perdure_store::{Append, AppendError, StoreError};
 
 use crate::effect::ReplyTo;
 use crate::task::{ServiceReport, TaskReport};
@@ -27,8 +27,8 @@ pub enum Input {
     Appended {
         /// The ticket.
         ticket: u64,
-        /// What the store said.
-        outcome: Result<(), AppendError>,
+        /// What the store said; a failed write comes back, so that its very bytes can be retried.
+        outcome: Result<(), AppendFailure>,
     },
     /// The batches asked for by a read effect.
     Loaded {
@@ -51,6 +51,15 @@ pub enum Input {
     },
     /// Take no new work; finish what is begun.
     Drain,
+}
+
+/// A write that did not happen, or may not have.
+#[derive(Debug)]
+pub struct AppendFailure {
+    /// Why.
+    pub error: AppendError,
+    /// The write.
+    pub append: Box<Append>,
 }
 
 /// A message to a run, or one that makes a run.

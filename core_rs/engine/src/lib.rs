@@ -4,14 +4,47 @@
 //! effects; [`runtime`] is the thin part with threads and a clock. This is the only crate that
 //! reads a clock, and only in `clock.rs`.
 
+mod activity;
+pub mod append_failure;
+mod attempts;
+pub mod closing;
+mod commit;
+mod context;
+pub mod describe;
+mod dispatch;
 pub mod effect;
 pub mod engine;
+mod eviction;
 pub mod input;
+mod loading;
+pub mod message_codec;
+mod messages;
+pub mod parking;
+mod pending;
+mod random;
+mod recovery;
+mod retry;
+mod run;
+mod runs;
+mod slots;
 pub mod task;
+#[cfg(test)]
+mod testing;
+mod tickets;
+mod timeouts;
 pub mod transport;
+mod turn;
+mod wheel;
 
+pub use append_failure::Stopped;
+pub use closing::Closed;
+pub use describe::{LiveRun, PendingActivity, Progress};
 pub use effect::{Effect, Reply, ReplyTo};
 pub use engine::{Engine, EngineOptions};
-pub use input::{Input, Message, MessageBody, StartRun, Turn, TurnOutcome, TurnReport};
+pub use input::{
+    AppendFailure, Input, Message, MessageBody, ParkReason, StartRun, Turn, TurnOutcome, TurnReport,
+};
+pub use loading::LAST_RECORD;
+pub use message_codec::{Kept, KeptError, decode_message, encode_message};
 pub use task::{Lost, Route, ServiceReport, Task, TaskOutcome, TaskReport};
 pub use transport::{ReportSink, Transport};

@@ -1,0 +1,262 @@
+//! Attempts: what workers say of them, what the clock says of them, and what follows.
+
+use std::time::Duration;
+
+use perdure_history::{Event, Failure, FailureKind, TaskId, TimeoutKind, Timestamp};
+
+use crate::activity::Stage;
+use crate::context::Context;
+use crate::retry::{self, FailedAttempt, Verdict};
+use crate::run::Run;
+use crate::slots::LOCAL;
+use crate::task::{TaskOutcome, TaskReport};
+use crate::timeouts::{self, Deadline};
+use crate::wheel::Due;
+
+/// Heartbeat details go to the index at most this often; a failure records the last ones anyway.
+const DETAILS_KEPT_EVERY: Duration = Duration::from_secs(10);
+/// The waits before a task that no worker began is handed out again.
+const HAND_AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+impl Context {
+    /// A worker's word on a task that this run may still wait for.
+    pub(crate) fn apply_report(&mut self, run: &mut Run, report: TaskReport, now: Timestamp) {
+        let command_n = report.id.n;
+        let Some(activity) = run.activities.get_mut(&command_n) else {
+            return;
+        };
+        if activity.attempt != report.id.attempt || !activity.is_handed() {
+            return;
+        }
+        let needs_policy = matches!(
+            report.outcome,
+            TaskOutcome::Failed { .. } | TaskOutcome::NotStarted { .. } | TaskOutcome::Lost(_)
+        );
+        if activity.schedule.is_none() && needs_policy {
+            run.deferred.push(report);
+            return;
+        }
+        let attempt = report.id.attempt;
+        match report.outcome {
+            TaskOutcome::Completed { result } => {
+                let event = Event::ActivityCompleted {
+                    command_n,
+                    attempt,
+                    result,
+                };
+                self.report_end(run, command_n, event, now);
+            }
+            TaskOutcome::Failed { failure } => {
+                self.attempt_failed(run, command_n, failure, now, now);
+            }
+            TaskOutcome::Cancelled { details } => {
+                let event = Event::ActivityCancelled {
+                    command_n,
+                    attempt,
+                    details,
+                };
+                self.report_end(run, command_n, event, now);
+            }
+            TaskOutcome::Lost(_) => {
+                self.attempt_failed(run, command_n, worker_lost(), now, now);
+            }
+            TaskOutcome::NotStarted { reason } => self.not_started(run, command_n, reason, now),
+            TaskOutcome::Accepted => {
+                activity.stage = Stage::Started;
+                activity.stage_at = now;
+                activity.heard_at = now;
+                self.rearm(run, command_n);
+            }
+            TaskOutcome::Heartbeat { details } => {
+                self.heartbeat(run, command_n, details, now);
+            }
+        }
+    }
+
+    fn heartbeat(
+        &mut self,
+        run: &mut Run,
+        command_n: u64,
+        details: Option<perdure_history::Payload>,
+        now: Timestamp,
+    ) {
+        let Some(activity) = run.activities.get_mut(&command_n) else {
+            return;
+        };
+        activity.heard_at = now;
+        if activity.stage != Stage::Started {
+            activity.stage = Stage::Started;
+        }
+        if details.is_some() {
+            activity.heartbeat_details = details;
+            if now.since(activity.details_kept_at) >= DETAILS_KEPT_EVERY {
+                activity.details_kept_at = now;
+                run.dirty.insert(command_n);
+            }
+        }
+        let tell_again = activity.cancel_requested;
+        if tell_again {
+            activity.cancel_told_at = now;
+        }
+        self.rearm(run, command_n);
+        if tell_again && let Some(task) = self.handed_task(run, command_n) {
+            self.tell_cancel(task);
+        }
+    }
+
+    /// No worker began the attempt: it is not used up, and is handed out again after a wait.
+    fn not_started(&mut self, run: &mut Run, command_n: u64, reason: String, now: Timestamp) {
+        let Some(activity) = run.activities.get_mut(&command_n) else {
+            return;
+        };
+        if activity.cancel_requested {
+            activity.stage = Stage::NotStarted;
+            let attempt = activity.attempts_begun();
+            let event = Event::ActivityCancelled {
+                command_n,
+                attempt,
+                details: None,
+            };
+            return self.report_end(run, command_n, event, now);
+        }
+        let (first, longest) = HAND_AGAIN;
+        let wait = first.saturating_mul(2u32.saturating_pow(activity.refusals.min(16)));
+        activity.refusals += 1;
+        activity.refusal = Some(reason);
+        activity.stage = Stage::NotStarted;
+        activity.stage_at = now + wait.min(longest);
+        run.dirty.insert(command_n);
+        self.rearm(run, command_n);
+    }
+
+    /// An attempt failed: another follows, or the activity has ended.
+    pub(crate) fn attempt_failed(
+        &mut self,
+        run: &mut Run,
+        command_n: u64,
+        failure: Failure,
+        received_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let Some(activity) = run.activities.get_mut(&command_n) else {
+            return;
+        };
+        let Some(asked) = activity.schedule.clone() else {
+            return;
+        };
+        let failed = FailedAttempt {
+            policy: &asked.options.retry_policy,
+            attempt: activity.attempt,
+            failure: &failure,
+            cancel_requested: activity.cancel_requested,
+            closes_at: timeouts::closes_at(activity),
+        };
+        match retry::decide(&failed, now, &mut self.random) {
+            Verdict::GiveUp(retry_state) => {
+                let attempt = activity.attempts_begun();
+                let event = Event::ActivityFailed {
+                    command_n,
+                    attempt,
+                    failure,
+                    retry_state,
+                };
+                self.report_end(run, command_n, event, received_at);
+            }
+            Verdict::RetryAt(next_attempt_at) => {
+                run.attempt_failures.push(Event::ActivityAttemptFailed {
+                    command_n,
+                    attempt: activity.attempt,
+                    failure: failure.clone(),
+                    next_attempt_at,
+                    heartbeat_details: activity.heartbeat_details.clone(),
+                });
+                activity.last_failure = Some(Box::new(failure));
+                activity.stage = Stage::Backoff;
+                activity.stage_at = next_attempt_at;
+                activity.refusals = 0;
+                run.dirty.insert(command_n);
+                self.rearm(run, command_n);
+            }
+        }
+    }
+
+    /// The earliest deadline of an activity has passed.
+    pub(crate) fn activity_due(&mut self, run: &mut Run, command_n: u64, now: Timestamp) {
+        let claim_timeout = self.options.claim_timeout;
+        let Some(activity) = run.activities.get_mut(&command_n) else {
+            return;
+        };
+        activity.key = None;
+        let (at, deadline) = timeouts::earliest(activity, claim_timeout);
+        if at > now {
+            return self.rearm(run, command_n);
+        }
+        match deadline {
+            Deadline::NextAttempt => {
+                activity.attempt += 1;
+                self.make_ready(run, command_n);
+            }
+            Deadline::HandAgain => self.make_ready(run, command_n),
+            Deadline::RepeatCancel => {
+                activity.cancel_told_at = now;
+                self.rearm(run, command_n);
+                if let Some(task) = self.handed_task(run, command_n) {
+                    self.tell_cancel(task);
+                }
+            }
+            Deadline::Unclaimed => {
+                let task = TaskId {
+                    run: run.id,
+                    n: command_n,
+                    attempt: activity.attempt,
+                };
+                self.slots.release(&task);
+                self.attempt_failed(run, command_n, worker_lost(), at, now);
+            }
+            Deadline::Timeout(kind) => self.timed_out(run, command_n, kind, at, now),
+        }
+    }
+
+    fn timed_out(
+        &mut self,
+        run: &mut Run,
+        command_n: u64,
+        kind: TimeoutKind,
+        at: Timestamp,
+        now: Timestamp,
+    ) {
+        let Some(activity) = run.activities.get(&command_n) else {
+            return;
+        };
+        let cause = match kind {
+            TimeoutKind::ScheduleToClose => activity.last_failure.as_deref().cloned(),
+            _ => None,
+        };
+        let failure = timeouts::failure(kind, activity.heartbeat_details.clone(), cause);
+        if activity.is_handed() {
+            let task = TaskId {
+                run: run.id,
+                n: command_n,
+                attempt: activity.attempt,
+            };
+            if activity.route != LOCAL {
+                let abandoned_at = now + Duration::from_secs(60);
+                if let Some(held) = self.slots.held_mut(&task) {
+                    held.abandoned = self.wheel.arm(abandoned_at, Due::Abandoned { task });
+                }
+            }
+            self.tell_cancel(task);
+        }
+        self.attempt_failed(run, command_n, failure, at, now);
+    }
+}
+
+/// The failure of an attempt whose worker is gone.
+pub(crate) fn worker_lost() -> Failure {
+    Failure {
+        kind: FailureKind::WorkerLost,
+        message: "the worker was lost while it held the task".to_owned(),
+        stack: String::new(),
+        cause: None,
+    }
+}

@@ -1,0 +1,255 @@
+//! How runs end: by their own last command, or from outside without running their code.
+
+use perdure_history::{
+    Command, Event, Failure, FailureKind, MessageId, Payload, Record, RecordBody, TimeoutKind,
+    Timestamp,
+};
+use perdure_machine::effect::{ClosedStatus, DropReason, Effect as MachineEffect};
+use perdure_store::RunStatus;
+
+use crate::commit::Written;
+use crate::context::Context;
+use crate::effect::{Effect, Reply, ReplyTo};
+use crate::pending::{Delivered, Pending};
+use crate::run::{Phase, Run};
+use crate::turn;
+
+/// A close that needs no workflow code.
+#[derive(Clone, Debug)]
+pub(crate) enum ClosingRequest {
+    Terminate {
+        message_id: MessageId,
+        reason: String,
+        reply_to: Option<ReplyTo>,
+    },
+    TimeOut,
+}
+
+/// How a run ended, and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closed {
+    /// How.
+    pub status: ClosedStatus,
+    /// What it returned, or why not.
+    pub outcome: Result<Payload, Failure>,
+}
+
+impl Context {
+    /// Closes a run by an event that its code never sees.
+    pub(crate) fn close_without_code(&mut self, run: &mut Run, now: Timestamp) {
+        if run.tail.hash.is_none() && !run.unreadable {
+            return self.read(run);
+        }
+        let Some(request) = run.closing.take() else {
+            return;
+        };
+        let mut written = Written::default();
+        let mut events = Vec::new();
+        // A start that was never delivered is recorded all the same: the history says what ended.
+        if let Some(Pending {
+            event: Event::RunStarted(_),
+            ..
+        }) = run.pending.front()
+            && let Some(start) = run.pending.pop_front()
+        {
+            events.push(start.event);
+            written.delivered.push(start.about);
+        }
+        events.append(&mut run.attempt_failures);
+        let (event, status, about) = closing_event(request);
+        events.push(event);
+        written.delivered.push(about);
+        written.records = turn::number(run, events, now);
+        written.effects.push(MachineEffect::CloseRun { status });
+        self.forget_machine(run);
+        self.write(run, written, now);
+    }
+
+    /// The close is durable: everybody who waits is told, and the run is forgotten.
+    pub(crate) fn finish_close(&mut self, run: &mut Run, closed: Closed, dropped: Vec<Delivered>) {
+        let waiting = run.pending.drain(..).map(|pending| pending.about);
+        for about in dropped.into_iter().chain(waiting).chain(run.late.drain(..)) {
+            if let Some(to) = about.reply_to {
+                let reply = Reply::Closed {
+                    run: run.id,
+                    status: closed.status,
+                };
+                self.effects.push_back(Effect::Reply { to, reply });
+            }
+            if let Some(message_id) = about.message_id {
+                self.effects.push_back(Effect::Consumed {
+                    run: Some(run.id),
+                    message_id,
+                });
+            }
+        }
+        if let Some(ClosingRequest::Terminate {
+            message_id,
+            reply_to,
+            ..
+        }) = run.closing.take()
+        {
+            if let Some(to) = reply_to {
+                self.reply(
+                    to,
+                    Reply::Closed {
+                        run: run.id,
+                        status: closed.status,
+                    },
+                );
+            }
+            self.effect(Effect::Consumed {
+                run: Some(run.id),
+                message_id,
+            });
+        }
+        for to in run.waiters.drain(..) {
+            let outcome = closed.outcome.clone();
+            let reply = Reply::Result {
+                run: run.id,
+                status: closed.status,
+                outcome,
+            };
+            self.effects.push_back(Effect::Reply { to, reply });
+        }
+        self.forget(run);
+    }
+
+    /// Disarms all that a run has armed, tells its workers to stop, and drops the host's instance.
+    pub(crate) fn forget(&mut self, run: &mut Run) {
+        for timer in run.timers.values_mut().chain(&mut run.run_timeout) {
+            self.wheel.disarm(&mut timer.key);
+        }
+        if let Some(parked) = &mut run.parked {
+            self.wheel.disarm(&mut parked.key);
+        }
+        let outstanding: Vec<u64> = run.activities.keys().copied().collect();
+        for command_n in outstanding {
+            if let Some(task) = self.handed_task(run, command_n) {
+                self.tell_cancel(task);
+            }
+            self.drop_activity(run, command_n);
+        }
+        if run.hosted {
+            self.effect(Effect::Evict { run: run.id });
+        }
+        self.forget_live(run);
+        run.phase = Phase::Gone;
+    }
+}
+
+fn closing_event(request: ClosingRequest) -> (Event, ClosedStatus, Delivered) {
+    match request {
+        ClosingRequest::Terminate {
+            message_id,
+            reason,
+            reply_to,
+        } => {
+            let about = Delivered {
+                message_id: Some(message_id.clone()),
+                reply_to,
+                ..Delivered::default()
+            };
+            (
+                Event::RunTerminated { message_id, reason },
+                ClosedStatus::Terminated,
+                about,
+            )
+        }
+        ClosingRequest::TimeOut => (
+            Event::RunTimedOut,
+            ClosedStatus::TimedOut,
+            Delivered::default(),
+        ),
+    }
+}
+
+/// How a turn closed its run, if it did.
+pub(crate) fn closed_by(effects: &[MachineEffect], records: &[Record]) -> Option<Closed> {
+    let closes = |effect: &MachineEffect| matches!(effect, MachineEffect::CloseRun { .. });
+    effects
+        .iter()
+        .any(closes)
+        .then(|| last_closing(records))
+        .flatten()
+}
+
+/// How many of a turn's events were dropped because the run was closed before them.
+pub(crate) fn dropped_by(effects: &[MachineEffect]) -> usize {
+    let dropped = |effect: &&MachineEffect| {
+        matches!(
+            effect,
+            MachineEffect::EventDropped {
+                reason: DropReason::RunClosed,
+                ..
+            }
+        )
+    };
+    effects.iter().filter(dropped).count()
+}
+
+/// The record that closed a run, as an outcome; `None` when there is none.
+#[must_use]
+pub fn last_closing(records: &[Record]) -> Option<Closed> {
+    records.iter().rev().find_map(|record| match &record.body {
+        RecordBody::Command(Command::CompleteRun { result }) => Some(Closed {
+            status: ClosedStatus::Completed,
+            outcome: Ok(result.clone()),
+        }),
+        RecordBody::Command(Command::FailRun { failure }) => Some(Closed {
+            status: ClosedStatus::Failed,
+            outcome: Err(failure.clone()),
+        }),
+        RecordBody::Command(Command::CancelRun { details }) => {
+            let kind = FailureKind::Cancelled {
+                details: details.clone(),
+            };
+            Some(ended(
+                ClosedStatus::Cancelled,
+                kind,
+                "the run was cancelled",
+            ))
+        }
+        RecordBody::Event(Event::RunTerminated { reason, .. }) => Some(ended(
+            ClosedStatus::Terminated,
+            FailureKind::Terminated,
+            reason,
+        )),
+        RecordBody::Event(Event::RunTimedOut) => {
+            let kind = FailureKind::Timeout {
+                kind: TimeoutKind::Run,
+                last_heartbeat_details: None,
+            };
+            Some(ended(
+                ClosedStatus::TimedOut,
+                kind,
+                "the run took longer than its timeout",
+            ))
+        }
+        _ => None,
+    })
+}
+
+fn ended(status: ClosedStatus, kind: FailureKind, message: &str) -> Closed {
+    let failure = Failure {
+        kind,
+        message: message.to_owned(),
+        stack: String::new(),
+        cause: None,
+    };
+    Closed {
+        status,
+        outcome: Err(failure),
+    }
+}
+
+/// The status under which the store keeps a closed run.
+pub(crate) fn stored(status: ClosedStatus) -> RunStatus {
+    match status {
+        ClosedStatus::Failed => RunStatus::Failed,
+        ClosedStatus::Cancelled => RunStatus::Cancelled,
+        ClosedStatus::Terminated => RunStatus::Terminated,
+        ClosedStatus::TimedOut => RunStatus::TimedOut,
+        _ => RunStatus::Completed,
+    }
+}

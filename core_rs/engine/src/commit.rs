@@ -1,0 +1,436 @@
+//! The one write of a turn, and what is performed once it is durable.
+
+use perdure_history::{
+    Batch, CancellationType, Command, MessageId, Record, RecordBody, TaskId, Timestamp,
+};
+use perdure_machine::effect::Effect as MachineEffect;
+use perdure_machine::machine::RecordedTurn;
+use perdure_store::{
+    Append, Close, InboxMessage, IndexChange, Outstanding, OutstandingKind, RunStatus, StatusChange,
+};
+
+use crate::activity::{Activity, Stage};
+use crate::closing::{self, Closed};
+use crate::context::Context;
+use crate::effect::{Effect, Reply, ReplyTo};
+use crate::message_codec;
+use crate::parking;
+use crate::pending::Delivered;
+use crate::run::{Phase, Run, Timer};
+use crate::timeouts;
+use crate::wheel::Due;
+
+/// The number under which the index keeps the run timeout: that of the start, never a command's.
+pub(crate) const RUN_TIMEOUT_N: u64 = 1;
+
+/// What a write is to hold besides what the run itself has waiting.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) records: Vec<Record>,
+    pub(crate) effects: Vec<MachineEffect>,
+    /// What is known of the events among the records, or dropped by them, in order.
+    pub(crate) delivered: Vec<Delivered>,
+}
+
+impl Written {
+    /// What a turn recorded.
+    pub(crate) fn of_turn(turn: RecordedTurn, delivered: Vec<Delivered>) -> Self {
+        Self {
+            records: turn.records,
+            effects: turn.effects,
+            delivered,
+        }
+    }
+}
+
+/// A write under way, and what follows once it is durable.
+#[derive(Debug, Default)]
+pub(crate) struct Commit {
+    delivered: Vec<Delivered>,
+    timers: Vec<u64>,
+    /// Activities scheduled by this write.
+    scheduled: Vec<u64>,
+    /// Activities that hold a slot and may leave once this write is durable.
+    reserved: Vec<u64>,
+    cancelled: Vec<TaskId>,
+    /// Senders of messages that this write puts into the inbox.
+    kept: Vec<ReplyTo>,
+    /// Messages that a closing write drops.
+    pub(crate) dropped: Vec<Delivered>,
+    pub(crate) closed: Option<Box<Closed>>,
+    /// The bytes, when they are to be written again.
+    pub(crate) held: Option<Box<Append>>,
+    /// How often they were written again.
+    pub(crate) retries: u32,
+}
+
+impl Commit {
+    /// Everybody who waits to hear that the write is durable.
+    pub(crate) fn senders(&mut self) -> Vec<ReplyTo> {
+        let delivered = self.delivered.iter_mut().chain(&mut self.dropped);
+        let mut senders: Vec<_> = delivered
+            .filter_map(|about| about.reply_to.take())
+            .collect();
+        senders.append(&mut self.kept);
+        senders
+    }
+}
+
+impl Context {
+    /// Writes what a run has to write, in one append; the run is frozen until it is durable.
+    pub(crate) fn write(&mut self, run: &mut Run, written: Written, now: Timestamp) {
+        let mut commit = Commit {
+            delivered: written.delivered,
+            ..Commit::default()
+        };
+        commit.closed = closing::closed_by(&written.effects, &written.records).map(Box::new);
+        let mut append = self.new_append(run);
+        self.index_effects(
+            run,
+            &written.effects,
+            &written.records,
+            &mut append,
+            &mut commit,
+            now,
+        );
+        if commit.closed.is_none() {
+            self.index_dirty(run, &mut append, &mut commit);
+            self.keep_messages(run, &mut append, &mut commit);
+        } else {
+            run.dirty.clear();
+            let after_close = closing::dropped_by(&written.effects);
+            let kept = commit.delivered.len().saturating_sub(after_close);
+            commit.dropped = commit.delivered.split_off(kept);
+            commit
+                .dropped
+                .extend(run.pending.drain(..).map(|pending| pending.about));
+        }
+        self.chain_records(run, written.records, &mut append);
+        append.consumed_message_ids = consumed(&commit);
+        append.close = commit.closed.as_ref().map(|closed| Close {
+            status: closing::stored(closed.status),
+            closed_at: run.tail.at,
+        });
+        run.phase = Phase::Committing(Box::new(commit));
+        if is_empty(&append) {
+            return self.committed(run, now);
+        }
+        let ticket = self.tickets.issue(run.id);
+        self.effect(Effect::Append {
+            ticket,
+            append: Box::new(append),
+        });
+    }
+
+    fn new_append(&mut self, run: &mut Run) -> Append {
+        let mut append = Append {
+            run: run.id,
+            create: run.create.as_deref().cloned(),
+            expected_n: run.tail.n,
+            last_n: run.tail.n,
+            epoch: self.options.epoch,
+            batch: None,
+            index_changes: Vec::new(),
+            consumed_message_ids: Vec::new(),
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            status: None,
+            next_wake: None,
+            close: None,
+        };
+        if append.create.is_some()
+            && let Some(timeout) = run.run_timeout
+        {
+            let due_at = timeout.fire_at;
+            append.index_changes.push(put_timer(RUN_TIMEOUT_N, due_at));
+        }
+        append
+    }
+
+    /// What the machine's effects change in the index, and in what the engine has outstanding.
+    fn index_effects(
+        &mut self,
+        run: &mut Run,
+        effects: &[MachineEffect],
+        records: &[Record],
+        append: &mut Append,
+        commit: &mut Commit,
+        now: Timestamp,
+    ) {
+        for effect in effects {
+            match effect {
+                MachineEffect::ScheduleActivity { command_n } => {
+                    self.schedule(run, *command_n, records, append, commit);
+                }
+                MachineEffect::StartTimer { command_n, fire_at } => {
+                    run.timers.insert(
+                        *command_n,
+                        Timer {
+                            fire_at: *fire_at,
+                            key: None,
+                        },
+                    );
+                    append.index_changes.push(put_timer(*command_n, *fire_at));
+                    commit.timers.push(*command_n);
+                }
+                MachineEffect::CancelTimer { command_n }
+                | MachineEffect::TimerClosed { command_n } => {
+                    if let Some(mut timer) = run.timers.remove(command_n) {
+                        self.wheel.disarm(&mut timer.key);
+                        run.due_timers.remove(&(timer.fire_at, *command_n));
+                    }
+                    append.index_changes.push(IndexChange::Remove {
+                        command_n: *command_n,
+                    });
+                }
+                MachineEffect::CancelActivity { command_n } => {
+                    commit
+                        .cancelled
+                        .extend(self.request_cancel(run, *command_n, now));
+                }
+                MachineEffect::ActivityClosed { command_n } => {
+                    self.drop_activity(run, *command_n);
+                    append.index_changes.push(IndexChange::Remove {
+                        command_n: *command_n,
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A new activity: attempt 1 is marked handed in this very write when a slot is free.
+    fn schedule(
+        &mut self,
+        run: &mut Run,
+        command_n: u64,
+        records: &[Record],
+        append: &mut Append,
+        commit: &mut Commit,
+    ) {
+        let record = records
+            .first()
+            .and_then(|first| usize::try_from(command_n.checked_sub(first.n)?).ok())
+            .and_then(|index| records.get(index));
+        let Some(Record {
+            at,
+            body: RecordBody::Command(Command::ScheduleActivity(asked)),
+            ..
+        }) = record
+        else {
+            return;
+        };
+        let route = self.slots.route_of(asked.service.as_ref());
+        let mut activity = Activity::new(std::sync::Arc::clone(asked), route, *at);
+        activity.nonce = self.random.next_u64();
+        let task = TaskId {
+            run: run.id,
+            n: command_n,
+            attempt: 1,
+        };
+        if self.slots.try_hold(task, activity.nonce, route) {
+            activity.stage = Stage::Reserved;
+            commit.reserved.push(command_n);
+        }
+        append
+            .index_changes
+            .push(self.put_activity(run, command_n, &activity));
+        run.activities.insert(command_n, activity);
+        commit.scheduled.push(command_n);
+    }
+
+    fn put_activity(&self, run: &Run, command_n: u64, activity: &Activity) -> IndexChange {
+        let (due_at, _) = timeouts::earliest(activity, self.options.claim_timeout);
+        IndexChange::Put(Outstanding {
+            command_n,
+            kind: OutstandingKind::Activity,
+            due_at,
+            state: activity.encode(run.identity.origin),
+        })
+    }
+
+    fn index_dirty(&mut self, run: &mut Run, append: &mut Append, commit: &mut Commit) {
+        for command_n in std::mem::take(&mut run.dirty) {
+            let Some(activity) = run.activities.get(&command_n) else {
+                continue;
+            };
+            if activity.stage == Stage::Reserved {
+                commit.reserved.push(command_n);
+            }
+            append
+                .index_changes
+                .push(self.put_activity(run, command_n, activity));
+        }
+    }
+
+    /// The status row, and the messages that no turn can take while the run is parked.
+    fn keep_messages(&mut self, run: &mut Run, append: &mut Append, commit: &mut Commit) {
+        if std::mem::take(&mut run.unparked) {
+            let detail = bytes::Bytes::new();
+            append.status = Some(StatusChange {
+                status: RunStatus::Running,
+                detail,
+            });
+        }
+        let Some(parked) = run.parked.as_mut().filter(|parked| !parked.trying) else {
+            return;
+        };
+        if !parked.written {
+            parked.written = true;
+            let detail = parking::encode_reason(&parked.reason);
+            append.status = Some(StatusChange {
+                status: RunStatus::Parked,
+                detail,
+            });
+        }
+        let id = run.id;
+        for pending in &mut run.pending {
+            if pending.about.in_inbox {
+                continue;
+            }
+            let Some(message_id) = pending.inbox_id(id) else {
+                continue;
+            };
+            append.inbox.push(InboxMessage {
+                run: Some(id),
+                message_id: message_id.clone(),
+                received_at: pending.about.received_at,
+                body: message_codec::encode_event(id, &pending.event, pending.about.received_at),
+            });
+            pending.about.in_inbox = true;
+            pending.about.message_id = Some(message_id);
+            commit.kept.extend(pending.about.reply_to.take());
+        }
+    }
+
+    fn chain_records(&mut self, run: &mut Run, records: Vec<Record>, append: &mut Append) {
+        let Some(last) = records.last() else {
+            return;
+        };
+        append.last_n = last.n;
+        let (last_n, last_at) = (last.n, last.at);
+        let batch = Batch {
+            run: run.id,
+            first_n: run.tail.n + 1,
+            prev_hash: run.tail.hash.unwrap_or_default(),
+            epoch: self.options.epoch,
+            flags: perdure_machine::flags::CURRENT,
+            records,
+        };
+        // Without the encoder the batch holds events alone, which name no call site.
+        let bytes = match &mut run.encoder {
+            Some(encoder) => encoder.encode(&batch),
+            None => batch.encode(),
+        };
+        let hash = Batch::hash(&bytes);
+        append.batch = Some(bytes);
+        run.tail.n = last_n;
+        run.tail.at = last_at;
+        run.tail.hash = Some(hash);
+    }
+
+    /// The write is durable: now, and only now, its effects leave.
+    pub(crate) fn committed(&mut self, run: &mut Run, now: Timestamp) {
+        let Phase::Committing(commit) = std::mem::replace(&mut run.phase, Phase::Idle) else {
+            return;
+        };
+        let mut commit = *commit;
+        if run.create.take().is_some() {
+            self.answer_start_waiters(run);
+        }
+        self.answer_senders(run, &mut commit);
+        for task in commit.cancelled {
+            self.tell_cancel(task);
+        }
+        if let Some(closed) = commit.closed {
+            return self.finish_close(run, *closed, commit.dropped);
+        }
+        for command_n in commit.timers {
+            if let Some(timer) = run.timers.get_mut(&command_n) {
+                let due = Due::Timer {
+                    run: run.id,
+                    command_n,
+                };
+                timer.key = self.wheel.arm(timer.fire_at, due);
+            }
+        }
+        for command_n in commit.scheduled {
+            self.enqueue_if_queued(run, command_n);
+        }
+        for command_n in commit.reserved {
+            self.hand_out(run, command_n, now);
+        }
+        if run.machine.is_some() {
+            run.used = self.recently_used.touch(run.id);
+        }
+        self.advance(run, now);
+    }
+
+    pub(crate) fn answer_start_waiters(&mut self, run: &mut Run) {
+        for (to, same) in run.start_waiters.drain(..) {
+            let reply = if same {
+                Reply::Started { run: run.id }
+            } else {
+                Reply::AlreadyStarted { run: run.id }
+            };
+            self.effects.push_back(Effect::Reply { to, reply });
+        }
+    }
+
+    fn answer_senders(&mut self, run: &mut Run, commit: &mut Commit) {
+        for delivered in &mut commit.delivered {
+            if let Some(to) = delivered.reply_to.take() {
+                self.reply(to, Reply::Accepted);
+            }
+        }
+        for to in commit.kept.drain(..) {
+            self.reply(to, Reply::Accepted);
+        }
+        for double in run.doubles.drain(..) {
+            if let Some(to) = double.about.reply_to {
+                self.effects.push_back(Effect::Reply {
+                    to,
+                    reply: Reply::Accepted,
+                });
+            }
+            if let Some(message_id) = double.about.message_id {
+                self.effects.push_back(Effect::Consumed {
+                    run: Some(run.id),
+                    message_id,
+                });
+            }
+        }
+    }
+}
+
+fn put_timer(command_n: u64, due_at: Timestamp) -> IndexChange {
+    IndexChange::Put(Outstanding {
+        command_n,
+        kind: OutstandingKind::Timer,
+        due_at,
+        state: bytes::Bytes::new(),
+    })
+}
+
+fn consumed(commit: &Commit) -> Vec<MessageId> {
+    let all = commit.delivered.iter().chain(&commit.dropped);
+    all.filter_map(|about| about.message_id.clone()).collect()
+}
+
+fn is_empty(append: &Append) -> bool {
+    append.create.is_none()
+        && append.batch.is_none()
+        && append.index_changes.is_empty()
+        && append.consumed_message_ids.is_empty()
+        && append.inbox.is_empty()
+        && append.status.is_none()
+        && append.close.is_none()
+}
+
+/// Whether a cancel of this activity ends the call at once, so that no outcome is awaited.
+pub(crate) fn ends_at_once(activity: &Activity) -> bool {
+    activity
+        .schedule
+        .as_ref()
+        .is_some_and(|s| s.options.cancellation_type != CancellationType::WaitCompleted)
+}

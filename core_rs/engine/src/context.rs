@@ -1,0 +1,66 @@
+//! What the turns of all runs share: the effects on their way out, the wheel, the slots, chance.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use perdure_history::RunId;
+use rustc_hash::FxHashSet;
+
+use crate::effect::{Effect, Reply, ReplyTo};
+use crate::engine::EngineOptions;
+use crate::eviction::RecentlyUsed;
+use crate::random::Random;
+use crate::slots::Slots;
+use crate::tickets::Tickets;
+use crate::wheel::Wheel;
+
+/// Shared by the turns of all runs. A method that needs one run takes it as an argument.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) options: EngineOptions,
+    pub(crate) effects: VecDeque<Effect>,
+    pub(crate) wheel: Wheel,
+    pub(crate) slots: Slots,
+    pub(crate) tickets: Tickets,
+    pub(crate) random: Random,
+    pub(crate) recently_used: RecentlyUsed,
+    /// The workflow types that the host has; absent until it has said so.
+    pub(crate) hosted_types: Option<FxHashSet<Arc<str>>>,
+    pub(crate) draining: bool,
+}
+
+impl Context {
+    pub(crate) fn new(options: EngineOptions) -> Self {
+        Self {
+            effects: VecDeque::new(),
+            wheel: Wheel::default(),
+            slots: Slots::new(options.maximum_concurrent_activities),
+            tickets: Tickets::default(),
+            random: Random::new(options.seed),
+            recently_used: RecentlyUsed::default(),
+            hosted_types: None,
+            draining: false,
+            options,
+        }
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    pub(crate) fn reply(&mut self, to: ReplyTo, reply: Reply) {
+        self.effects.push_back(Effect::Reply { to, reply });
+    }
+
+    /// Whether the host has said that it knows the type.
+    pub(crate) fn hosts(&self, workflow_type: &str) -> bool {
+        self.hosted_types
+            .as_ref()
+            .is_some_and(|types| types.contains(workflow_type))
+    }
+
+    /// Reads a run's history from a record on.
+    pub(crate) fn load(&mut self, run: RunId, from_n: u64) {
+        self.effect(Effect::Load { run, from_n });
+    }
+}

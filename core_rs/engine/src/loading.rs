@@ -1,0 +1,172 @@
+//! Histories on their way in: read on the first event for a run, and after a restart when its
+//! outstanding activities need their arguments.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use perdure_history::{Batch, Command, Event, HistoryReader, Record, RecordBody, RunId, Timestamp};
+use perdure_machine::Machine;
+use perdure_store::StoreError;
+
+use crate::closing;
+use crate::context::Context;
+use crate::effect::{Effect, Reply, ReplyTo};
+use crate::input::ParkReason;
+use crate::parking::code;
+use crate::run::{Phase, Run};
+
+/// In a load effect: only the last record is wanted, whatever its number.
+pub const LAST_RECORD: u64 = u64::MAX;
+
+impl Context {
+    /// Reads a run's history; what follows depends on what waits when it has arrived.
+    pub(crate) fn read(&mut self, run: &mut Run) {
+        run.phase = Phase::Loading;
+        self.effect(Effect::Load {
+            run: run.id,
+            from_n: 1,
+        });
+    }
+
+    /// A history has arrived. An unreadable one parks its run, and no other.
+    pub(crate) fn loaded(
+        &mut self,
+        run: &mut Run,
+        outcome: Result<Vec<Bytes>, StoreError>,
+        now: Timestamp,
+    ) {
+        if matches!(run.phase, Phase::Committing(_)) {
+            return self.append_checked(run, outcome, now);
+        }
+        if !matches!(run.phase, Phase::Loading) {
+            return;
+        }
+        run.phase = Phase::Idle;
+        if let Err(message) = take_history(run, outcome) {
+            run.unreadable = true;
+            let reason = ParkReason {
+                code: code::UNREADABLE_HISTORY.to_owned(),
+                message,
+                ..ParkReason::default()
+            };
+            self.park(run, reason, now);
+        } else if std::mem::take(&mut run.lacks_schedules) {
+            self.resume_activities(run, now);
+        }
+        for report in std::mem::take(&mut run.deferred) {
+            self.apply_report(run, report, now);
+        }
+        self.advance(run, now);
+    }
+
+    /// Answers those who asked for a run that is not open.
+    pub(crate) fn looked_up(
+        &mut self,
+        run: RunId,
+        asked: Vec<Lookup>,
+        outcome: Result<Vec<Bytes>, StoreError>,
+    ) {
+        let batches = outcome.unwrap_or_default();
+        let closed = batches.last().and_then(|last| {
+            let mut records = Batch::decode(last).map(|batch| batch.records);
+            if records.is_err() {
+                records = perdure_history::decode_history(run, &batches)
+                    .map_err(|_| perdure_history::BatchError::Truncated { at: 0 });
+            }
+            closing::last_closing(&records.ok()?)
+        });
+        for Lookup { to, wants_result } in asked {
+            let reply = match &closed {
+                Some(closed) if wants_result => Reply::Result {
+                    run,
+                    status: closed.status,
+                    outcome: closed.outcome.clone(),
+                },
+                Some(closed) => Reply::Closed {
+                    run,
+                    status: closed.status,
+                },
+                None => Reply::NotFound { run },
+            };
+            self.reply(to, reply);
+        }
+    }
+}
+
+/// A client's question about a run that is not open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lookup {
+    pub(crate) to: ReplyTo,
+    pub(crate) wants_result: bool,
+}
+
+/// Fills a run with what its history says; makes a machine if a turn waits.
+fn take_history(run: &mut Run, outcome: Result<Vec<Bytes>, StoreError>) -> Result<(), String> {
+    let batches = outcome.map_err(|error| error.to_string())?;
+    if run.unreadable || run.tail.hash.is_none() {
+        run.tail.hash = batches.last().map(|last| Batch::hash(last));
+    }
+    let mut reader = HistoryReader::new(run.id);
+    let mut records = Vec::new();
+    for batch in &batches {
+        let mut batch = reader.read(batch).map_err(|error| error.to_string())?;
+        records.append(&mut batch.records);
+    }
+    let Some(last) = records.last().filter(|last| last.n == run.tail.n) else {
+        let found = reader.last_n();
+        return Err(format!(
+            "the history ends at record {found}, but {} were written: restore the store from a \
+             backup",
+            run.tail.n
+        ));
+    };
+    run.tail.at = last.at;
+    run.tail.hash = Some(reader.last_hash());
+    if run.lacks_schedules {
+        fill_schedules(run, &records);
+    }
+    if run.wants_turn() {
+        run.seen = records.iter().filter_map(message_id).collect();
+        let flags = reader.flags();
+        let machine = Machine::from_history(run.id, flags, records);
+        run.machine = Some(Box::new(machine.map_err(|error| error.to_string())?));
+        run.encoder = Some(reader.into_encoder());
+    }
+    Ok(())
+}
+
+fn message_id(record: &Record) -> Option<perdure_history::MessageId> {
+    match &record.body {
+        RecordBody::Event(
+            Event::SignalReceived { message_id, .. } | Event::CancelRequested { message_id, .. },
+        ) => Some(message_id.clone()),
+        _ => None,
+    }
+}
+
+/// Gives outstanding activities what the index does not keep.
+fn fill_schedules(run: &mut Run, records: &[Record]) {
+    for record in records {
+        match &record.body {
+            RecordBody::Command(Command::ScheduleActivity(asked)) => {
+                if let Some(activity) = run.activities.get_mut(&record.n) {
+                    activity.schedule = Some(Arc::clone(asked));
+                }
+            }
+            RecordBody::Event(Event::ActivityAttemptFailed {
+                command_n,
+                failure,
+                heartbeat_details,
+                ..
+            }) => {
+                if let Some(activity) = run.activities.get_mut(command_n) {
+                    activity.last_failure = Some(Box::new(failure.clone()));
+                    if activity.heartbeat_details.is_none() {
+                        activity.heartbeat_details.clone_from(heartbeat_details);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

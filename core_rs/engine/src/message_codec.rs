@@ -1,0 +1,221 @@
+//! Messages as the inbox keeps them. Most of them become an event one day, so they are kept as
+//! one: a batch of a single record, versioned and checksummed like every other.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use perdure_history::{
+    Batch, BatchError, Event, MessageId, Record, RecordBody, RunId, RunStarted, Timestamp,
+};
+
+use crate::input::{MessageBody, StartRun};
+
+/// The first byte of what is kept: an event follows.
+const EVENT: u8 = 1;
+/// The first byte of what is kept: a run follows, which is to be tried again.
+const UNPARK: u8 = 2;
+
+/// What a kept message says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kept {
+    /// A client's message.
+    Message(MessageBody),
+    /// A result that no turn could take.
+    Result {
+        /// The run.
+        run: RunId,
+        /// What came of its activity.
+        event: Event,
+    },
+}
+
+/// Why a kept message cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeptError {
+    /// The first byte is none that this version knows.
+    #[error("the message has kind {0:?}, which needs a newer engine")]
+    UnknownKind(Option<u8>),
+    /// The event cannot be read.
+    #[error("the message cannot be read: {0}")]
+    Event(#[from] BatchError),
+    /// It holds something else than one message.
+    #[error("the message does not hold exactly one event")]
+    NotOneEvent,
+}
+
+/// The form in which the inbox keeps a client's message; `None` for one that is never kept.
+#[must_use]
+pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp) -> Option<Bytes> {
+    let (run, event) = match body {
+        MessageBody::Start(start) => (start.run, started(message_id, start)),
+        MessageBody::Unpark { run } => {
+            let mut out = BytesMut::with_capacity(17);
+            out.put_u8(UNPARK);
+            out.put_slice(&run.0);
+            return Some(out.freeze());
+        }
+        MessageBody::Terminate { run, reason } => {
+            let (message_id, reason) = (message_id.clone(), reason.clone());
+            (*run, Event::RunTerminated { message_id, reason })
+        }
+        MessageBody::Signal {
+            run,
+            name,
+            arguments,
+        } => {
+            let (message_id, name) = (message_id.clone(), name.clone());
+            (
+                *run,
+                Event::SignalReceived {
+                    message_id,
+                    name,
+                    arguments: arguments.clone(),
+                },
+            )
+        }
+        MessageBody::Cancel { run, reason } => {
+            let (message_id, reason) = (message_id.clone(), reason.clone());
+            (*run, Event::CancelRequested { message_id, reason })
+        }
+        MessageBody::AwaitResult { .. } => return None,
+    };
+    Some(encode_event(run, &event, at))
+}
+
+/// The form in which the inbox keeps an event that waits for a turn.
+pub(crate) fn encode_event(run: RunId, event: &Event, at: Timestamp) -> Bytes {
+    let batch = Batch {
+        run,
+        first_n: 1,
+        prev_hash: [0; 16],
+        epoch: 0,
+        flags: 0,
+        records: vec![Record {
+            n: 1,
+            at,
+            body: RecordBody::Event(event.clone()),
+        }],
+    };
+    let encoded = batch.encode();
+    let mut out = BytesMut::with_capacity(1 + encoded.len());
+    out.put_u8(EVENT);
+    out.put_slice(&encoded);
+    out.freeze()
+}
+
+/// Reads a kept message.
+///
+/// # Errors
+/// [`KeptError`] when it is damaged or was written by a newer version.
+pub fn decode_message(body: &Bytes) -> Result<Kept, KeptError> {
+    match body.first() {
+        Some(&UNPARK) if body.len() == 17 => {
+            let mut run = [0; 16];
+            run.copy_from_slice(body.get(1..17).unwrap_or(&[0; 16]));
+            Ok(Kept::Message(MessageBody::Unpark { run: RunId(run) }))
+        }
+        Some(&EVENT) => {
+            let batch = Batch::decode(&body.slice(1..))?;
+            let mut records = batch.records.into_iter();
+            match (records.next().map(|record| record.body), records.next()) {
+                (Some(RecordBody::Event(event)), None) => Ok(kept(batch.run, event)),
+                _ => Err(KeptError::NotOneEvent),
+            }
+        }
+        other => Err(KeptError::UnknownKind(other.copied())),
+    }
+}
+
+fn kept(run: RunId, event: Event) -> Kept {
+    Kept::Message(match event {
+        Event::RunStarted(started) => MessageBody::Start(Box::new(start_of(run, &started))),
+        Event::SignalReceived {
+            name, arguments, ..
+        } => MessageBody::Signal {
+            run,
+            name,
+            arguments,
+        },
+        Event::CancelRequested { reason, .. } => MessageBody::Cancel { run, reason },
+        Event::RunTerminated { reason, .. } => MessageBody::Terminate { run, reason },
+        event => return Kept::Result { run, event },
+    })
+}
+
+/// The event that begins the run of a start message.
+pub(crate) fn started(message_id: &MessageId, start: &StartRun) -> Event {
+    Event::RunStarted(Arc::new(RunStarted {
+        message_id: message_id.clone(),
+        namespace: start.namespace.clone(),
+        workflow_id: start.workflow_id.clone(),
+        workflow_type: Arc::clone(&start.workflow_type),
+        task_queue: start.task_queue.clone(),
+        arguments: start.arguments.clone(),
+        seed: start.seed,
+        origin: start.run,
+        run_timeout: start.run_timeout,
+        memo: start.memo.clone(),
+        headers: start.headers.clone(),
+    }))
+}
+
+fn start_of(run: RunId, started: &RunStarted) -> StartRun {
+    StartRun {
+        run,
+        namespace: started.namespace.clone(),
+        workflow_id: started.workflow_id.clone(),
+        workflow_type: Arc::clone(&started.workflow_type),
+        task_queue: started.task_queue.clone(),
+        arguments: started.arguments.clone(),
+        seed: started.seed,
+        run_timeout: started.run_timeout,
+        memo: started.memo.clone(),
+        headers: started.headers.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use perdure_history::Payload;
+
+    use super::*;
+
+    #[test]
+    fn every_message_that_is_kept_is_read_back() {
+        let run = RunId([3; 16]);
+        let start = crate::testing::start(run, "order-1", "audit");
+        let bodies = [
+            MessageBody::Start(Box::new(start)),
+            MessageBody::Signal {
+                run,
+                name: "approve".to_owned(),
+                arguments: Payload(Bytes::from_static(b"\x91\x01")),
+            },
+            MessageBody::Cancel {
+                run,
+                reason: "late".to_owned(),
+            },
+            MessageBody::Terminate {
+                run,
+                reason: "wrong".to_owned(),
+            },
+            MessageBody::Unpark { run },
+        ];
+        let id = MessageId("m1".to_owned());
+        for body in bodies {
+            let kept = encode_message(&id, &body, Timestamp::from_micros(5)).unwrap();
+            assert_eq!(decode_message(&kept), Ok(Kept::Message(body)));
+            for length in 0..kept.len() {
+                assert!(
+                    decode_message(&kept.slice(..length)).is_err(),
+                    "cut at {length}"
+                );
+            }
+        }
+        assert_eq!(
+            encode_message(&id, &MessageBody::AwaitResult { run }, Timestamp::NEVER),
+            None
+        );
+    }
+}

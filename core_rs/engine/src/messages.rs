@@ -1,0 +1,248 @@
+//! Clients' messages: each is answered, and answered only when what it says is durable.
+
+use std::sync::Arc;
+
+use perdure_history::{Event, MessageId, RunId, Timestamp};
+use perdure_store::NewRun;
+
+use crate::closing::ClosingRequest;
+use crate::context::Context;
+use crate::effect::{Effect, Reply, ReplyTo};
+use crate::engine::Engine;
+use crate::input::{Message, MessageBody, StartRun};
+use crate::loading::{LAST_RECORD, Lookup};
+use crate::message_codec;
+use crate::pending::{Delivered, Pending};
+use crate::run::{Identity, Run, Timer};
+use crate::wheel::Due;
+
+impl Engine {
+    /// Handles a message received at `now`.
+    pub(crate) fn handle_message(&mut self, message: Message, now: Timestamp) {
+        let Message {
+            message_id,
+            reply_to,
+            body,
+        } = message;
+        match body {
+            MessageBody::Start(start) => self.start(message_id, reply_to, &start, false, now),
+            MessageBody::AwaitResult { run } => {
+                let found = self.with_run(run, |_, run| run.waiters.extend(reply_to));
+                if found.is_none() {
+                    self.look_up(run, reply_to, true);
+                }
+            }
+            MessageBody::Unpark { run } => self.unpark(run, message_id, reply_to, now),
+            MessageBody::Terminate { run, reason } => {
+                let request = ClosingRequest::Terminate {
+                    message_id: message_id.clone(),
+                    reason,
+                    reply_to,
+                };
+                let found = self.with_run(run, |context, run| {
+                    context.close_soon(run, request, now);
+                });
+                if found.is_none() {
+                    self.refuse_closed(run, message_id, reply_to);
+                }
+            }
+            MessageBody::Signal {
+                run,
+                name,
+                arguments,
+            } => {
+                let event = Event::SignalReceived {
+                    message_id: message_id.clone(),
+                    name,
+                    arguments,
+                };
+                self.deliver(run, event, message_id, reply_to, now);
+            }
+            MessageBody::Cancel { run, reason } => {
+                let event = Event::CancelRequested {
+                    message_id: message_id.clone(),
+                    reason,
+                };
+                self.deliver(run, event, message_id, reply_to, now);
+            }
+        }
+    }
+
+    /// Puts a message in line for the run's next turn.
+    fn deliver(
+        &mut self,
+        run: RunId,
+        event: Event,
+        message_id: MessageId,
+        reply_to: Option<ReplyTo>,
+        now: Timestamp,
+    ) {
+        let about = Delivered {
+            received_at: now,
+            message_id: Some(message_id.clone()),
+            reply_to,
+            ..Delivered::default()
+        };
+        let found = self.with_run(run, |context, run| {
+            run.pending.push_back(Pending { event, about });
+            context.advance(run, now);
+        });
+        if found.is_none() {
+            self.refuse_closed(run, message_id, reply_to);
+        }
+    }
+
+    fn unpark(
+        &mut self,
+        run: RunId,
+        message_id: MessageId,
+        reply_to: Option<ReplyTo>,
+        now: Timestamp,
+    ) {
+        let found = self.with_run(run, |context, run| context.try_again(run, now));
+        match (found, reply_to) {
+            (None, _) => self.refuse_closed(run, message_id, reply_to),
+            (Some(()), Some(to)) => self.context.reply(to, Reply::Accepted),
+            (Some(()), None) => {
+                let run = Some(run);
+                self.context.effect(Effect::Consumed { run, message_id });
+            }
+        }
+    }
+
+    /// Begins a run. The write that holds its first turn creates it; the sender hears after that.
+    pub(crate) fn start(
+        &mut self,
+        message_id: MessageId,
+        reply_to: Option<ReplyTo>,
+        start: &StartRun,
+        in_inbox: bool,
+        now: Timestamp,
+    ) {
+        let namespace: Arc<str> = Arc::from(start.namespace.as_str());
+        let workflow_id: Arc<str> = Arc::from(start.workflow_id.as_str());
+        if let Some(open) = self.runs.find(&namespace, &workflow_id) {
+            self.with_run(open, |context, run| {
+                let same = run.id == start.run || run.started_by.as_ref() == Some(&message_id);
+                run.start_waiters.extend(reply_to.map(|to| (to, same)));
+                if run.create.is_none() {
+                    context.answer_start_waiters(run);
+                }
+            });
+            return self.context.effect(Effect::Consumed {
+                run: None,
+                message_id,
+            });
+        }
+        if let Some(why) = self.refuses_start(start) {
+            if let Some(to) = reply_to {
+                let reason = bytes::Bytes::from_static(why.as_bytes());
+                self.context.reply(to, Reply::Refused { reason });
+            }
+            return;
+        }
+        let identity = Identity {
+            namespace,
+            workflow_id,
+            workflow_type: Arc::clone(&start.workflow_type),
+            origin: start.run,
+        };
+        let mut run = Run::new(start.run, Arc::new(identity), 0);
+        run.create = Some(Box::new(NewRun {
+            namespace: start.namespace.clone(),
+            workflow_id: start.workflow_id.clone(),
+            workflow_type: start.workflow_type.to_string(),
+            task_queue: start.task_queue.clone(),
+            message_id: message_id.clone(),
+            started_at: now,
+        }));
+        run.start_waiters.extend(reply_to.map(|to| (to, true)));
+        run.pending
+            .push_back(start_event(&message_id, start, in_inbox, now));
+        if let Some(timeout) = start.run_timeout {
+            let fire_at = now + timeout;
+            let key = self
+                .context
+                .wheel
+                .arm(fire_at, Due::RunTimeout { run: run.id });
+            run.run_timeout = Some(Timer { fire_at, key });
+        }
+        run.started_by = Some(message_id);
+        let id = run.id;
+        self.runs.insert(run);
+        self.with_run(id, |context, run| context.advance(run, now));
+    }
+
+    fn refuses_start(&self, start: &StartRun) -> Option<&'static str> {
+        if self.context.draining {
+            Some("the engine is shutting down: send the start again")
+        } else if self.runs.contains(start.run) {
+            Some("the run id is taken by another workflow: make a new one")
+        } else {
+            None
+        }
+    }
+
+    /// Asks the store how a run that is not open ended.
+    pub(crate) fn look_up(&mut self, run: RunId, to: Option<ReplyTo>, wants_result: bool) {
+        let Some(to) = to else {
+            return;
+        };
+        let asked = self.lookups.entry(run).or_default();
+        asked.push(Lookup { to, wants_result });
+        if asked.len() == 1 {
+            self.context.load(run, LAST_RECORD);
+        }
+    }
+
+    fn refuse_closed(&mut self, run: RunId, message_id: MessageId, to: Option<ReplyTo>) {
+        self.context.effect(Effect::Consumed {
+            run: Some(run),
+            message_id,
+        });
+        self.look_up(run, to, false);
+    }
+}
+
+/// The start as what waits for the first turn.
+pub(crate) fn start_event(
+    message_id: &MessageId,
+    start: &StartRun,
+    in_inbox: bool,
+    received_at: Timestamp,
+) -> Pending {
+    let event = message_codec::started(message_id, start);
+    let message_id = in_inbox.then(|| message_id.clone());
+    let about = Delivered {
+        received_at,
+        message_id,
+        in_inbox,
+        ..Delivered::default()
+    };
+    Pending { event, about }
+}
+
+impl Context {
+    /// Closes a run without its code as soon as nothing is under way.
+    pub(crate) fn close_soon(&mut self, run: &mut Run, request: ClosingRequest, now: Timestamp) {
+        if run.closing.is_some() {
+            // The first request closes the run; a second one hears of it like any late message.
+            if let ClosingRequest::Terminate {
+                message_id,
+                reply_to,
+                ..
+            } = request
+            {
+                let message_id = Some(message_id);
+                run.late.push(Delivered {
+                    message_id,
+                    reply_to,
+                    ..Delivered::default()
+                });
+            }
+            return;
+        }
+        run.closing = Some(request);
+        self.advance(run, now);
+    }
+}

@@ -1,0 +1,290 @@
+//! A restart: everything outstanding is armed again from the index, without replaying anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use perdure_history::{Event, MessageId, TaskId, Timestamp};
+use perdure_store::{InboxMessage, Outstanding, OutstandingKind, Recovery, RunStatus, RunSummary};
+
+use crate::activity::{self, Activity, Stage};
+use crate::attempts::worker_lost;
+use crate::commit::RUN_TIMEOUT_N;
+use crate::context::Context;
+use crate::effect::Effect;
+use crate::engine::Engine;
+use crate::input::{Message, MessageBody, ParkReason, StartRun};
+use crate::message_codec::{self, Kept};
+use crate::messages;
+use crate::parking::{self, Parked};
+use crate::pending::{Delivered, Pending};
+use crate::run::{Identity, Run, Timer};
+use crate::slots::LOCAL;
+use crate::wheel::Due;
+
+/// How often services are asked for their inventory until every task is claimed or lost.
+pub(crate) const INVENTORY_EVERY: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Takes over what the store recovered.
+    pub(crate) fn recover(&mut self, recovery: Recovery, now: Timestamp) {
+        for (summary, outstanding) in recovery.runs {
+            let run = self.context.recovered_run(&summary, &outstanding, now);
+            self.runs.insert(run);
+        }
+        for message in recovery.inbox {
+            self.recover_message(message, now);
+        }
+        for id in self.runs.ids() {
+            self.with_run(id, |context, run| context.advance(run, now));
+        }
+        self.ask_inventory(now);
+    }
+
+    /// Asks the services that may hold tasks from before the restart, until none is unclaimed.
+    pub(crate) fn ask_inventory(&mut self, now: Timestamp) {
+        let services = self.unclaimed_services();
+        if services.is_empty() {
+            return;
+        }
+        for service in services {
+            self.context.effect(Effect::TakeInventory { service });
+        }
+        self.context
+            .wheel
+            .arm(now + INVENTORY_EVERY, Due::Inventory);
+    }
+
+    fn unclaimed_services(&self) -> BTreeSet<Arc<str>> {
+        let activities = self.runs.iter().flat_map(|run| run.activities.values());
+        activities
+            .filter(|activity| activity.stage == Stage::Unclaimed)
+            .filter_map(|activity| self.context.slots.service(activity.route))
+            .collect()
+    }
+
+    fn recover_message(&mut self, message: InboxMessage, now: Timestamp) {
+        // A message that this version cannot read stays where it is, for a newer one.
+        let Ok(kept) = message_codec::decode_message(&message.body) else {
+            return;
+        };
+        let about = Delivered {
+            received_at: message.received_at,
+            message_id: Some(message.message_id.clone()),
+            in_inbox: true,
+            ..Delivered::default()
+        };
+        let message_id = message.message_id;
+        let (run_id, event) = match kept {
+            Kept::Result { run, event } => (run, event),
+            Kept::Message(MessageBody::Signal {
+                run,
+                name,
+                arguments,
+            }) => {
+                let message_id = message_id.clone();
+                let event = Event::SignalReceived {
+                    message_id,
+                    name,
+                    arguments,
+                };
+                (run, event)
+            }
+            Kept::Message(MessageBody::Cancel { run, reason }) => {
+                let message_id = message_id.clone();
+                (run, Event::CancelRequested { message_id, reason })
+            }
+            Kept::Message(MessageBody::Start(start)) => {
+                let received_at = message.received_at;
+                return self.recover_start(message_id, &start, received_at, now);
+            }
+            // What needs no turn is handled as if it came now: the run is idle.
+            Kept::Message(body) => {
+                let message = Message {
+                    message_id,
+                    reply_to: None,
+                    body,
+                };
+                return self.handle_message(message, now);
+            }
+        };
+        let found = self.with_run(run_id, |_, run| {
+            run.pending.push_back(Pending { event, about });
+        });
+        if found.is_none() {
+            let run = Some(run_id);
+            self.context.effect(Effect::Consumed { run, message_id });
+        }
+    }
+
+    /// A start that waits: of a run that was parked before its first turn, or of a new one.
+    fn recover_start(
+        &mut self,
+        message_id: MessageId,
+        start: &StartRun,
+        received_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let parked = self.with_run(start.run, |_, run| {
+            let pending = messages::start_event(&message_id, start, true, received_at);
+            run.pending.push_front(pending);
+        });
+        if parked.is_none() {
+            self.start(message_id, None, start, false, now);
+        }
+    }
+}
+
+impl Context {
+    fn recovered_run(
+        &mut self,
+        summary: &RunSummary,
+        outstanding: &[Outstanding],
+        now: Timestamp,
+    ) -> Run {
+        let mut origin = summary.run;
+        let mut activities = Vec::new();
+        for kept in outstanding {
+            if kept.kind == OutstandingKind::Activity
+                && let Some(state) = activity::decode(&kept.state)
+            {
+                origin = state.origin;
+                activities.push((kept.command_n, state));
+            }
+        }
+        let identity = Identity {
+            namespace: Arc::from(summary.namespace.as_str()),
+            workflow_id: Arc::from(summary.workflow_id.as_str()),
+            workflow_type: Arc::from(summary.workflow_type.as_str()),
+            origin,
+        };
+        let mut run = Run::new(summary.run, Arc::new(identity), summary.last_n);
+        for kept in outstanding
+            .iter()
+            .filter(|kept| kept.kind == OutstandingKind::Timer)
+        {
+            self.recover_timer(&mut run, kept);
+        }
+        for (command_n, state) in activities {
+            self.recover_activity(&mut run, command_n, state, now);
+        }
+        if summary.status == RunStatus::Parked {
+            let reason = parking::decode_reason(&summary.status_detail).unwrap_or_default();
+            self.recover_parked(&mut run, reason, now);
+        }
+        run
+    }
+
+    fn recover_timer(&mut self, run: &mut Run, kept: &Outstanding) {
+        let (command_n, fire_at) = (kept.command_n, kept.due_at);
+        if command_n == RUN_TIMEOUT_N {
+            let key = self.wheel.arm(fire_at, Due::RunTimeout { run: run.id });
+            run.run_timeout = Some(Timer { fire_at, key });
+        } else {
+            let key = self.wheel.arm(
+                fire_at,
+                Due::Timer {
+                    run: run.id,
+                    command_n,
+                },
+            );
+            run.timers.insert(command_n, Timer { fire_at, key });
+        }
+    }
+
+    fn recover_activity(
+        &mut self,
+        run: &mut Run,
+        command_n: u64,
+        state: activity::KeptActivity,
+        now: Timestamp,
+    ) {
+        let route = self.slots.route_of(state.service.as_ref());
+        let stage = match state.stage {
+            Stage::Handed if route != LOCAL => Stage::Unclaimed,
+            stage => stage,
+        };
+        if stage == Stage::Unclaimed {
+            // Its worker may still be at work on it, and then holds one of the service's slots.
+            let task = TaskId {
+                run: run.id,
+                n: command_n,
+                attempt: state.attempt,
+            };
+            self.slots.hold(task, state.nonce, route);
+        }
+        run.lacks_schedules |= stage != Stage::Reported;
+        let activity = Activity {
+            schedule: None,
+            route,
+            stage,
+            attempt: state.attempt,
+            nonce: state.nonce,
+            scheduled_at: state.scheduled_at,
+            stage_at: state.stage_at,
+            heard_at: now,
+            cancel_requested: state.cancel_requested,
+            cancel_told_at: now,
+            refusals: 0,
+            refusal: None,
+            heartbeat_details: state.heartbeat_details,
+            details_kept_at: now,
+            last_failure: None,
+            key: None,
+        };
+        run.activities.insert(command_n, activity);
+        self.rearm(run, command_n);
+    }
+
+    fn recover_parked(&mut self, run: &mut Run, reason: ParkReason, now: Timestamp) {
+        let again_at = now + self.options.park_backoff.0;
+        let key = self.wheel.arm(again_at, Due::Unpark { run: run.id });
+        let parked = Parked {
+            reason,
+            tries: 0,
+            trying: false,
+            written: true,
+            key,
+        };
+        run.parked = Some(Box::new(parked));
+    }
+
+    /// The arguments of outstanding activities have been read: each goes on where it stood.
+    pub(crate) fn resume_activities(&mut self, run: &mut Run, now: Timestamp) {
+        let outstanding: Vec<(u64, Stage)> = run
+            .activities
+            .iter()
+            .map(|(n, activity)| (*n, activity.stage))
+            .collect();
+        for (command_n, stage) in outstanding {
+            match stage {
+                Stage::Queued if self.recovered_cancel(run, command_n) => {
+                    let event = Event::ActivityCancelled {
+                        command_n,
+                        attempt: 0,
+                        details: None,
+                    };
+                    self.report_end(run, command_n, event, now);
+                }
+                Stage::Queued => self.make_ready(run, command_n),
+                // Handed out in the process that ended: lost, and it counts.
+                Stage::Handed if self.is_local(run, command_n) => {
+                    self.attempt_failed(run, command_n, worker_lost(), now, now);
+                }
+                _ => self.rearm(run, command_n),
+            }
+        }
+    }
+
+    fn is_local(&self, run: &Run, command_n: u64) -> bool {
+        run.activities
+            .get(&command_n)
+            .is_some_and(|activity| activity.route == LOCAL)
+    }
+
+    fn recovered_cancel(&self, run: &Run, command_n: u64) -> bool {
+        run.activities
+            .get(&command_n)
+            .is_some_and(|activity| activity.cancel_requested)
+    }
+}

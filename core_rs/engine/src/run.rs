@@ -1,0 +1,173 @@
+//! One open run, as the engine keeps it: small while it sleeps, with a machine while it is live.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use perdure_history::{BatchEncoder, Event, MessageId, RunId, Timestamp};
+use perdure_machine::Machine;
+use perdure_store::NewRun;
+use rustc_hash::FxHashSet;
+
+use crate::activity::Activity;
+use crate::closing::ClosingRequest;
+use crate::commit::Commit;
+use crate::effect::ReplyTo;
+use crate::parking::Parked;
+use crate::pending::{Delivered, Pending};
+use crate::task::TaskReport;
+use crate::wheel::WheelKey;
+
+/// What a run is called; shared with its tasks.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) workflow_id: Arc<str>,
+    pub(crate) workflow_type: Arc<str>,
+    /// The run in which activities were first scheduled: this run, unless it was reset.
+    pub(crate) origin: RunId,
+}
+
+/// The end of the history, on which the next batch is chained.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tail {
+    /// The number of the last record.
+    pub(crate) n: u64,
+    /// When it was recorded.
+    pub(crate) at: Timestamp,
+    /// The hash of the last batch; unknown after a restart until something is read.
+    pub(crate) hash: Option<[u8; 16]>,
+}
+
+/// What a run is doing. Only an idle one may begin something else: everything that arrives
+/// meanwhile waits in [`Run::pending`].
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Nothing: all of it is committed.
+    Idle,
+    /// Its history is being read.
+    Loading,
+    /// The host steps it. These events are in its machine, in this order.
+    Stepping(Vec<Delivered>),
+    /// A write is under way; on failure the run stays frozen here.
+    Committing(Box<Commit>),
+    /// Closed, or lost to another owner: to be forgotten.
+    Gone,
+}
+
+/// A durable timer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timer {
+    pub(crate) fire_at: Timestamp,
+    pub(crate) key: Option<WheelKey>,
+}
+
+/// One open run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) id: RunId,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) phase: Phase,
+    pub(crate) tail: Tail,
+    /// Present in a run that no write has created yet.
+    pub(crate) create: Option<Box<NewRun>>,
+    /// The id of the start message: the same start again is answered with this run.
+    pub(crate) started_by: Option<MessageId>,
+    /// What the stored batches share, call sites; present while the run is live.
+    pub(crate) encoder: Option<BatchEncoder>,
+    /// Present while the run is live and the host does not have it.
+    pub(crate) machine: Option<Box<Machine>>,
+    /// Whether the host has an instance.
+    pub(crate) hosted: bool,
+    /// What waits for a turn, by receipt.
+    pub(crate) pending: VecDeque<Pending>,
+    /// Failed attempts to record; workflow code does not see them.
+    pub(crate) attempt_failures: Vec<Event>,
+    pub(crate) activities: BTreeMap<u64, Activity>,
+    /// Activities whose indexed state changed since the last write.
+    pub(crate) dirty: BTreeSet<u64>,
+    pub(crate) timers: BTreeMap<u64, Timer>,
+    /// Timers that are due and wait for a turn, by deadline and creation.
+    pub(crate) due_timers: BTreeSet<(Timestamp, u64)>,
+    pub(crate) run_timeout: Option<Timer>,
+    pub(crate) closing: Option<ClosingRequest>,
+    /// Messages that came after the one that closes the run.
+    pub(crate) late: Vec<Delivered>,
+    pub(crate) parked: Option<Box<Parked>>,
+    /// Whether the status row still says parked although the run goes on.
+    pub(crate) unparked: bool,
+    /// Whether activities wait, since a restart, for what only history has.
+    pub(crate) lacks_schedules: bool,
+    /// Whether the history could not be read; tried again when the parked run is.
+    pub(crate) unreadable: bool,
+    /// Who waits for the result.
+    pub(crate) waiters: Vec<ReplyTo>,
+    /// Who waits to hear that the run is started; `true` for the very message that starts it.
+    pub(crate) start_waiters: Vec<(ReplyTo, bool)>,
+    /// Ids of the messages that history or a pending turn holds; known only while live.
+    pub(crate) seen: FxHashSet<MessageId>,
+    /// Doubles of messages in the turn under way, to be answered with it.
+    pub(crate) doubles: Vec<Pending>,
+    /// Reports that need what has still to be read.
+    pub(crate) deferred: Vec<TaskReport>,
+    /// When it was last used, as a count of uses; for eviction.
+    pub(crate) used: u64,
+}
+
+impl Run {
+    /// A run of which the engine knows no more than its name and how long its history is.
+    pub(crate) fn new(id: RunId, identity: Arc<Identity>, last_n: u64) -> Self {
+        let hash = (last_n == 0).then_some([0; 16]);
+        Self {
+            id,
+            identity,
+            phase: Phase::Idle,
+            tail: Tail {
+                n: last_n,
+                at: Timestamp::default(),
+                hash,
+            },
+            create: None,
+            started_by: None,
+            encoder: (last_n == 0).then(BatchEncoder::new),
+            machine: None,
+            hosted: false,
+            pending: VecDeque::new(),
+            attempt_failures: Vec::new(),
+            activities: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            timers: BTreeMap::new(),
+            due_timers: BTreeSet::new(),
+            run_timeout: None,
+            closing: None,
+            late: Vec::new(),
+            parked: None,
+            unparked: false,
+            lacks_schedules: false,
+            unreadable: false,
+            waiters: Vec::new(),
+            start_waiters: Vec::new(),
+            seen: FxHashSet::default(),
+            doubles: Vec::new(),
+            deferred: Vec::new(),
+            used: 0,
+        }
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether the run is parked and not being tried again.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parked.as_ref().is_some_and(|parked| !parked.trying)
+    }
+
+    /// Whether something waits that workflow code is to see.
+    pub(crate) fn wants_turn(&self) -> bool {
+        let trying = self.parked.as_ref().is_some_and(|parked| parked.trying);
+        let waits = !self.pending.is_empty() || !self.due_timers.is_empty();
+        let unseen = self.machine.is_some() && !self.attempt_failures.is_empty();
+        trying || (!self.is_parked() && (waits || unseen))
+    }
+}

@@ -1,0 +1,170 @@
+//! The life of a turn, top to bottom: what waits for an idle run → its machine → `Step` → the
+//! host's report → one write ([`crate::commit`]) → its effects, and then whatever waited meanwhile.
+
+use perdure_history::{Event, Record, RecordBody, Timestamp};
+use perdure_machine::{Machine, effect::Effect as MachineEffect};
+
+use crate::commit::Written;
+use crate::context::Context;
+use crate::effect::Effect;
+use crate::input::{ParkReason, Turn, TurnOutcome, TurnReport};
+use crate::parking::code;
+use crate::pending::{self, Delivered};
+use crate::run::{Phase, Run};
+
+impl Context {
+    /// Begins whatever an idle run has to do next; does nothing while something is under way.
+    pub(crate) fn advance(&mut self, run: &mut Run, now: Timestamp) {
+        if !run.is_idle() {
+            return;
+        }
+        if run.closing.is_some() {
+            return self.close_without_code(run, now);
+        }
+        if run.lacks_schedules && !run.unreadable {
+            return self.read(run);
+        }
+        if run.wants_turn() {
+            if self.hosts(&run.identity.workflow_type) {
+                return self.begin_turn(run, now);
+            }
+            // Before the host has said what it has, what is stored can wait; a start cannot.
+            if self.hosted_types.is_some() || run.create.is_some() {
+                let reason = unknown_type(&run.identity.workflow_type);
+                self.park(run, reason, now);
+            }
+        }
+        self.write_aside(run, now);
+    }
+
+    /// Takes what waits and hands it to the host, with the machine.
+    fn begin_turn(&mut self, run: &mut Run, now: Timestamp) {
+        let machine = match run.machine.take() {
+            Some(machine) => Some(machine),
+            None if run.tail.n == 0 => Some(Box::new(Machine::new(
+                run.id,
+                perdure_machine::flags::CURRENT,
+            ))),
+            None => None,
+        };
+        let Some(mut machine) = machine else {
+            return self.read(run);
+        };
+        let turn = pending::take_turn_events(run, self.options.maximum_turn_events);
+        let tries = run.parked.as_ref().is_some_and(|parked| parked.trying);
+        if turn.events.is_empty() && !tries {
+            run.machine = Some(machine);
+            return self.write_aside(run, now);
+        }
+        for event in turn.events {
+            machine.handle_event(event);
+        }
+        machine.begin_turn(now.max(run.tail.at));
+        run.phase = Phase::Stepping(turn.about);
+        let replay = !run.hosted;
+        if replay {
+            run.hosted = true;
+            self.recently_used.enter();
+        }
+        self.effect(Effect::Step(Turn {
+            run: run.id,
+            machine,
+            replay,
+        }));
+    }
+
+    /// The host stepped the run: what it recorded is written, and with it all that this changes.
+    pub(crate) fn turn_reported(&mut self, run: &mut Run, report: TurnReport, now: Timestamp) {
+        let Phase::Stepping(delivered) = std::mem::replace(&mut run.phase, Phase::Idle) else {
+            return;
+        };
+        let mut machine = report.machine;
+        let reason = match report.outcome {
+            TurnOutcome::Idle => {
+                let turn = machine.take_turn();
+                run.machine = Some(machine);
+                if let Some(parked) = run.parked.take() {
+                    run.unparked = parked.written;
+                }
+                let written = Written::of_turn(turn, delivered);
+                return self.write(run, written, now);
+            }
+            TurnOutcome::Parked(reason) => reason,
+            TurnOutcome::Mismatch(error) => ParkReason {
+                code: code::MISMATCH.to_owned(),
+                message: error.to_string(),
+                ..ParkReason::default()
+            },
+        };
+        let (written, undelivered, about) = cut(&mut machine, delivered);
+        pending::put_back(run, undelivered, about);
+        self.park(run, reason, now);
+        self.write(run, written, now);
+    }
+
+    /// Writes what needs no turn: failed attempts of a run that is not live, indexed state,
+    /// and, of a parked run, its status and the messages that wait.
+    pub(crate) fn write_aside(&mut self, run: &mut Run, now: Timestamp) {
+        let mut written = Written::default();
+        if !run.attempt_failures.is_empty() && run.machine.is_none() && !run.unreadable {
+            if run.tail.hash.is_none() {
+                return self.read(run);
+            }
+            let failures = std::mem::take(&mut run.attempt_failures);
+            written.records = number(run, failures, now);
+        }
+        let parked = run.parked.as_ref().filter(|parked| !parked.trying);
+        let inbox_waits = parked.is_some() && run.pending.iter().any(|one| !one.about.in_inbox);
+        let status_waits = parked.is_some_and(|parked| !parked.written) || run.unparked;
+        let anything = !written.records.is_empty()
+            || !run.dirty.is_empty()
+            || !run.doubles.is_empty()
+            || inbox_waits
+            || status_waits;
+        if anything {
+            self.write(run, written, now);
+        }
+    }
+}
+
+/// Numbers events that no machine records.
+pub(crate) fn number(run: &Run, events: Vec<Event>, now: Timestamp) -> Vec<Record> {
+    let at = now.max(run.tail.at);
+    (run.tail.n + 1..)
+        .zip(events)
+        .map(|(n, event)| Record {
+            n,
+            at,
+            body: RecordBody::Event(event),
+        })
+        .collect()
+}
+
+/// Cuts a turn before the event that failed: what came before is to be written, the rest comes
+/// back undelivered.
+fn cut(
+    machine: &mut Machine,
+    mut delivered: Vec<Delivered>,
+) -> (Written, Vec<Event>, Vec<Delivered>) {
+    let undelivered = machine.cut_turn();
+    let about = delivered.split_off(delivered.len().saturating_sub(undelivered.len()));
+    let turn = machine.take_turn();
+    debug_assert!(
+        !turn
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, MachineEffect::CloseRun { .. })),
+        "a turn that closed its run has nothing left to cut"
+    );
+    (Written::of_turn(turn, delivered), undelivered, about)
+}
+
+fn unknown_type(workflow_type: &str) -> ParkReason {
+    ParkReason {
+        code: code::UNKNOWN_TYPE.to_owned(),
+        message: format!(
+            "no worker hosts the workflow type {workflow_type:?}: register it with a worker"
+        ),
+        ..ParkReason::default()
+    }
+}
