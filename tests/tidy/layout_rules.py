@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from tests.tidy.tree import Finding, Tree, is_test
+from tests.tidy.tree import BINARY, Finding, Tree, is_test
 
 ROOT_ENTRIES = {
     ".cargo",
@@ -48,6 +48,13 @@ def bare_root(tree: Tree) -> Iterator[Finding]:
     """The root holds what tools force and folders with a name of the layout."""
     for entry in sorted({path.split("/", 1)[0] for path in tree.paths()} - ROOT_ENTRIES):
         yield Finding(entry, 1, "does not belong into the root")
+
+
+def no_binaries(tree: Tree) -> Iterator[Finding]:
+    """What is built is not kept; pictures and golden data are."""
+    for path in tree.paths():
+        if tree.texts[path] == BINARY and not path.endswith((".png", ".msgpack", ".db")):
+            yield Finding(path, 1, "a binary file")
 
 
 def dead_python(tree: Tree) -> Iterator[Finding]:

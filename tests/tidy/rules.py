@@ -29,6 +29,7 @@ RULES: dict[str, Rule] = {
         rust_rules.clock,
         rust_rules.crate_front,
         layout_rules.bare_root,
+        layout_rules.no_binaries,
         layout_rules.dead_python,
         layout_rules.dead_rust,
         layout_rules.dead_typescript,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.tidy.rules import RULES
-from tests.tidy.tree import Tree
+from tests.tidy.tree import BINARY, Tree
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ SAMPLES = [
         (ENGINE,),
     ),
     Sample("bare_root", "STRESS-RESULTS.md", "# Debris\n", "# Debris\n"),
+    Sample("no_binaries", "a/goaudit/goaudit", BINARY, "text"),
     Sample("dead_python", "a/b.py", "", "", (("a/c.py", "from a import c\n"),)),
     Sample("dead_rust", "a/src/b.rs", "", "", (("a/src/lib.rs", "mod c;\n"),)),
     Sample("dead_typescript", "a/b.ts", "", "", (("a/mod.ts", 'import "./c.js";\n'),)),

@@ -18,6 +18,9 @@ SOURCE_SUFFIXES = frozenset({".py", ".pyi", ".rs", ".go", ".ts", ".mts", ".js", 
 # Inputs of analyzers and golden data are read as they are, ugly ones among them.
 DATA = re.compile(r"(^|/)(fixtures|vectors/[^/]+\.json|node_modules)(/|$)")
 
+# What stands for the text of a file that has none.
+BINARY = "\0"
+
 TEST = re.compile(
     r"(^|/)(tests?|conformance)/|(^|/)test_[^/]+\.py$|_test\.go$|\.test\.m?[jt]s$|/tests\.rs$"
 )
@@ -80,7 +83,7 @@ def is_test(path: str) -> bool:
 
 
 def project_tree() -> Tree:
-    """The files that git tracks or would track, fixtures and binary files left out."""
+    """The files that git tracks or would track, fixtures left out."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -94,5 +97,5 @@ def project_tree() -> Tree:
         try:
             texts[name] = (ROOT / name).read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            continue
+            texts[name] = BINARY
     return Tree(texts)
