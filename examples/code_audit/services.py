@@ -73,9 +73,14 @@ class Child:
             self.kill()
 
     @property
+    def exit_code(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        return None if self.process is None else self.process.poll()
+
+    @property
     def has_ended(self) -> bool:
         """Whether it is gone, by itself or by our hand."""
-        return self.process is not None and self.process.poll() is not None
+        return self.exit_code is not None
 
 
 class Services:

@@ -16,7 +16,8 @@ const anonymous = "<anonymous>"
 // analyzeSource measures every function of one Go file.
 func analyzeSource(path string, source []byte) (FileReport, error) {
 	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, "", source, parser.ParseComments|parser.SkipObjectResolution)
+	mode := parser.ParseComments | parser.SkipObjectResolution
+	file, err := parser.ParseFile(files, "", source, mode)
 	if err != nil {
 		return FileReport{}, syntaxError(err)
 	}

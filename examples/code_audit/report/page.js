@@ -1,5 +1,3 @@
-"use strict";
-
 const titles = { go: "Go", typescript: "TypeScript", javascript: "JavaScript", python: "Python" };
 const data = readData();
 const present = data.languages.map((_, index) => index).filter(hasLanguage);
@@ -8,14 +6,17 @@ const state = { folder: null, shown: new Set(present), sort: "score", ascending:
 function readData() {
   const raw = JSON.parse(document.getElementById("data").textContent);
   const files = raw.files.map((row) => {
-    const [path, language, lines, functions, complexity, nesting, exported, documented, refused] = row;
+    const [path, language, lines, functions, complexity, nesting, exported, documented, refused] =
+      row;
     return { path, language, lines, functions, complexity, nesting, exported, documented, refused };
   });
-  const functions = raw.functions.map(([file, name, line, length, complexity, nesting, documented]) => {
-    const { path, language } = files[file];
-    const score = complexity * length;
-    return { path, language, name, line, length, complexity, nesting, documented, score };
-  });
+  const functions = raw.functions.map(
+    ([file, name, line, length, complexity, nesting, documented]) => {
+      const { path, language } = files[file];
+      const score = complexity * length;
+      return { path, language, name, line, length, complexity, nesting, documented, score };
+    },
+  );
   return { ...raw, files, functions };
 }
 
@@ -46,7 +47,6 @@ function element(parent, name, attributes = {}, text = null) {
   return made;
 }
 
-
 // One box for the page, filled by whatever the pointer is on.
 const hoverBox = document.getElementById("hover");
 
@@ -58,7 +58,8 @@ function hover(target, lines) {
     for (const line of rest) element(hoverBox, "div", {}, line);
     hoverBox.hidden = false;
     const { width, height } = hoverBox.getBoundingClientRect();
-    const left = event.clientX + 16 + width < innerWidth ? event.clientX + 16 : event.clientX - 16 - width;
+    const left =
+      event.clientX + 16 + width < innerWidth ? event.clientX + 16 : event.clientX - 16 - width;
     const top = Math.min(event.clientY + 14, innerHeight - height - 8);
     hoverBox.style.left = `${Math.max(left, 8)}px`;
     hoverBox.style.top = `${top}px`;
@@ -76,8 +77,14 @@ function drawHead() {
   document.getElementById("sentence").textContent = sentence;
   const tiles = [
     [totals.functions.toLocaleString("en"), "functions"],
-    [`${totals.length_median} / ${totals.length_p90}`, "lines a function, median / 90th percentile"],
-    [percent(totals.complex_functions, totals.functions), "of the functions have a complexity above 10"],
+    [
+      `${totals.length_median} / ${totals.length_p90}`,
+      "lines a function, median / 90th percentile",
+    ],
+    [
+      percent(totals.complex_functions, totals.functions),
+      "of the functions have a complexity above 10",
+    ],
     [percent(totals.documented, totals.exported), "of the exported functions are documented"],
     [totals.nesting_max, "levels at the deepest nesting"],
     [totals.errors.toLocaleString("en"), "files could not be measured"],
@@ -156,7 +163,10 @@ function drawCard(parent, index) {
     ["lines", of.lines.toLocaleString("en")],
     ["functions", of.functions.toLocaleString("en")],
     ["length, median / 90th percentile", `${of.length_median} / ${of.length_p90}`],
-    ["complexity, median / 90th / most", `${of.complexity_median} / ${of.complexity_p90} / ${of.complexity_max}`],
+    [
+      "complexity, median / 90th / most",
+      `${of.complexity_median} / ${of.complexity_p90} / ${of.complexity_max}`,
+    ],
     ["deepest nesting", of.nesting_max],
     ["exported functions documented", percent(of.documented, of.exported)],
   ];

@@ -1,5 +1,3 @@
-"use strict";
-
 // Every function by length and complexity, on logarithmic axes: lines of equal score are straight.
 
 const dangerScore = 1000;
@@ -40,7 +38,8 @@ function logScale(low, high, from, to) {
 }
 
 function ticks(scale, from, to) {
-  const inside = (value) => scale(value) >= Math.min(from, to) && scale(value) <= Math.max(from, to);
+  const inside = (value) =>
+    scale(value) >= Math.min(from, to) && scale(value) <= Math.max(from, to);
   return [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000].filter(inside);
 }
 
@@ -107,7 +106,10 @@ function callOut(svg, data, shown, x, y, area) {
     const left = right ? x(spot.length) + 9 : x(spot.length) - 9 - wide;
     const top = y(spot.complexity);
     const collides = taken.some(
-      (box) => Math.abs(box.top - top) < 15 && left < box.left + box.wide + 8 && box.left < left + wide + 8,
+      (box) =>
+        Math.abs(box.top - top) < 15 &&
+        left < box.left + box.wide + 8 &&
+        box.left < left + wide + 8,
     );
     if (collides || left < area.left) continue;
     taken.push({ left, top, wide });

@@ -1,6 +1,4 @@
-"use strict";
-
-// A squarified treemap of the folders (Bruls, Huizing, van Wijk: rows as near to squares as can be).
+// A squarified treemap of the folders (Bruls, Huizing, van Wijk): rows as square as can be.
 
 const steps = [
   { above: 0, name: "to 5" },
@@ -11,7 +9,10 @@ const steps = [
 ];
 
 function stepOf(complexity) {
-  return Math.max(0, steps.findLastIndex((step) => complexity > step.above));
+  return Math.max(
+    0,
+    steps.findLastIndex((step) => complexity > step.above),
+  );
 }
 
 /** The folders of all files; a chain of folders with one child each is one folder. */
@@ -21,7 +22,7 @@ function treeOf(files, rootName) {
     const parts = file.path.split("/");
     let node = root;
     for (const part of parts.slice(0, -1)) {
-      const path = node.path + part + "/";
+      const path = `${node.path}${part}/`;
       if (!node.children.has(part)) {
         node.children.set(part, { name: part, path, parent: node, children: new Map() });
       }
@@ -29,7 +30,7 @@ function treeOf(files, rootName) {
     }
     const name = parts.at(-1);
     const leaf = { name, path: file.path, parent: node, file, lines: Math.max(file.lines, 1) };
-    node.children.set(name + "\0", leaf);
+    node.children.set(`${name}\0`, leaf);
   }
   return summed(root);
 }

@@ -26,7 +26,7 @@ function addExportClause(names: Set<string>, clause: ts.NamedExportBindings | un
   for (const element of clause.elements) names.add((element.propertyName ?? element.name).text);
 }
 
-/** `exports.name = local`, `module.exports = local` and `module.exports = { local, name: local }`. */
+/** `exports.name = local`, `module.exports = local`, `module.exports = { local, name: local }`. */
 function addCommonJs(names: Set<string>, { left, right }: ts.BinaryExpression): void {
   if (!isExportsTarget(left)) return;
   addIdentifier(names, right);
