@@ -21,6 +21,7 @@ WITHOUT_STD = {
     "crc32fast",
     "hashbrown",
     "serde",
+    "serde_json",
     "smallvec",
     "thiserror",
     "uuid",

@@ -149,7 +149,12 @@ SAMPLES = [
     Sample("dead_rust", "a/src/b.rs", "", "", (("a/src/lib.rs", "mod c;\n"),)),
     Sample("dead_typescript", "a/b.ts", "", "", (("a/mod.ts", 'import "./c.js";\n'),)),
     Sample("sleeping_tests", "tests/a.rs", "thread::sleep(d);\n", "wait_until(|| done());\n"),
-    Sample("sleeping_tests", "a/b_test.go", "time.Sleep(second)\n", "<-done\n"),
+    Sample(
+        "sleeping_tests",
+        "a/b_test.go",
+        "time.Sleep(second)\n",
+        "for !done() {\n\tfailAfter(deadline)\n\ttime.Sleep(pause)\n}\n",
+    ),
     Sample("sleeping_tests", "a/b.test.ts", "setTimeout(done, 5);\n", "await done;\n"),
     Sample(
         "sleeping_tests",
