@@ -6,6 +6,8 @@
     reason = "each test file uses its part"
 )]
 
+pub mod cases;
+
 use std::collections::VecDeque;
 
 use perdure_history::testing::HistoryBuilder;

@@ -1,0 +1,290 @@
+//! The golden histories as they were first built. A case is never changed once it is written: its
+//! files under `tests/histories` are the truth, and every later version must replay them.
+
+use std::time::Duration;
+
+use perdure_history::testing::{HistoryBuilder, complete_run, failure, schedule_with};
+use perdure_history::{
+    CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, TimeoutKind,
+    Timestamp,
+};
+
+use super::payload;
+
+/// One golden history.
+pub struct Case {
+    /// `<area>/<case>`.
+    pub path: &'static str,
+    /// What happens, in a sentence.
+    pub story: &'static str,
+    pub history: HistoryBuilder,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn call(name: &str, arguments: &[u8]) -> Command {
+    schedule_with(name, arguments, CancellationType::Try)
+}
+
+fn message_id(text: &str) -> MessageId {
+    MessageId(text.to_owned())
+}
+
+fn cancel_requested() -> Event {
+    Event::CancelRequested {
+        message_id: message_id("cancel-1"),
+        reason: "no longer needed".into(),
+    }
+}
+
+fn returned(command_n: u64, result: &'static [u8]) -> Event {
+    Event::ActivityCompleted {
+        command_n,
+        attempt: 1,
+        result: payload(result),
+    }
+}
+
+/// Every case, in the order of its path.
+pub fn all() -> Vec<Case> {
+    vec![
+        Case {
+            path: "activity/cancelled_and_awaited",
+            story: "The workflow cancels a call that waits for its worker's answer, and the worker \
+                    returns a value all the same: it is delivered.",
+            history: cancelled(CancellationType::WaitCompleted),
+        },
+        Case {
+            path: "activity/cancelled_at_once",
+            story: "The workflow is asked to cancel itself, takes its call back, and ends as \
+                    cancelled without waiting for the worker.",
+            history: cancelled(CancellationType::Try),
+        },
+        Case {
+            path: "activity/fan_out",
+            story: "Three calls at once, whose results arrive in one turn in another order.",
+            history: fan_out(),
+        },
+        Case {
+            path: "activity/retried_then_failed",
+            story: "One attempt times out, the next is refused for good, and the run fails with \
+                    the activity's failure as its cause.",
+            history: retried_then_failed(),
+        },
+        Case {
+            path: "activity/sequential",
+            story: "Two calls, one after the other; the second takes what the first returned.",
+            history: sequential(),
+        },
+        Case {
+            path: "message/signals",
+            story: "Two signals, one before and one after a result, in one turn.",
+            history: signals(),
+        },
+        Case {
+            path: "payload/shapes",
+            story: "Arguments and results that are no plain JSON: bytes, an extension type, NaN, \
+                    a map with another order, and no bytes at all.",
+            history: shapes(),
+        },
+        Case {
+            path: "run/terminated",
+            story: "The run is ended from outside while a call is open: no code runs.",
+            history: terminated(),
+        },
+        Case {
+            path: "run/version_changed",
+            story: "The run goes on under a newer interpreter, which its history says.",
+            history: version_changed(),
+        },
+        Case {
+            path: "timer/sleep",
+            story: "A sleep of 30 days.",
+            history: sleep(),
+        },
+        Case {
+            path: "timer/timeout_before_result",
+            story: "A timeout of 2 s fires in the same turn as a late result, which comes second \
+                    and reaches nobody: it is not in the history.",
+            history: timeout_before_result(),
+        },
+    ]
+}
+
+/// 1 run started, 2 schedule charge | 3 completed (2), 4 schedule ship | 5 completed (4), 6 complete
+fn sequential() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    let charge = history.command(call("charge", b"\x91\xa7order-1"));
+    history.turn(SECOND);
+    history.event(returned(charge, b"\xa9receipt-7"));
+    let ship = history.command(call("ship", b"\x91\xa9receipt-7"));
+    history.turn(SECOND);
+    history.event(returned(ship, b"\xc3"));
+    history.complete_run();
+    history
+}
+
+/// 1 run started, 2–4 schedule measure | 5 completed (4), 6 completed (2), 7 completed (3), 8 complete
+fn fan_out() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("survey");
+    let calls = [b"\x91\xa1a", b"\x91\xa1b", b"\x91\xa1c"]
+        .map(|arguments| history.command(call("measure", arguments)));
+    history.turn(SECOND);
+    for command_n in [calls[2], calls[0], calls[1]] {
+        history.event(returned(command_n, b"\x01"));
+    }
+    history.command(Command::CompleteRun {
+        result: payload(b"\x93\x01\x01\x01"),
+    });
+    history
+}
+
+/// 1 run started, 2 schedule charge | 3 attempt failed (2) | 4 failed (2), 5 fail run
+fn retried_then_failed() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    let charge = history.schedule("charge");
+    history.turn(SECOND);
+    let timed_out = Failure {
+        kind: FailureKind::Timeout {
+            kind: TimeoutKind::StartToClose,
+            last_heartbeat_details: Some(payload(b"\x91\x32")),
+        },
+        message: "the attempt took longer than 1h".into(),
+        stack: String::new(),
+        cause: None,
+    };
+    history.event(Event::ActivityAttemptFailed {
+        command_n: charge,
+        attempt: 1,
+        failure: timed_out,
+        next_attempt_at: Timestamp::from_micros(1_767_225_602_000_000),
+        heartbeat_details: Some(payload(b"\x91\x32")),
+    });
+    history.turn(SECOND);
+    let declined = failure("card declined: no funds");
+    history.event(Event::ActivityFailed {
+        command_n: charge,
+        attempt: 2,
+        failure: declined.clone(),
+        retry_state: RetryState::NonRetryable,
+    });
+    history.command(Command::FailRun {
+        failure: Failure {
+            kind: FailureKind::Activity {
+                activity: "charge".into(),
+                service: None,
+                attempt: 2,
+                retry_state: RetryState::NonRetryable,
+            },
+            message: "activity charge failed at attempt 2: it may not be retried".into(),
+            stack: String::new(),
+            cause: Some(Box::new(declined)),
+        },
+    });
+    history
+}
+
+/// 1 run started, 2 schedule charge | 3 cancel requested, 4 cancel activity (2), then the end
+fn cancelled(cancellation_type: CancellationType) -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    let charge = history.command(schedule_with("charge", b"\x90", cancellation_type));
+    history.turn(SECOND);
+    history.event(cancel_requested());
+    history.command(Command::CancelActivity { command_n: charge });
+    if cancellation_type == CancellationType::WaitCompleted {
+        history.turn(SECOND);
+        history.event(returned(charge, b"\xa4done"));
+        history.command(Command::CompleteRun {
+            result: payload(b"\xa4done"),
+        });
+    } else {
+        history.command(Command::CancelRun { details: None });
+    }
+    history
+}
+
+/// 1 run started, 2 start timer | 3 fired (2), 4 complete run
+fn sleep() -> HistoryBuilder {
+    let days_30 = Duration::from_secs(30 * 86_400);
+    let mut history = HistoryBuilder::started("reminder");
+    let timer = history.start_timer(days_30);
+    history.turn(days_30);
+    history.fired(timer);
+    history.complete_run();
+    history
+}
+
+/// 1 run started, 2 schedule search, 3 start timer | 4 fired (3), 5 cancel activity (2), 6 complete
+fn timeout_before_result() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("impatient");
+    let search = history.schedule("search");
+    let timer = history.start_timer(2 * SECOND);
+    history.turn(3 * SECOND);
+    history.fired(timer);
+    history.command(Command::CancelActivity { command_n: search });
+    history.command(Command::CompleteRun {
+        result: payload(b"\xa9timed out"),
+    });
+    history
+}
+
+/// 1 run started, 2 schedule charge | 3 signal, 4 completed (2), 5 signal, 6 complete run
+fn signals() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("conversation");
+    let charge = history.schedule("charge");
+    history.turn(SECOND);
+    let signal = |id: &str, arguments| Event::SignalReceived {
+        message_id: message_id(id),
+        name: "say".into(),
+        arguments: payload(arguments),
+    };
+    history.event(signal("signal-1", b"\x91\xa5hello"));
+    history.event(returned(charge, b"\x01"));
+    history.event(signal("signal-2", b"\x91\xa7goodbye"));
+    history.complete_run();
+    history
+}
+
+/// 1 run started, 2 schedule charge | 3 run terminated
+fn terminated() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    history.schedule("charge");
+    history.turn(SECOND);
+    let message_id = message_id("terminate-1");
+    history.event(Event::RunTerminated {
+        message_id,
+        reason: "a duplicate".into(),
+    });
+    history
+}
+
+/// 1 run started, 2 schedule charge | 3 version changed, 4 completed (2), 5 complete run
+fn version_changed() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    let charge = history.schedule("charge");
+    history.turn(SECOND);
+    let (engine, language) = ("0.1.0".into(), "cpython-3.12".into());
+    history.event(Event::VersionChanged { engine, language });
+    history.completed(charge);
+    history.complete_run();
+    history
+}
+
+/// 1 run started, 2–6 schedule echo | 7–11 completed (2–6), 12 complete run
+fn shapes() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("shapes");
+    let shapes: [&[u8]; 5] = [
+        b"\x91\xc4\x02\x00\xff",
+        b"\x91\xd6\xff\x69\x55\xb9\x00",
+        b"\x91\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
+        b"\x91\x82\xa1z\x01\xa1a\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00",
+        b"",
+    ];
+    let calls = shapes.map(|arguments| history.command(call("echo", arguments)));
+    history.turn(SECOND);
+    for (command_n, arguments) in calls.into_iter().zip(shapes) {
+        history.event(returned(command_n, arguments.get(1..).unwrap_or_default()));
+    }
+    history.command(complete_run());
+    history
+}
