@@ -105,7 +105,7 @@ $(DEV_TOOLS): pyproject.toml $(BUILD_TOOLS)
 # choice, maturin would install the development tools too.
 $(EXTENSION): $(BUILD_TOOLS) $(RUST_SOURCES) Cargo.toml Cargo.lock
 	@echo "perdure: native module (the first build takes a few minutes)"
-	@$(BIN)/maturin develop --release --locked --quiet --group build
+	@$(BIN)/maturin develop --release --locked --quiet --group build >/dev/null
 	@touch $@
 
 # Libraries are compiled, programs are put into target/bin under the name of their folder.
