@@ -29,6 +29,9 @@ use crate::{Activation, Effect, flags};
 
 pub use self::submission::Submitted;
 
+/// How many queued events a machine keeps room for between turns.
+const KEPT_QUEUE_CAPACITY: usize = 4;
+
 /// The machine of one run.
 #[derive(Debug)]
 pub struct Machine {
@@ -188,6 +191,8 @@ impl Machine {
     pub fn take_turn(&mut self) -> RecordedTurn {
         self.end_delivery();
         self.turn_at = None;
+        // A burst of events must not cost a cached run memory until it is evicted.
+        self.queue.shrink_to(KEPT_QUEUE_CAPACITY);
         core::mem::take(&mut self.turn)
     }
 

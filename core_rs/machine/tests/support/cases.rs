@@ -111,7 +111,8 @@ pub fn all() -> Vec<Case> {
     ]
 }
 
-/// 1 run started, 2 schedule charge | 3 completed (2), 4 schedule ship | 5 completed (4), 6 complete
+/// 1 run started, 2 schedule charge | 3 completed (2), 4 schedule ship | 5 completed (4),
+/// 6 complete run
 fn sequential() -> HistoryBuilder {
     let mut history = HistoryBuilder::started("order");
     let charge = history.command(call("charge", b"\x91\xa7order-1"));
@@ -124,7 +125,8 @@ fn sequential() -> HistoryBuilder {
     history
 }
 
-/// 1 run started, 2–4 schedule measure | 5 completed (4), 6 completed (2), 7 completed (3), 8 complete
+/// 1 run started, 2–4 schedule measure | 5 completed (4), 6 completed (2), 7 completed (3),
+/// 8 complete run
 fn fan_out() -> HistoryBuilder {
     let mut history = HistoryBuilder::started("survey");
     let calls = [b"\x91\xa1a", b"\x91\xa1b", b"\x91\xa1c"]
