@@ -7,6 +7,7 @@
 mod activity;
 pub mod append_failure;
 mod attempts;
+pub mod clock;
 pub mod closing;
 mod commit;
 mod context;
@@ -26,6 +27,7 @@ mod recovery;
 mod retry;
 mod run;
 mod runs;
+pub mod runtime;
 mod slots;
 pub mod task;
 #[cfg(test)]
@@ -46,5 +48,6 @@ pub use input::{
 };
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};
+pub use runtime::{HostWork, Runtime, RuntimeHandle};
 pub use task::{Lost, Route, ServiceReport, Task, TaskOutcome, TaskReport};
 pub use transport::{ReportSink, Transport};

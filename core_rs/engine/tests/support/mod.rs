@@ -332,7 +332,7 @@ pub(crate) fn word(body: &RecordBody) -> String {
     text.split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
-fn step(workflow: Workflow, turn: Turn) -> TurnReport {
+pub(crate) fn step(workflow: Workflow, turn: Turn) -> TurnReport {
     let Turn {
         run, mut machine, ..
     } = turn;
