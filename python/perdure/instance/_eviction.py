@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from asyncio import tasks as asyncio_tasks
 from typing import TYPE_CHECKING, Any
+
+from perdure.errors import RunEvicted
 
 if TYPE_CHECKING:
     from perdure.instance._loop import WorkflowLoop
@@ -34,14 +37,14 @@ def evict(loop: WorkflowLoop) -> int:
     """
     tasks = loop.tasks()
     loop.kill()
-    resisting: list[Any] = loop.inside(_close, tasks)
+    resisting: list[Any] = loop.inside(_close, loop, tasks)
     loop.release()
     vars(loop).clear()
     if resisting:
         if not _leaked:
             logger.warning(
                 "a workflow coroutine caught everything and would not end when its run left the "
-                "cache; it stays in memory: %r. Let RunEvicted and GeneratorExit pass. Further "
+                "cache; it stays in memory: %r. Let RunEvicted pass. Further "
                 "ones are counted in silence.",
                 resisting[0],
             )
@@ -49,31 +52,37 @@ def evict(loop: WorkflowLoop) -> int:
     return len(resisting)
 
 
-def _close(tasks: list[Any]) -> list[Any]:
+def _close(loop: WorkflowLoop, tasks: list[Any]) -> list[Any]:
     resisting: list[Any] = []
     for task in reversed(tasks):
         if task.done():
             continue
         coroutine = task.get_coro()
-        if coroutine is not None and not _close_coroutine(coroutine):
-            resisting.append(coroutine)
+        # Verbs like asyncio.timeout ask for the current task before they ask the loop.
+        asyncio_tasks._enter_task(loop, task)
+        try:
+            if coroutine is not None and not _close_coroutine(coroutine):
+                resisting.append(coroutine)
+        finally:
+            asyncio_tasks._leave_task(loop, task)
         _unlink(task)
     return resisting
 
 
 def _close_coroutine(coroutine: Any) -> bool:
-    """Whether it ended. Whatever it raises on its way out is nobody's business any more."""
+    """Whether it ended. Whatever it raises on its way out is nobody's business any more.
+
+    `RunEvicted` is thrown rather than `GeneratorExit`, since that one would leave a coroutine
+    that awaits again abandoned in the middle of another.
+    """
     for _ in range(CLOSE_ATTEMPTS_MAX):
         try:
-            coroutine.close()
-        except RuntimeError as error:
-            if "ignored GeneratorExit" in str(error):
-                continue
-            return True
+            awaited = coroutine.throw(RunEvicted())
         except BaseException:  # noqa: BLE001 - RunEvicted as a rule, anything by user code
             return True
-        else:
-            return True
+        if getattr(awaited, "_asyncio_future_blocking", False):
+            # As a task does: else awaiting it once more would fail without suspending.
+            awaited._asyncio_future_blocking = False
     return False
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perdure._core._native import Handle
+    from perdure.instance._random import RandomStreams
 
 __all__ = ["TimerSource", "WorkflowLoop"]
 
@@ -128,7 +129,6 @@ class WorkflowLoop(_native.LoopCore, _Refusing):
         # The native half took both arguments when it was made.
         del timers, now_us
         self.perdure_runtime: Any = None
-        self.replaying = False
         self.random_streams: Any = None
         self._exception_handler: Callable[[WorkflowLoop, dict[str, Any]], object] | None = None
 

@@ -64,10 +64,18 @@ impl Handle {
             .with(py, |timer| *timer = Some(Timer { core, id }));
     }
 
-    /// Its timer fired or its loop died: cancelling it asks for nothing any more.
+    /// Its timer fired: cancelling it asks for nothing any more.
     pub(crate) fn forget_timer(&self, py: Python<'_>) {
         let timer = self.timer.with(py, Option::take);
         drop(timer);
+    }
+
+    /// Its loop died: it holds nothing any more, so that no reference cycle goes through it.
+    pub(crate) fn forget(&self, py: Python<'_>) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        let parts = self.parts.with(py, Option::take);
+        let timer = self.timer.with(py, Option::take);
+        drop((parts, timer));
     }
 
     /// Takes out what is to be called; None when it was cancelled.
@@ -140,8 +148,6 @@ impl Handle {
     }
 
     fn __clear__(&self, py: Python<'_>) {
-        let parts = self.parts.with(py, Option::take);
-        let timer = self.timer.with(py, Option::take);
-        drop((parts, timer));
+        self.forget(py);
     }
 }

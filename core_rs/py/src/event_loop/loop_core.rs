@@ -36,6 +36,7 @@ pub(crate) struct LoopCore {
     now_us: AtomicI64,
     monotonic_us: AtomicI64,
     dead: AtomicBool,
+    replaying: AtomicBool,
 }
 
 impl LoopCore {
@@ -45,6 +46,13 @@ impl LoopCore {
 
     pub(crate) fn now_us_value(&self) -> i64 {
         self.now_us.load(Ordering::Relaxed)
+    }
+
+    /// Moves the run's clock to the event being delivered.
+    pub(crate) fn advance(&self, now_us: i64, replaying: bool) {
+        self.replaying.store(replaying, Ordering::Relaxed);
+        self.now_us.store(now_us, Ordering::Relaxed);
+        self.monotonic_us.fetch_max(now_us, Ordering::Relaxed);
     }
 
     /// Microseconds since the run began; never steps back.
@@ -179,6 +187,7 @@ impl LoopCore {
             now_us: AtomicI64::new(now_us),
             monotonic_us: AtomicI64::new(now_us),
             dead: AtomicBool::new(false),
+            replaying: AtomicBool::new(false),
         }
     }
 
@@ -226,7 +235,7 @@ impl LoopCore {
         Self::schedule(slf, delay, callback, arguments, context)
     }
 
-    fn create_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn create_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         fast_methods::admit(slf, Scheduled::Future)?;
         task_callbacks::new_future(slf)
     }
@@ -257,7 +266,7 @@ impl LoopCore {
 
     /// Runs the callback of a durable timer at the next `run_until_idle`. False when the timer is
     /// not pending: it was cancelled, or fired before.
-    fn fire_timer(&self, py: Python<'_>, id: u64) -> bool {
+    pub(crate) fn fire_timer(&self, py: Python<'_>, id: u64) -> bool {
         let Some(handle) = self.timers.with(py, |timers| timers.remove(&id)) else {
             return false;
         };
@@ -314,6 +323,17 @@ impl LoopCore {
         self.queue.with(py, |queue| queue.is_empty())
     }
 
+    /// Whether recorded history is being delivered: it mutes what was logged before.
+    #[getter]
+    fn replaying(&self) -> bool {
+        self.replaying.load(Ordering::Relaxed)
+    }
+
+    #[setter]
+    fn set_replaying(&self, replaying: bool) {
+        self.replaying.store(replaying, Ordering::Relaxed);
+    }
+
     #[getter]
     fn dead(&self) -> bool {
         self.is_dead()
@@ -330,8 +350,8 @@ impl LoopCore {
     fn release(&self, py: Python<'_>) {
         let queue = self.queue.with(py, std::mem::take);
         let timers = self.timers.with(py, std::mem::take);
-        for handle in timers.values() {
-            handle.get().forget_timer(py);
+        for handle in timers.values().chain(queue.handles()) {
+            handle.get().forget(py);
         }
         let source = self.timer_source.with(py, Option::take);
         let context = self.root_context.with(py, Option::take);
@@ -354,7 +374,7 @@ impl LoopCore {
     }
 
     fn __clear__(&self, py: Python<'_>) {
-        self.release(py);
+        self.kill(py);
         let tasks = self.tasks.with(py, CreationOrder::take);
         let generators = self.generators.with(py, CreationOrder::take);
         drop((tasks, generators));

@@ -13,10 +13,11 @@ mod gil_cell;
 mod handle;
 mod loop_core;
 mod ready_queue;
-mod resolve;
-mod slice;
+pub(crate) mod resolve;
+pub(crate) mod slice;
 mod task_callbacks;
 
+pub(crate) use self::gil_cell::GilCell;
 pub(crate) use self::loop_core::LoopCore;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

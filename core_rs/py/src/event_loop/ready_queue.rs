@@ -48,6 +48,15 @@ impl ReadyQueue {
         Some(call)
     }
 
+    /// The handles among what waits.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = &Py<Handle>> {
+        let ready = self.ready.iter().filter_map(|call| match call {
+            Call::Bare { .. } => None,
+            Call::Handle(handle) => Some(handle),
+        });
+        ready.chain(self.due.iter().map(|due| &due.handle))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.due.is_empty()
     }

@@ -33,6 +33,19 @@ pub(crate) fn set_result(future: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) ->
     }
 }
 
+/// `future.set_exception(error)`; nothing when somebody cancelled the future before.
+pub(crate) fn set_exception(future: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    if future
+        .call_method0(pyo3::intern!(py, "done"))?
+        .is_truthy()?
+    {
+        return Ok(());
+    }
+    future.call_method1(pyo3::intern!(py, "set_exception"), (error,))?;
+    Ok(())
+}
+
 /// Resolves the futures that workflow code puts into `waiting`, oldest first, each to idle, until
 /// none is left: a run's replay in small. Gives how many there were.
 pub(crate) fn in_turn(core: &Bound<'_, LoopCore>, waiting: &Bound<'_, PyList>) -> PyResult<usize> {

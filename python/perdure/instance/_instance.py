@@ -1,0 +1,244 @@
+"""One workflow instance: the user's objects, the verbs behind `perdure.workflow`, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from perdure._core import InstanceCore, decode, encode
+from perdure.activity._options import ActivityCancellationType
+from perdure.convert import exception_of, failure_of, shape_of
+from perdure.errors import ActivityError, CancelledFailure, FailureError
+from perdure.instance._conditions import Conditions
+from perdure.instance._eviction import evict
+from perdure.instance._guard import unguarded
+from perdure.instance._loop import WorkflowLoop
+from perdure.instance._plans import plan_of
+from perdure.instance._random import RandomStreams
+from perdure.instance._sites import current_site
+from perdure.workflow._info import Info
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from perdure._core import CallSite, Failure
+    from perdure.activity._options import ActivityOptions
+    from perdure.activity._reference import ActivityReference
+    from perdure.workflow._definition import WorkflowDefinition
+    from perdure.workflow._handle import ActivityHandle
+
+__all__ = ["Instance"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instance(InstanceCore):
+    """A live run of a workflow, on a loop of its own.
+
+    The native half delivers activations and takes commands. It calls the methods that begin with
+    one underscore; user code reaches the others through `perdure.workflow`.
+    """
+
+    def __init__(self, definition: WorkflowDefinition[..., Any], run_id: str, now_us: int) -> None:
+        self.definition = definition
+        self.run_id = run_id
+        self.loop = WorkflowLoop(cast("Any", self), now_us)
+        self.loop.perdure_runtime = self
+        self.set_loop(self.loop)
+        self.conditions = Conditions(self.set_conditions)
+        self.bug: BaseException | None = None
+        """What parks the run: an error of its code that is no failure."""
+        self._info: Info | None = None
+        self._main: asyncio.Task[Any] | None = None
+        self._cancel_requested = False
+
+    def call_activity(
+        self, reference: ActivityReference, arguments: tuple[Any, ...], options: ActivityOptions
+    ) -> Coroutine[Any, Any, Any]:
+        """The coroutine of one call: arguments are encoded now, scheduled at the first step."""
+        call = self.call_plan(plan_of(reference, options), arguments)
+        if options.cancellation_type is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED:
+            return _waiting_for_the_worker(call)
+        return cast("Coroutine[Any, Any, Any]", call)
+
+    def start_activity(
+        self, reference: ActivityReference, arguments: tuple[Any, ...], options: ActivityOptions
+    ) -> ActivityHandle[Any]:
+        """Schedules at once; the task completes with the activity."""
+        call = self.call_plan(plan_of(reference, options), arguments)
+        if options.cancellation_type is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED:
+            return self.loop.create_task(_waiting_for_the_worker(call))
+        return self.loop.create_task(_follow(call, call.send(None)))
+
+    def wait_condition(
+        self, predicate: Callable[[], bool], timeout: timedelta | float | None
+    ) -> Awaitable[None]:
+        """Waits until the predicate holds when the loop is idle."""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        return asyncio.wait_for(self.conditions.wait(predicate), seconds)
+
+    def now(self) -> datetime:
+        """The run's time, in UTC."""
+        return _EPOCH + timedelta(microseconds=self.now_us)
+
+    def time_ns(self) -> int:
+        """The run's time, in nanoseconds since the Unix epoch."""
+        return self.now_us * 1_000
+
+    def random(self, name: str) -> random.Random:
+        """The run's random stream of that name."""
+        return cast("RandomStreams", self.loop.random_streams).stream("workflow.random", name)
+
+    def uuid4(self) -> uuid.UUID:
+        """A random UUID of the run's own stream."""
+        stream = cast("RandomStreams", self.loop.random_streams).caller_stream("uuid4")
+        return uuid.UUID(bytes=stream.randbytes(16), version=4)
+
+    def info(self) -> Info:
+        """What is known of the run."""
+        if self._info is None:
+            raise RuntimeError("the run has not begun")
+        return self._info
+
+    def unguarded(self) -> AbstractContextManager[None]:
+        """A block in which the guards are off."""
+        return unguarded()
+
+    def evict(self) -> None:
+        """Closes the coroutines and lets go of everything; only committed state may be evicted."""
+        evict(self.loop)
+        self.release()
+        vars(self).clear()
+
+    def _begin(self, started: dict[str, Any]) -> None:
+        run_timeout_us = started["run_timeout_us"]
+        self._info = Info(
+            workflow_id=started["workflow_id"],
+            run_id=self.run_id,
+            workflow_type=started["workflow_type"],
+            namespace=started["namespace"],
+            task_queue=started["task_queue"],
+            start_time=self.now(),
+            run_timeout=run_timeout_us and timedelta(microseconds=run_timeout_us),
+            headers=dict(started["headers"]),
+        )
+        self.loop.random_streams = RandomStreams(str(started["seed"]))
+        arguments = self._decode_arguments(started["arguments"])
+        _, begin = self.definition.begin(arguments)
+        self._main = self.loop.create_task(begin())
+        self._main.add_done_callback(self._ended)
+
+    def _decode_arguments(self, data: bytes) -> tuple[Any, ...]:
+        values: list[Any] = decode(data, shape_of(list[Any]))
+        types = self.definition.parameter_types[: len(values)]
+        if len(types) < len(values):
+            return tuple(values)
+        return cast("tuple[Any, ...]", decode(data, shape_of(tuple[types])))  # type: ignore[valid-type]
+
+    def _ended(self, main: asyncio.Task[Any]) -> None:
+        if main.cancelled():
+            if self._cancel_requested:
+                self.end_cancelled()
+            else:
+                # The workflow cancelled its own main task, which is a way to fail.
+                self.fail(failure_of(FailureError("the workflow cancelled itself")))
+            return
+        error = main.exception()
+        if error is None:
+            self._complete(main.result())
+        elif _is_failure(error):
+            self.fail(failure_of(error))
+        else:
+            self.bug = error
+
+    def _complete(self, result: Any) -> None:
+        try:
+            data = encode(result)
+        except Exception as error:  # noqa: BLE001 - a bug of the workflow, whatever it is
+            self.bug = error
+            return
+        self.complete(data)
+
+    def _request_cancel(self, reason: str) -> None:
+        self._cancel_requested = True
+        if self._main is not None:
+            self._main.cancel(reason or None)
+
+    def _signal(self, name: str, arguments: bytes) -> None:
+        # Kept in the history; handlers come with the messages of a later version.
+        del name, arguments
+
+    def _resolve_conditions(self) -> bool:
+        return self.conditions.resolve()
+
+    def _site(self) -> CallSite:
+        return current_site()
+
+    def _exception_of(self, failure: Failure, reference: ActivityReference) -> BaseException:
+        return exception_of(failure, reference.errors)
+
+    def _arguments_agree(
+        self, reference: ActivityReference, recorded: bytes, asked: bytes
+    ) -> bool:
+        """Whether both decode to the same values with today's types."""
+        types = tuple(reference.parameter_types)
+        return _same_values(recorded, asked, tuple[types] if types else list[Any])
+
+    def _result_agrees(self, recorded: bytes, asked: bytes) -> bool:
+        return _same_values(recorded, asked, self.definition.result_type)
+
+
+def _same_values(recorded: bytes, asked: bytes, hint: Any) -> bool:
+    try:
+        shape = shape_of(hint)
+        return bool(decode(recorded, shape) == decode(asked, shape))
+    except Exception:  # noqa: BLE001 - what cannot be compared differs
+        return False
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether an uncaught error fails the run; anything else parks it (design law 7)."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_failure(each) for each in error.exceptions)
+    return isinstance(error, FailureError | asyncio.TimeoutError | TimeoutError)
+
+
+async def _follow(call: Any, future: asyncio.Future[Any]) -> Any:
+    """The rest of a call that is scheduled already."""
+    try:
+        await asyncio.wait([future])
+    except asyncio.CancelledError as error:
+        call.throw(error)
+    return await _resumed(call)
+
+
+async def _resumed(call: Any) -> Any:
+    """The result of a call whose first step somebody else has made."""
+    try:
+        call.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise RuntimeError("the call went on after its result")
+
+
+async def _waiting_for_the_worker(call: Any) -> Any:
+    """A call whose cancellation is told to the worker, and that waits for what it answers."""
+    future: asyncio.Future[Any] = call.send(None)
+    cancellation: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            if cancellation is None:
+                call.request_cancel()
+            cancellation = error
+    try:
+        return await _resumed(call)
+    except ActivityError as error:
+        if cancellation is not None and isinstance(error.cause, CancelledFailure):
+            raise cancellation from error
+        raise

@@ -1,0 +1,62 @@
+"""Activity references and options, compiled once into what a call needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perdure._core import ActivityPlan
+from perdure.convert import shape_of
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from perdure.activity._options import ActivityOptions
+    from perdure.activity._reference import ActivityReference
+
+__all__ = ["plan_of"]
+
+
+def plan_of(reference: ActivityReference, options: ActivityOptions) -> ActivityPlan:
+    """The plan of an activity with these options; made at the first call."""
+    try:
+        plan: ActivityPlan | None = reference.compiled.get(options)
+    except TypeError:
+        # A list somewhere in the options: right, only not worth remembering.
+        return _compile(reference, options)
+    if plan is None:
+        plan = reference.compiled[options] = _compile(reference, options)
+    return plan
+
+
+def _compile(reference: ActivityReference, options: ActivityOptions) -> ActivityPlan:
+    policy = options.retry_policy
+    return ActivityPlan(
+        reference=reference,
+        name=reference.name,
+        service=reference.service,
+        result=shape_of(reference.result_type),
+        task_queue=options.task_queue,
+        timeouts_us=(
+            _optional_microseconds(options.schedule_to_start_timeout),
+            _optional_microseconds(options.start_to_close_timeout),
+            _optional_microseconds(options.schedule_to_close_timeout),
+            _optional_microseconds(options.heartbeat_timeout),
+        ),
+        retry=(
+            _microseconds(policy.initial_interval),
+            policy.backoff_coefficient,
+            _microseconds(policy.maximum_interval),
+            policy.maximum_attempts,
+            list(policy.non_retryable_error_types),
+            policy.jitter,
+        ),
+        cancellation_type=options.cancellation_type.value,
+    )
+
+
+def _optional_microseconds(span: timedelta | None) -> int | None:
+    return None if span is None else _microseconds(span)
+
+
+def _microseconds(span: timedelta) -> int:
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
