@@ -228,7 +228,8 @@ func TestRepeatedTaskRunsOnceAndAnswersUnderTheNewNonce(t *testing.T) {
 		again := task
 		again.Nonce = "second"
 		e.submit(t, again)
-		if accepted := next(t, e); accepted.Frame != envelope.KindAccepted || accepted.Nonce != "second" {
+		accepted := next(t, e)
+		if accepted.Frame != envelope.KindAccepted || accepted.Nonce != "second" {
 			t.Fatalf("%s under %q", accepted.Frame, accepted.Nonce)
 		}
 		untilFinal(t, e, again)

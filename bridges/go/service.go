@@ -131,7 +131,8 @@ func (s *Service) add(name string, handler worker.Handler) {
 
 func (s *Service) check() error {
 	mistakes := append([]error{}, s.mistakes...)
-	for what, token := range map[string]string{"service": s.name, "namespace": s.settings.namespace} {
+	tokens := map[string]string{"service": s.name, "namespace": s.settings.namespace}
+	for what, token := range tokens {
 		if !tokenPattern.MatchString(token) {
 			mistakes = append(mistakes, fmt.Errorf(
 				"perdure: %s name %q: use a-z, 0-9, _ and -, 63 characters at most", what, token))

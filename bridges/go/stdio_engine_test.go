@@ -42,7 +42,7 @@ func (e *stdioEngine) received() <-chan arrival { return e.arrivals }
 func (e *stdioEngine) process() *workerProcess  { return e.worker }
 
 // startStdio starts the worker as a child and shakes hands.
-func startStdio(t *testing.T, encoding payload.Encoding) *stdioEngine {
+func startStdio(t testing.TB, encoding payload.Encoding) *stdioEngine {
 	t.Helper()
 	e, out := startSilent(t)
 	e.encoding = encoding
@@ -61,7 +61,7 @@ func startStdio(t *testing.T, encoding payload.Encoding) *stdioEngine {
 }
 
 // startSilent starts the worker and leaves the pipes to the test.
-func startSilent(t *testing.T) (*stdioEngine, io.Reader) {
+func startSilent(t testing.TB) (*stdioEngine, io.Reader) {
 	t.Helper()
 	command := startWorker(t, "PERDURE_TRANSPORT=stdio")
 	// Pipes of our own: those of exec are closed by Wait, which may be before all is read.
@@ -87,7 +87,7 @@ func readDocument(out io.Reader) ([]byte, error) {
 	return document, err
 }
 
-func (e *stdioEngine) read(t *testing.T, out io.Reader) {
+func (e *stdioEngine) read(t testing.TB, out io.Reader) {
 	defer close(e.arrivals)
 	for {
 		document, err := readDocument(out)
@@ -119,7 +119,7 @@ func frame(document []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(document))), document...)
 }
 
-func (e *stdioEngine) write(t *testing.T, encoding payload.Encoding, document any) {
+func (e *stdioEngine) write(t testing.TB, encoding payload.Encoding, document any) {
 	t.Helper()
 	encoded, err := envelope.Encode(document, encoding)
 	if err != nil {
@@ -128,14 +128,14 @@ func (e *stdioEngine) write(t *testing.T, encoding payload.Encoding, document an
 	e.writeBytes(t, frame(encoded))
 }
 
-func (e *stdioEngine) writeBytes(t *testing.T, raw []byte) {
+func (e *stdioEngine) writeBytes(t testing.TB, raw []byte) {
 	t.Helper()
 	if _, err := e.in.Write(raw); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (e *stdioEngine) submit(t *testing.T, task envelope.Task) {
+func (e *stdioEngine) submit(t testing.TB, task envelope.Task) {
 	t.Helper()
 	e.write(t, e.encoding, struct {
 		Frame string `json:"frame"`
@@ -143,7 +143,7 @@ func (e *stdioEngine) submit(t *testing.T, task envelope.Task) {
 	}{envelope.KindTask, task})
 }
 
-func (e *stdioEngine) control(t *testing.T, control envelope.Control) {
+func (e *stdioEngine) control(t testing.TB, control envelope.Control) {
 	t.Helper()
 	e.write(t, e.encoding, control)
 }

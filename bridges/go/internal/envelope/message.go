@@ -49,7 +49,9 @@ func DecodeMessage(headers Headers, body []byte, activity string) (*Task, payloa
 	return &task, encoding, nil
 }
 
-func (t *Task) read(headers Headers, body []byte, encoding payload.Encoding, activity string) error {
+func (t *Task) read(
+	headers Headers, body []byte, encoding payload.Encoding, activity string,
+) error {
 	t.Activity = activity
 	t.WorkflowID = headers.get("Pd-Workflow-Id")
 	t.WorkflowType = headers.get("Pd-Workflow-Type")
@@ -73,7 +75,7 @@ func (t *Task) read(headers Headers, body []byte, encoding payload.Encoding, act
 	if text := headers.get("Pd-Fencing-Token"); text != "" {
 		token, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			return fmt.Errorf("Pd-Fencing-Token is no unsigned integer: %q", text)
+			return fmt.Errorf("no unsigned integer in Pd-Fencing-Token: %q", text)
 		}
 		t.FencingToken = token
 	}
@@ -91,7 +93,7 @@ func readNumber(headers Headers, name string, target *int64) error {
 	}
 	number, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return fmt.Errorf("%s is no integer: %q", name, text)
+		return fmt.Errorf("no integer in %s: %q", name, text)
 	}
 	*target = number
 	return nil
@@ -122,14 +124,14 @@ func (t *Task) readContext(headers Headers, encoding payload.Encoding) error {
 	}
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return fmt.Errorf("Pd-Context is no base64: %w", err)
+		return fmt.Errorf("no base64 in Pd-Context: %w", err)
 	}
 	var context struct {
 		HeartbeatDetails payload.Value `json:"heartbeat_details"`
 		LastFailure      *Failure      `json:"last_failure"`
 	}
 	if err := payload.UnmarshalDocument(raw, encoding, &context); err != nil {
-		return fmt.Errorf("Pd-Context: %w", err)
+		return fmt.Errorf("in Pd-Context: %w", err)
 	}
 	t.HeartbeatDetails, t.LastFailure = context.HeartbeatDetails, context.LastFailure
 	return nil

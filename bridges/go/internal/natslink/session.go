@@ -159,7 +159,8 @@ func (s *Session) handleTask(request micro.Request) {
 		return
 	}
 	if err != nil {
-		s.Logger.Warn("a message that is no task is dropped", "subject", request.Subject(), "error", err)
+		s.Logger.Warn("a message that is no task is dropped",
+			"subject", request.Subject(), "error", err)
 		return
 	}
 	route.Nonce = task.Nonce

@@ -193,14 +193,18 @@ func makeKindDecoder(typ reflect.Type) decodeFunc {
 	}
 }
 
+func doesNotFit(number any, out reflect.Value) error {
+	return refuse(IntegerOutOfRange, fmt.Sprintf("%v does not fit %s", number, out.Type()))
+}
+
 func decodeInt(in source, head *token, out reflect.Value) error {
 	switch {
 	case head.kind == kindUnsigned:
-		return refuse(IntegerOutOfRange, fmt.Sprintf("%d does not fit %s", head.unsigned, out.Type()))
+		return doesNotFit(head.unsigned, out)
 	case head.kind != kindInteger:
 		return wrongKind(head, "an integer")
 	case out.OverflowInt(head.integer):
-		return refuse(IntegerOutOfRange, fmt.Sprintf("%d does not fit %s", head.integer, out.Type()))
+		return doesNotFit(head.integer, out)
 	}
 	out.SetInt(head.integer)
 	return nil
@@ -210,14 +214,14 @@ func decodeUint(in source, head *token, out reflect.Value) error {
 	number := head.unsigned
 	if head.kind == kindInteger {
 		if head.integer < 0 {
-			return refuse(IntegerOutOfRange, fmt.Sprintf("%d does not fit %s", head.integer, out.Type()))
+			return doesNotFit(head.integer, out)
 		}
 		number = uint64(head.integer)
 	} else if head.kind != kindUnsigned {
 		return wrongKind(head, "an integer")
 	}
 	if out.OverflowUint(number) {
-		return refuse(IntegerOutOfRange, fmt.Sprintf("%d does not fit %s", number, out.Type()))
+		return doesNotFit(number, out)
 	}
 	out.SetUint(number)
 	return nil
@@ -235,7 +239,7 @@ func decodeFloat(in source, head *token, out reflect.Value) error {
 		return wrongKind(head, "a float")
 	}
 	if out.OverflowFloat(number) {
-		return refuse(IntegerOutOfRange, fmt.Sprintf("%g does not fit %s", number, out.Type()))
+		return doesNotFit(number, out)
 	}
 	out.SetFloat(number)
 	return nil

@@ -69,7 +69,8 @@ func makeArrayDecoder(typ reflect.Type) decodeFunc {
 	if typ.Elem().Kind() == reflect.Uint8 {
 		return scalar(kindBytes, "bytes", func(head *token, out reflect.Value) error {
 			if len(head.text) != length {
-				return refuse(WrongKind, fmt.Sprintf("expected %d bytes, found %d", length, len(head.text)))
+				detail := fmt.Sprintf("expected %d bytes, found %d", length, len(head.text))
+				return refuse(WrongKind, detail)
 			}
 			reflect.Copy(out, reflect.ValueOf(head.text))
 			return nil

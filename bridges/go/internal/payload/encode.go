@@ -143,7 +143,9 @@ func makeKindEncoder(typ reflect.Type) encodeFunc {
 	case reflect.Pointer:
 		return makePointerEncoder(typ)
 	case reflect.Interface:
-		return func(value reflect.Value, out sink) error { return encodeAny(value.Interface(), out) }
+		return func(value reflect.Value, out sink) error {
+			return encodeAny(value.Interface(), out)
+		}
 	}
 	return func(reflect.Value, sink) error {
 		return refuse(Unrepresentable, fmt.Sprintf("a Go %s has no form in other languages", typ))
@@ -193,7 +195,10 @@ func isOwnScalar(typ reflect.Type) bool {
 func makeListEncoder(typ reflect.Type) encodeFunc {
 	if typ.Elem().Kind() == reflect.Uint8 {
 		if typ.Kind() == reflect.Slice {
-			return func(value reflect.Value, out sink) error { out.bytes(value.Bytes()); return nil }
+			return func(value reflect.Value, out sink) error {
+				out.bytes(value.Bytes())
+				return nil
+			}
 		}
 		return func(value reflect.Value, out sink) error {
 			whole := make([]byte, value.Len())

@@ -136,7 +136,7 @@ func (s *jsonSource) key(index, _ int) ([]byte, bool, error) {
 	}
 	key, isTag := unescapeKey(raw)
 	if isTag && !s.lenient {
-		return nil, false, refuse(UnknownTag, fmt.Sprintf("the key %q; a user's $ is doubled", clip(string(raw))))
+		return nil, false, unknownTag(raw)
 	}
 	return key, true, s.addKey(key)
 }
@@ -192,7 +192,7 @@ func (s *jsonSource) object(out *token) error {
 func (s *jsonSource) tagged(out *token, tag string) error {
 	read := tags[tag]
 	if read == nil {
-		return refuse(UnknownTag, fmt.Sprintf("the key %q; a user's $ is doubled", clip(tag)))
+		return unknownTag([]byte(tag))
 	}
 	if s.peek() != '"' {
 		return refuse(InvalidScalar, tag+" holds a string")
@@ -210,6 +210,10 @@ func (s *jsonSource) tagged(out *token, tag string) error {
 		return s.unexpected()
 	}
 	return read(out, text)
+}
+
+func unknownTag(key []byte) error {
+	return refuse(UnknownTag, fmt.Sprintf("the key %q; a user's $ is doubled", clip(string(key))))
 }
 
 var tags = map[string]func(out *token, text []byte) error{

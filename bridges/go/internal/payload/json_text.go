@@ -204,7 +204,8 @@ func appendJSONFloat(out []byte, value float64) []byte {
 	if size := math.Abs(value); size != 0 && (size < 1e-6 || size >= 1e21) {
 		out = strconv.AppendFloat(out, value, 'e', -1, 64)
 		// Go writes e-07, ECMAScript e-7.
-		if end := len(out); end >= 4 && out[end-2] == '0' && (out[end-3] == '-' || out[end-3] == '+') {
+		end := len(out)
+		if end >= 4 && out[end-2] == '0' && (out[end-3] == '-' || out[end-3] == '+') {
 			out[end-2] = out[end-1]
 			out = out[:end-1]
 		}

@@ -1,6 +1,9 @@
 package payload
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Limits of the protocol: a payload may nest 128 lists and maps, a whole document 32 more.
 const (
@@ -159,7 +162,7 @@ func (l *levels) addKey(key []byte) error {
 }
 
 func duplicateKey(key []byte) error {
-	return refuse(DuplicateKey, "the key "+string(appendJSONString(nil, clip(string(key))))+" comes twice")
+	return refuse(DuplicateKey, fmt.Sprintf("the key %q comes twice", clip(string(key))))
 }
 
 // skip reads one value and forgets it; it refuses all that a full read would.

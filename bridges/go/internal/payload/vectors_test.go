@@ -82,7 +82,8 @@ func checkTranscode(t *testing.T, form []byte, encoding Encoding, text, packed [
 			t.Fatalf("%q to %s: %v", form, wanted.encoding, err)
 		}
 		if !bytes.Equal(out.output(), wanted.bytes) {
-			t.Errorf("%q to %s:\n got %q\nwant %q", form, wanted.encoding, out.output(), wanted.bytes)
+			t.Errorf("%q to %s:\n got %q\nwant %q",
+				form, wanted.encoding, out.output(), wanted.bytes)
 		}
 	}
 }
@@ -165,8 +166,10 @@ func TestDamagedBytesNeverPanic(t *testing.T) {
 	var vectors []valueVector
 	readVectors(t, "values.json", &vectors)
 	for _, vector := range vectors {
-		packed := unhex(t, vector.MsgpackHex)
-		for encoding, whole := range map[Encoding][]byte{JSON: []byte(vector.JSON), MessagePack: packed} {
+		forms := map[Encoding][]byte{
+			JSON: []byte(vector.JSON), MessagePack: unhex(t, vector.MsgpackHex),
+		}
+		for encoding, whole := range forms {
 			for cut := 0; cut < len(whole) && cut < 400; cut++ {
 				_, err := Parse(whole[:cut], encoding)
 				if err == nil && encoding == MessagePack {

@@ -45,7 +45,8 @@ func (r *frameReader) next() ([]byte, error) {
 	for filled := 0; ; {
 		count, err := io.ReadFull(r.in, document[filled:])
 		if filled += count; err != nil {
-			return nil, &envelope.MalformedError{What: "the input ends inside a document", Cause: err}
+			what := "the input ends inside a document"
+			return nil, &envelope.MalformedError{What: what, Cause: err}
 		}
 		if filled == length {
 			return document, nil

@@ -115,7 +115,8 @@ func (s *Session) welcome(frames *frameReader) (time.Duration, error) {
 		control.Encoding = payload.JSON
 	}
 	if !slices.Contains(s.Hello.Accept, control.Encoding) {
-		what := fmt.Sprintf("the engine chose encoding %q, offered were %v", control.Encoding, s.Hello.Accept)
+		what := fmt.Sprintf("the engine chose encoding %q, not one of %v",
+			control.Encoding, s.Hello.Accept)
 		return 0, &envelope.MalformedError{What: what}
 	}
 	s.encoding = control.Encoding
@@ -139,7 +140,8 @@ func (s *Session) handle(document []byte) error {
 	var refused *envelope.RefusedTaskError
 	if errors.As(err, &refused) {
 		failure := envelope.NotStarted(envelope.TypeInvalidArguments, refused.Cause.Error(), false)
-		s.worker.Refuse(refused.Task, worker.Route{Nonce: refused.Nonce, Encoding: s.encoding}, failure)
+		route := worker.Route{Nonce: refused.Nonce, Encoding: s.encoding}
+		s.worker.Refuse(refused.Task, route, failure)
 		return nil
 	}
 	if err != nil {

@@ -132,6 +132,8 @@ func (c *Call) outcome(ctx context.Context, value payload.Value, err error) *env
 
 func (c *Call) failure(ctx context.Context, cause, err error) *envelope.Failure {
 	var panicked *panicError
+	asked := errors.Is(err, context.Canceled) || errors.Is(err, ErrDraining)
+	late := errors.Is(err, context.DeadlineExceeded)
 	switch {
 	case errors.As(err, &panicked):
 		failure := envelope.Raised(envelope.TypePanic, panicked.Error(), true)
@@ -140,9 +142,10 @@ func (c *Call) failure(ctx context.Context, cause, err error) *envelope.Failure 
 			failure.Cause = c.worker.Describe(inner)
 		}
 		return failure
-	case errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.Is(err, context.DeadlineExceeded):
-		return envelope.Raised(envelope.TypeDeadlineExceeded, "the handler's deadline has passed", true)
-	case errors.Is(cause, ErrDraining) && (errors.Is(err, context.Canceled) || errors.Is(err, cause)):
+	case late && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		message := "the handler's deadline has passed"
+		return envelope.Raised(envelope.TypeDeadlineExceeded, message, true)
+	case asked && errors.Is(cause, ErrDraining):
 		return envelope.Raised(envelope.TypeDraining, ErrDraining.Error(), true)
 	}
 	return c.worker.Describe(err)

@@ -142,7 +142,8 @@ func (w *Worker) admit(task *envelope.Task) (Handler, *envelope.Failure) {
 		return nil, envelope.NotStarted(envelope.TypeUnknownActivity, message, true)
 	}
 	if len(w.running) >= w.Slots {
-		return nil, notNow(envelope.TypeBusy, fmt.Sprintf("all %d slots are taken", w.Slots), busyRetry)
+		message := fmt.Sprintf("all %d slots are taken", w.Slots)
+		return nil, notNow(envelope.TypeBusy, message, busyRetry)
 	}
 	return handler, nil
 }
@@ -167,7 +168,8 @@ func (w *Worker) resend(kept *envelope.Reply, route Route) {
 func (w *Worker) send(reply *envelope.Reply, route Route) {
 	reply.Nonce = route.Nonce
 	if err := w.sender.Send(reply, route); err != nil {
-		w.Logger.Warn("a reply could not be sent", "task", reply.Task, "frame", reply.Frame, "error", err)
+		w.Logger.Warn("a reply could not be sent",
+			"task", reply.Task, "frame", reply.Frame, "error", err)
 	}
 }
 
