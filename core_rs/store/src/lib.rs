@@ -5,9 +5,16 @@
 
 pub mod append;
 mod check;
+#[cfg(feature = "testing")]
+pub mod fail_points;
+#[cfg(not(feature = "testing"))]
+#[path = "fail_points_off.rs"]
+mod fail_points;
 pub mod local;
 pub mod memory;
 pub mod query;
+#[cfg(feature = "testing")]
+pub mod simulated;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod validation;
@@ -19,4 +26,6 @@ pub use append::{
 pub use local::{Inbox, LocalReader, LocalStore, Owner, Standby, StorePaths};
 pub use memory::MemoryStore;
 pub use query::{RunFilter, RunSummary};
+#[cfg(feature = "testing")]
+pub use simulated::{CrashImage, Fault, SimulatedStore};
 pub use store::{Recovery, Store, StoreError};

@@ -10,10 +10,11 @@ use perdure_history::{MessageId, RunId};
 use rusqlite::{Connection, OpenFlags, params};
 
 use crate::append::InboxMessage;
+use crate::fail_points::Write;
 use crate::local::error::{self, Failure};
-use crate::local::message;
 use crate::local::paths::StorePaths;
 use crate::local::schema::{self, Found};
+use crate::local::{durable, message};
 use crate::store::StoreError;
 
 /// How long a client waits for other clients that post.
@@ -48,22 +49,23 @@ impl Inbox {
     /// # Errors
     /// [`StoreError`] when it could not be made durable.
     pub fn post(&mut self, message: &InboxMessage) -> Result<bool, StoreError> {
-        let inserted = self.connection.prepare_cached(
-            "INSERT INTO posted (run, message_id, received_at, body, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (run, message_id) DO NOTHING",
-        );
-        let inserted = inserted.and_then(|mut statement| {
-            statement.execute(params![
+        let connection = &self.connection;
+        let inserted = durable::transact(connection, Write::InboxPost, || {
+            let mut statement = connection.prepare_cached(
+                "INSERT INTO posted (run, message_id, received_at, body, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (run, message_id) DO NOTHING",
+            )?;
+            Ok(statement.execute(params![
                 message::run_column(message.run.as_ref()),
                 message.message_id.0,
                 message.received_at.as_micros(),
                 &message.body[..],
                 message::checksum(message),
-            ])
+            ])?)
         });
-        inserted.map(|count| count == 1).map_err(|reason| {
-            error::from_failure(&self.connection, &self.path, &Failure::Sql(reason))
-        })
+        inserted
+            .map(|count| count == 1)
+            .map_err(|failure| error::from_failure(connection, &self.path, &failure))
     }
 }
 
@@ -138,17 +140,16 @@ impl Posted {
         if self.done.is_empty() {
             return;
         }
-        let delete = || -> rusqlite::Result<()> {
-            let transaction = self.connection.unchecked_transaction()?;
+        let deleted = durable::transact(&self.connection, Write::Sweep, || {
+            let sql = "DELETE FROM posted WHERE receipt = ?1";
+            let mut statement = self.connection.prepare_cached(sql)?;
             for receipt in &self.done {
-                transaction
-                    .prepare_cached("DELETE FROM posted WHERE receipt = ?1")?
-                    .execute(params![receipt])?;
+                statement.execute(params![receipt])?;
             }
-            transaction.commit()
-        };
+            Ok(())
+        });
         // A row that stays is filtered by its id at every read, and deleted another time.
-        if delete().is_ok() {
+        if deleted.is_ok() {
             self.done.clear();
         }
     }

@@ -7,6 +7,7 @@
 mod append;
 mod checksum;
 mod code;
+mod durable;
 mod error;
 mod head;
 mod inbox;

@@ -10,6 +10,7 @@ use perdure_history::{MessageId, RunId, Timestamp};
 use rusqlite::{Connection, OpenFlags, params};
 
 use crate::append::{Append, AppendError, InboxMessage};
+use crate::fail_points::Write;
 use crate::local::append::{self, GroupWriter};
 use crate::local::error::{self, Failure};
 use crate::local::head::Heads;
@@ -17,8 +18,8 @@ use crate::local::inbox::Posted;
 use crate::local::lock::{OwnerLock, Standby};
 use crate::local::paths::StorePaths;
 use crate::local::schema::{self, Found};
-use crate::local::wal::{self, Wal};
-use crate::local::{message, query, recover, retain};
+use crate::local::wal::Wal;
+use crate::local::{durable, message, query, recover, retain};
 use crate::query::{RunFilter, RunSummary};
 use crate::store::{Recovery, Store, StoreError};
 
@@ -67,9 +68,9 @@ impl LocalStore {
         let mut connection = Connection::open_with_flags(&paths.database, flags)
             .map_err(|reason| error::from_sql(&paths.database, &reason))?;
         let opened = prepare(&mut connection, found);
-        let (wal, epoch) = opened
+        let (mut wal, epoch) = opened
             .map_err(|failure| error::from_failure(&connection, &paths.database, &failure))?;
-        wal::preallocate(&paths.database);
+        wal.find_file(&paths.database);
         let posted = Posted::open(&paths.inbox)?;
         lock.announce(epoch, &paths.socket)?;
         Ok(Self {
@@ -90,34 +91,28 @@ impl LocalStore {
         &self.paths
     }
 
-    /// Runs `work` as one transaction with one sync, and checkpoints when it is time to.
+    /// Runs `work` as one transaction with one sync.
     fn transact<T>(
         &mut self,
+        write: Write,
         work: impl FnOnce(&mut GroupWriter<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let connection = &self.connection;
-        let posted = &self.posted;
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let result = (|| {
-            let mut writer = GroupWriter::begin(connection, &mut self.heads, posted, self.epoch)?;
-            let result = work(&mut writer)?;
-            connection.prepare_cached("COMMIT")?.execute([])?;
-            Ok(result)
-        })();
+        let (connection, heads) = (&self.connection, &mut self.heads);
+        let (posted, epoch) = (&self.posted, self.epoch);
+        let result = durable::transact(connection, write, || {
+            work(&mut GroupWriter::begin(connection, heads, posted, epoch)?)
+        });
         if result.is_err() {
             self.heads.clear();
-            if !connection.is_autocommit() {
-                // The transaction is void either way; what failed first is what is told.
-                drop(connection.execute_batch("ROLLBACK"));
-            }
         }
         result
     }
 
     /// After a commit: the copying of the log into the database, which may fail on its own.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.wal.lengthen();
         match self.wal.checkpoint_when_long(&self.connection) {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(failure) => match self.failed(&failure) {
                 stopped @ StoreError::Stopped { .. } => Err(stopped),
                 // The log still holds everything: tried again after a later commit.
@@ -154,8 +149,9 @@ impl LocalStore {
         &mut self,
         group: &[Append],
     ) -> Result<Vec<Result<(), AppendError>>, StoreError> {
-        let written =
-            self.transact(|writer| group.iter().map(|append| writer.write(append)).collect());
+        let written = self.transact(Write::Append, |writer| {
+            group.iter().map(|append| writer.write(append)).collect()
+        });
         let failure = match written {
             Ok(results) => return Ok(results),
             Err(failure) => failure,
@@ -232,12 +228,14 @@ fn prepare(connection: &mut Connection, found: Found) -> Result<(Wal, u64), Fail
 }
 
 fn raise_epoch(connection: &Connection) -> Result<u64, Failure> {
-    let epoch = append::epoch(connection)? + 1;
-    connection.execute(
-        "UPDATE owner SET epoch = ?1 WHERE id = 1",
-        params![epoch.cast_signed()],
-    )?;
-    Ok(epoch)
+    durable::transact(connection, Write::RaiseEpoch, || {
+        let epoch = append::epoch(connection)? + 1;
+        connection.execute(
+            "UPDATE owner SET epoch = ?1 WHERE id = 1",
+            params![epoch.cast_signed()],
+        )?;
+        Ok(epoch)
+    })
 }
 
 impl Store for LocalStore {
@@ -280,7 +278,7 @@ impl Store for LocalStore {
 
     fn post(&mut self, message: &InboxMessage) -> Result<bool, StoreError> {
         self.check_going()?;
-        let posted = self.transact(|writer| writer.put_message(message));
+        let posted = self.transact(Write::Post, |writer| writer.put_message(message));
         let posted = posted.map_err(|failure| self.failed(&failure))?;
         self.checkpoint()?;
         Ok(posted)
@@ -297,7 +295,7 @@ impl Store for LocalStore {
 
     fn discard(&mut self, run: Option<RunId>, message_id: &MessageId) -> Result<bool, StoreError> {
         self.check_going()?;
-        let deleted = self.transact(|writer| {
+        let deleted = self.transact(Write::Discard, |writer| {
             Ok(writer
                 .connection
                 .prepare_cached("DELETE FROM inbox WHERE run = ?1 AND message_id = ?2")?
@@ -320,7 +318,7 @@ impl Store for LocalStore {
 
     fn retain(&mut self, closed_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.check_going()?;
-        let gone = self.transact(|writer| {
+        let gone = self.transact(Write::Retain, |writer| {
             let gone = retain::retain(writer.connection, closed_before, limit)?;
             writer.heads.clear();
             Ok(gone.len())

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::fail_points::Write;
+use crate::local::durable;
 use crate::local::error::{self, Failure};
 use crate::store::StoreError;
 
@@ -172,8 +174,7 @@ pub(crate) fn create(
     application_id: u32,
     tables: &str,
 ) -> Result<(), Failure> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let create = || -> Result<(), Failure> {
+    durable::transact(connection, Write::Create, || {
         if number(connection, "application_id")? == application_id {
             return Ok(());
         }
@@ -186,14 +187,7 @@ pub(crate) fn create(
         connection.pragma_update(None, "user_version", FORMAT)?;
         connection.execute_batch(tables)?;
         Ok(())
-    };
-    let created = create();
-    let end = if created.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
-    created.and(connection.execute_batch(end).map_err(Failure::from))
+    })
 }
 
 /// Asks SQLite what the header says, after it has recovered the file.

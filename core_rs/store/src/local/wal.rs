@@ -1,30 +1,40 @@
 //! The write-ahead log: written over and over in place, so that a commit is one sync of data.
 //!
 //! SQLite begins the log anew once all of it is in the database and no reader needs it. A file
-//! that already has its length needs no metadata at a sync. So the log is given its length at the
-//! start, and checkpoints, which cost syncs of their own, are rare.
+//! that already has its length needs no metadata at a sync. So the log is lengthened ahead of its
+//! use, in steps, and checkpoints, which cost syncs of their own, are rare.
 
-use std::fs::OpenOptions;
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::Connection;
 
+use crate::fail_points::{Way, Write, reach};
 use crate::local::error::Failure;
 use crate::local::paths::beside;
 
 /// Pages in the log after which a commit is followed by a checkpoint.
 const CHECKPOINT_PAGES: i32 = 4_000;
 
-/// The length the log is given: a checkpoint's worth of pages and one large group.
-const PREALLOCATED_BYTES: usize = 18 * 1024 * 1024;
+/// Bytes of a page and its header in the log.
+const FRAME_BYTES: u64 = 4_096 + 24;
+
+/// How far ahead of its use the log is lengthened at a time.
+const STEP_BYTES: usize = 2 * 1024 * 1024;
+
+/// How near to its end the log may be used before it is lengthened.
+const NEAR_BYTES: u64 = 1024 * 1024;
 
 /// Watches the log of one connection.
 #[derive(Debug)]
 pub(crate) struct Wal {
     pages: Arc<AtomicI32>,
+    /// The log's file, for lengthening; gone when that has failed, which costs speed alone.
+    file: Option<File>,
+    length: u64,
 }
 
 impl Wal {
@@ -36,41 +46,60 @@ impl Wal {
             seen.store(count, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { pages })
+        Ok(Self {
+            pages,
+            file: None,
+            length: 0,
+        })
     }
 
-    /// Copies the log into the database when it has grown long. A reader in the way is no error:
-    /// what could not be copied is copied after a later commit.
-    pub(crate) fn checkpoint_when_long(&self, connection: &Connection) -> Result<bool, Failure> {
-        if self.pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
-            return Ok(false);
+    /// Finds the log's file, once there is one.
+    pub(crate) fn find_file(&mut self, database: &Path) {
+        // Appending alone: another program's pages at the end of the log are never written over.
+        self.file = OpenOptions::new()
+            .append(true)
+            .open(beside(database, "-wal"))
+            .ok();
+        self.lengthen();
+    }
+
+    /// Lengthens the log when its end is near, with zeros, which SQLite reads as its end. They
+    /// become durable with the next commit.
+    pub(crate) fn lengthen(&mut self) {
+        let pages = u64::from(self.pages.load(Ordering::Relaxed).cast_unsigned());
+        let needed = pages * FRAME_BYTES + NEAR_BYTES;
+        if needed <= self.length {
+            return;
         }
-        self.checkpoint(connection)?;
-        Ok(true)
+        let Some(file) = &mut self.file else { return };
+        let lengthened = file.metadata().and_then(|metadata| {
+            self.length = metadata.len();
+            if self.length < needed {
+                file.write_all(&vec![0; STEP_BYTES])?;
+                self.length += STEP_BYTES as u64;
+            }
+            Ok(())
+        });
+        if lengthened.is_err() {
+            self.file = None;
+        }
     }
 
-    /// Copies the log into the database now.
+    /// Copies the log into the database when it has grown long.
+    pub(crate) fn checkpoint_when_long(&self, connection: &Connection) -> Result<(), Failure> {
+        if self.pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        self.checkpoint(connection)
+    }
+
+    /// Copies the log into the database now. A reader in the way is no error: what could not be
+    /// copied is copied after a later commit.
     pub(crate) fn checkpoint(&self, connection: &Connection) -> Result<(), Failure> {
+        reach(Write::Checkpoint, Way::Before);
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         self.pages.store(0, Ordering::Relaxed);
+        reach(Write::Checkpoint, Way::AfterSync);
         Ok(())
     }
-}
-
-/// Gives the log its length with zeros after its last byte, which SQLite reads as its end.
-/// Without space the log grows as it is written, as it would have anyway.
-pub(crate) fn preallocate(database: &Path) {
-    let extend = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .open(beside(database, "-wal"))?;
-        let mut length = usize::try_from(file.seek(SeekFrom::End(0))?).unwrap_or(usize::MAX);
-        let zeros = vec![0_u8; 1024 * 1024];
-        while length < PREALLOCATED_BYTES {
-            length += file.write(&zeros)?;
-        }
-        file.sync_all()
-    };
-    // Only speed is lost when this fails.
-    let _: std::io::Result<()> = extend();
 }
