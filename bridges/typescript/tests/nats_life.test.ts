@@ -26,6 +26,43 @@ test("SIGTERM drains: the queue is left, what runs is finished", async (context)
   assert.equal(await worker.exit(), 0);
 });
 
+test("two workers share the tasks of their service", async (context) => {
+  const server = await NatsServer.start();
+  context.after(() => server.kill());
+  const engine = await NatsEngine.connect(server.url);
+  context.after(() => engine.connection.close());
+  const workers = [1, 2].map(() => new NatsWorker({ PERDURE_NATS_URL: server.url }));
+  context.after(() => workers.map((worker) => worker.child.kill("SIGKILL")));
+  const instances = new Set<unknown>();
+  while (instances.size < 2) {
+    instances.add((await engine.announcement("hello")).get("instance"));
+  }
+  const tasks = Array.from({ length: 40 }, (_, index) => `r.${index + 1}.1`);
+  for (const task of tasks) {
+    engine.ask(task, "sleep", [20]);
+  }
+  await Promise.all(tasks.map((task) => engine.next(task, "ok")));
+  for (const task of tasks) {
+    assert.equal(engine.count(task, "accepted"), 1);
+  }
+});
+
+test("a worker that is killed is replaced by the next one", async (context) => {
+  const server = await NatsServer.start();
+  context.after(() => server.kill());
+  const engine = await NatsEngine.connect(server.url);
+  context.after(() => engine.connection.close());
+  const first = new NatsWorker({ PERDURE_NATS_URL: server.url });
+  await engine.announcement("hello");
+  engine.ask("r.1.1", "exit", [3]);
+  assert.equal(await first.exit(), 3);
+  assert.equal(engine.count("r.1.1", "ok"), 0);
+  const second = new NatsWorker({ PERDURE_NATS_URL: server.url });
+  context.after(() => second.child.kill("SIGKILL"));
+  await engine.announcement("hello");
+  assert.equal(await engine.call("r.1.2", "echo", "again"), "again");
+});
+
 test("a final reply outlives a crash of the server", async (context) => {
   const server = await NatsServer.start();
   context.after(() => server.kill());

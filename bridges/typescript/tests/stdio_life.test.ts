@@ -117,6 +117,9 @@ test("the engine's drain is for the instance that it names", async (context) => 
   assert.equal(await engine.call("r.1.1", "echo", 1), 1);
   engine.send({ frame: "drain" });
   await engine.next("draining");
+  // This one crosses `draining` on its way; it is answered, not lost.
+  engine.ask("r.2.1", "echo", [1]);
+  assert.equal((await engine.error("r.2.1"))["type"], "Draining");
   assert.equal(await engine.exit(), 0);
 });
 

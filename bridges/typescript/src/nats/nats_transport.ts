@@ -24,6 +24,7 @@ import { readTaskMessage } from "./task_message.js";
 import { Unconfirmed } from "./unconfirmed.js";
 
 const livenessIntervalMs = 5000;
+const returnDelaysMs = [0, 1000, 5000];
 const headerRoom = 4096;
 const goodbyeTimeoutMs = 1000;
 
@@ -134,10 +135,7 @@ export class NatsTransport implements Transport {
       } else if (status.type === "reconnect") {
         this.#isConnected = true;
         logger.info("connected to NATS again", { server: status.server });
-        this.#announce();
-        for (const reply of this.#unconfirmed.messages) {
-          this.#publishReply(reply);
-        }
+        this.#return(this.#unconfirmed.messages);
       } else if (status.type === "error") {
         logger.error("NATS", { error: status.error });
       }
@@ -210,6 +208,18 @@ export class NatsTransport implements Transport {
   #publishReply({ subject, reply, encoding }: OutgoingReply): void {
     const headers = replyHeaders(reply, encoding);
     this.#attempt(() => this.#connection?.publish(subject, reply.body, { headers }));
+  }
+
+  /** After a reconnect: says hello and sends what may be lost; again later, for late engines. */
+  #return(replies: readonly OutgoingReply[]): void {
+    for (const delayMs of returnDelaysMs) {
+      setTimeout(() => {
+        this.#announce();
+        for (const reply of replies) {
+          this.#publishReply(reply);
+        }
+      }, delayMs).unref();
+    }
   }
 
   #announce(): void {

@@ -22,7 +22,7 @@ import { FrameSplitter, frameLimit } from "./frame_splitter.js";
 import type { FrameStreams } from "./streams.js";
 
 const defaultLivenessIntervalMs = 5000;
-const lingerMs = 50;
+const lingerMs = 200;
 const envelopeRoom = 64 * 1024;
 
 export interface StdioTransportOptions {
