@@ -221,6 +221,17 @@ impl Batch {
     }
 
     pub(crate) fn decode_with(bytes: &Bytes, sites: &mut Sites) -> Result<Self, BatchError> {
+        let mut records = Vec::new();
+        let head = Self::decode_into(bytes, sites, &mut records)?;
+        Ok(Self { records, ..head })
+    }
+
+    /// Reads a batch, and appends its records to `records` instead of keeping them.
+    pub(crate) fn decode_into(
+        bytes: &Bytes,
+        sites: &mut Sites,
+        records: &mut Vec<Record>,
+    ) -> Result<Self, BatchError> {
         let end = verify(bytes)?;
         let mut reader = Reader::new(bytes, end);
         let elements = reader.array()?;
@@ -241,7 +252,7 @@ impl Batch {
         let flags = reader.unsigned()?;
         let length = reader.array()?;
         // A record takes at least 5 bytes, so the capacity is bounded by the input's length.
-        let mut records = Vec::with_capacity(length.min(reader.remaining() / 5));
+        records.reserve(length.min(reader.remaining() / 5));
         for offset in 0..length as u64 {
             let record = read_record(&mut reader, sites)?;
             let expected = first_n.saturating_add(offset);
@@ -262,7 +273,7 @@ impl Batch {
             prev_hash,
             epoch,
             flags,
-            records,
+            records: Vec::new(),
         })
     }
 }

@@ -22,6 +22,20 @@ pub struct Failure {
     pub cause: Option<Box<Failure>>,
 }
 
+impl Failure {
+    /// Moves the failure out of a place that is not read again.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let nothing = Self {
+            kind: FailureKind::Terminated,
+            message: String::new(),
+            stack: String::new(),
+            cause: None,
+        };
+        core::mem::replace(self, nothing)
+    }
+}
+
 /// The sorts of failure.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]

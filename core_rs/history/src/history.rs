@@ -99,33 +99,49 @@ impl HistoryReader {
     /// # Errors
     /// What is wrong with it or with its place; the reader is not to be used any further then.
     pub fn read(&mut self, encoded: &Bytes) -> Result<Batch, HistoryError> {
+        let mut records = Vec::new();
+        let head = self.read_into(encoded, &mut records)?;
+        Ok(Batch { records, ..head })
+    }
+
+    /// Reads the next batch, appends its records to `records`, and gives the rest of it.
+    ///
+    /// # Errors
+    /// As [`HistoryReader::read`].
+    pub fn read_into(
+        &mut self,
+        encoded: &Bytes,
+        records: &mut Vec<Record>,
+    ) -> Result<Batch, HistoryError> {
         let (run, after, index) = (self.run, self.last_n, self.count);
-        let batch =
-            Batch::decode_with(encoded, &mut self.sites).map_err(|source| HistoryError::Batch {
+        let length_before = records.len();
+        let head = Batch::decode_into(encoded, &mut self.sites, records).map_err(|source| {
+            HistoryError::Batch {
                 run,
                 index,
                 after,
                 source,
-            })?;
-        if batch.run != run {
+            }
+        })?;
+        if head.run != run {
             return Err(HistoryError::OtherRun {
                 run,
                 index,
-                found: batch.run,
+                found: head.run,
             });
         }
-        if after.checked_add(1) != Some(batch.first_n) {
+        if after.checked_add(1) != Some(head.first_n) {
             return Err(HistoryError::Hole {
                 run,
                 after,
-                found: batch.first_n,
+                found: head.first_n,
             });
         }
-        if batch.prev_hash != self.last_hash {
+        if head.prev_hash != self.last_hash {
             return Err(HistoryError::BrokenChain { run, after });
         }
-        if batch.epoch < self.epoch {
-            let (before, found) = (self.epoch, batch.epoch);
+        if head.epoch < self.epoch {
+            let (before, found) = (self.epoch, head.epoch);
             return Err(HistoryError::EpochWentBack {
                 run,
                 after,
@@ -134,11 +150,11 @@ impl HistoryReader {
             });
         }
         self.count += 1;
-        self.last_n = batch.records.last().map_or(after, |record| record.n);
+        self.last_n += (records.len() - length_before) as u64;
         self.last_hash = Batch::hash(encoded);
-        self.epoch = batch.epoch;
-        self.flags = batch.flags;
-        Ok(batch)
+        self.epoch = head.epoch;
+        self.flags = head.flags;
+        Ok(head)
     }
 
     /// The number of the last record read.
@@ -183,7 +199,7 @@ pub fn decode_history<'a>(
     let mut reader = HistoryReader::new(run);
     let mut records = Vec::new();
     for encoded in batches {
-        records.append(&mut reader.read(encoded)?.records);
+        reader.read_into(encoded, &mut records)?;
     }
     Ok(records)
 }

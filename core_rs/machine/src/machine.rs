@@ -17,7 +17,7 @@ mod submission;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::vec::{self, Vec};
+use alloc::vec::Vec;
 
 use perdure_history::{Event, Record, RecordBody, RunId, Timestamp};
 
@@ -39,8 +39,11 @@ pub struct Machine {
     flags: u64,
     state: RunState,
     operations: Operations,
-    /// Recorded history that is not yet delivered; each record is freed as it is delivered.
-    history: vec::IntoIter<Record>,
+    /// Recorded history, until all of it is delivered. Delivery takes what it needs out of a record
+    /// where it lies: moving whole records costs more than the rest of a replayed step.
+    history: Vec<Record>,
+    /// How many records of `history` are delivered.
+    cursor: usize,
     /// The number of the last record delivered, replayed or live.
     position: u64,
     /// The number of the last record that history held when this machine was made.
@@ -93,7 +96,8 @@ impl Machine {
             flags,
             state: RunState::Awaited,
             operations: Operations::default(),
-            history: Vec::new().into_iter(),
+            history: Vec::new(),
+            cursor: 0,
             position: 0,
             recorded_n: 0,
             now: Timestamp::default(),
@@ -133,7 +137,7 @@ impl Machine {
         }
         let recorded_n = records.last().map_or(0, |record| record.n);
         Ok(Self {
-            history: records.into_iter(),
+            history: records,
             recorded_n,
             ..Self::new(run, flags)
         })
@@ -160,7 +164,7 @@ impl Machine {
     /// [`MachineError::Contradiction`] when a recorded event does not fit.
     pub fn poll_activation(&mut self) -> Result<Option<Activation>, MachineError> {
         loop {
-            match self.history.as_slice().first() {
+            match self.history.get(self.cursor) {
                 Some(Record {
                     n,
                     body: RecordBody::Command(recorded),
@@ -225,9 +229,10 @@ impl Machine {
         self.awaits_verdict = false;
         self.checkpoint = None;
         self.operations.commit();
-        if self.history.as_slice().is_empty() {
+        if self.cursor == self.history.len() {
             self.operations.end_replay();
-            self.history = Vec::new().into_iter();
+            self.history = Vec::new();
+            self.cursor = 0;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::mem;
 
 use perdure_history::{Command, Event, Record, RecordBody, Timestamp};
 
@@ -14,18 +15,25 @@ use crate::{Activation, DropReason, Effect, MachineError};
 
 impl Machine {
     pub(super) fn deliver_recorded(&mut self) -> Result<Option<Activation>, MachineError> {
-        let Some(Record {
-            n,
-            at,
-            body: RecordBody::Event(event),
-        }) = self.history.next()
-        else {
-            return Ok(None);
+        // Out of the way of the state that the event changes; it is put back below.
+        let mut history = mem::take(&mut self.history);
+        let delivered = match history.get_mut(self.cursor) {
+            Some(Record {
+                n,
+                at,
+                body: RecordBody::Event(event),
+            }) => {
+                self.cursor += 1;
+                self.position = *n;
+                self.now = *at;
+                self.delivering = Delivering::Recorded;
+                self.apply_event(*n, event, false)
+            }
+            _ => Ok(None),
         };
-        self.position = n;
-        self.now = at;
-        self.delivering = Delivering::Recorded;
-        match self.apply_event(n, event, false) {
+        self.history = history;
+        let n = self.position;
+        match delivered {
             Ok(activation) => Ok(activation),
             Err(Misfit::NotOpen { command_n }) if self.operations.was_taken_back(command_n) => {
                 Ok(None)
@@ -53,7 +61,7 @@ impl Machine {
         });
         self.operations.checkpoint();
         let n = self.position + 1;
-        match self.apply_event(n, event.clone(), true) {
+        match self.apply_event(n, &mut event.clone(), true) {
             Ok(activation) => {
                 self.delivering = Delivering::Live;
                 self.position = n;
@@ -82,16 +90,17 @@ impl Machine {
         }
     }
 
-    /// Moves the state by an event that is, or is to be, record `n`.
+    /// Moves the state by an event that is, or is to be, record `n`. What the activation needs is
+    /// taken out of the event.
     fn apply_event(
         &mut self,
         n: u64,
-        event: Event,
+        event: &mut Event,
         live: bool,
     ) -> Result<Option<Activation>, Misfit> {
         if let Event::RunStarted(started) = event {
             self.state.start()?;
-            return Ok(Some(Activation::Start(started)));
+            return Ok(Some(Activation::Start(Arc::clone(started))));
         }
         self.state.expect_open()?;
         let operations = &mut self.operations;
@@ -99,7 +108,10 @@ impl Machine {
         let activation = match event {
             Event::ActivityCompleted {
                 command_n, result, ..
-            } => activity::complete(operations, command_n, Outcome::Completed(result), effects)?,
+            } => {
+                let outcome = Outcome::Completed(mem::take(result));
+                activity::complete(operations, *command_n, outcome, effects)?
+            }
             Event::ActivityFailed {
                 command_n,
                 attempt,
@@ -107,29 +119,37 @@ impl Machine {
                 retry_state,
             } => {
                 let outcome = Outcome::Failed {
-                    attempt,
-                    failure,
-                    retry_state,
+                    attempt: *attempt,
+                    failure: failure.take(),
+                    retry_state: *retry_state,
                 };
-                activity::complete(operations, command_n, outcome, effects)?
+                activity::complete(operations, *command_n, outcome, effects)?
             }
             Event::ActivityCancelled {
                 command_n,
                 attempt,
                 details,
             } => {
-                let outcome = Outcome::Cancelled { attempt, details };
-                activity::complete(operations, command_n, outcome, effects)?
+                let outcome = Outcome::Cancelled {
+                    attempt: *attempt,
+                    details: details.take(),
+                };
+                activity::complete(operations, *command_n, outcome, effects)?
             }
             Event::ActivityAttemptFailed { command_n, .. } => {
-                activity::attempt_failed(operations, command_n)?;
+                activity::attempt_failed(operations, *command_n)?;
                 return Ok(None);
             }
-            Event::TimerFired { command_n } => timer::fire(operations, command_n, effects)?,
+            Event::TimerFired { command_n } => timer::fire(operations, *command_n, effects)?,
             Event::SignalReceived {
                 name, arguments, ..
-            } => Activation::Signal { name, arguments },
-            Event::CancelRequested { reason, .. } => Activation::RequestCancel { reason },
+            } => Activation::Signal {
+                name: mem::take(name),
+                arguments: mem::take(arguments),
+            },
+            Event::CancelRequested { reason, .. } => Activation::RequestCancel {
+                reason: mem::take(reason),
+            },
             Event::RunTerminated { .. } => {
                 self.close(n, ClosedStatus::Terminated, live)?;
                 return Ok(None);

@@ -22,7 +22,7 @@ impl Machine {
     /// Whether recorded history is still being delivered.
     #[must_use]
     pub fn is_replaying(&self) -> bool {
-        self.delivering == Delivering::Recorded || !self.history.as_slice().is_empty()
+        self.delivering == Delivering::Recorded || self.cursor < self.history.len()
     }
 
     /// The run's time: when the event being delivered was recorded.

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use core::mem;
 
 use perdure_history::{CancellationType, Command, Digest, Payload, Record, RecordBody, Timestamp};
 
@@ -42,7 +43,7 @@ impl Machine {
         }
         match self.delivering {
             Delivering::Nothing => Err(MachineError::OutsideTurn),
-            Delivering::Recorded => self.check(command),
+            Delivering::Recorded => self.check(&command),
             Delivering::Live => self.record(command),
         }
     }
@@ -93,14 +94,14 @@ impl Machine {
     /// Refuses them: the mismatch to report.
     pub fn refuse_arguments(&mut self, command: Command) -> MachineError {
         self.awaits_verdict = false;
-        self.mismatch(command)
+        self.mismatch(&command)
     }
 
     /// The recorded command that the code is expected to issue next.
     fn expected_command(&self) -> Option<&Command> {
         let replays = self.delivering == Delivering::Recorded
             && !matches!(self.state, RunState::Closed { .. });
-        match self.history.as_slice().first() {
+        match self.history.get(self.cursor) {
             Some(Record {
                 body: RecordBody::Command(command),
                 ..
@@ -109,12 +110,12 @@ impl Machine {
         }
     }
 
-    fn check(&mut self, asked: Command) -> Result<Submitted, MachineError> {
+    fn check(&mut self, asked: &Command) -> Result<Submitted, MachineError> {
         self.awaits_verdict = false;
         let n = self.position + 1;
         match self
             .expected_command()
-            .map(|recorded| compare::compare(recorded, &asked))
+            .map(|recorded| compare::compare(recorded, asked))
         {
             Some(Comparison::Equal) => self.accept().map(|n| Submitted::Accepted { n }),
             Some(Comparison::PayloadDiffers(recorded)) => {
@@ -129,36 +130,40 @@ impl Machine {
     /// Takes the command at the front of history as asked for.
     fn accept(&mut self) -> Result<u64, MachineError> {
         self.awaits_verdict = false;
-        let Some(Record {
-            n,
-            body: RecordBody::Command(command),
-            ..
-        }) = self.history.next()
-        else {
-            return Err(MachineError::OutsideTurn);
-        };
-        self.position = n;
-        match self.apply_command(n, &command, false) {
-            Ok(()) => Ok(n),
-            Err(misfit) => Err(MachineError::Contradiction {
+        // Out of the way of the state that the command changes; it is put back below.
+        let history = mem::take(&mut self.history);
+        let accepted = match history.get(self.cursor) {
+            Some(Record {
                 n,
-                command_n: misfit.command_n(),
-            }),
-        }
+                body: RecordBody::Command(command),
+                ..
+            }) => {
+                self.cursor += 1;
+                self.position = *n;
+                let applied = self.apply_command(*n, command, false);
+                applied.map_err(|misfit| MachineError::Contradiction {
+                    n: *n,
+                    command_n: misfit.command_n(),
+                })
+            }
+            _ => Err(MachineError::OutsideTurn),
+        };
+        self.history = history;
+        accepted.map(|()| self.position)
     }
 
-    fn mismatch(&self, asked: Command) -> MachineError {
+    fn mismatch(&self, asked: &Command) -> MachineError {
         let n = self.position + 1;
         let mismatch = match self.expected_command() {
             Some(recorded) => Mismatch::CommandDiffers {
                 n,
-                fields: compare::differences(recorded, &asked),
+                fields: compare::differences(recorded, asked),
                 recorded: Box::new(recorded.clone()),
-                asked: Box::new(asked),
+                asked: Box::new(asked.clone()),
             },
             None => Mismatch::CommandExtra {
                 n,
-                asked: Box::new(asked),
+                asked: Box::new(asked.clone()),
             },
         };
         mismatch.into()
