@@ -9,8 +9,9 @@
 //! ```
 //!
 //! A line `batch` begins a turn. A payload is `{"value": …}` where its bytes can be made again
-//! from the JSON value, and `{"hex": "…"}` else. Hashes and checksums are not exported: import makes
-//! them anew, and what one [`BatchEncoder`](crate::BatchEncoder) wrote comes back byte for byte.
+//! from the JSON value, and `{"hex": "…"}` else. Hashes and checksums are not exported: import
+//! makes them anew, and what one [`BatchEncoder`](crate::BatchEncoder) wrote comes back byte for
+//! byte.
 
 pub(crate) mod float;
 mod lines;
