@@ -64,19 +64,24 @@ def dead_python(tree: Tree) -> Iterator[Finding]:
     for path, module in tree.python():
         imported.update(_imports(path, module))
     for path in tree.paths():
-        if not path.endswith((".py", ".pyi")):
-            started.update(re.findall(r"[\w/.]+\.py\b", tree.texts[path]))
-            started.update(
-                f"{name.replace('.', '/')}.py"
-                for name in re.findall(r"-m ([\w.]+)", tree.texts[path])
-            )
+        started.update(_started_by(path, tree.texts[path]))
     for path in tree.paths(".py"):
-        if PYTHON_ENTRY.search(path) or any(path.endswith(name) for name in started):
+        if PYTHON_ENTRY.search(path) or any(f"/{path}".endswith(f"/{name}") for name in started):
             continue
         parts = PurePosixPath(path).with_suffix("").parts
         names = {".".join(parts[index:]) for index in range(len(parts))}
         if not names & imported:
             yield Finding(path, 1, "no module imports it and nothing starts it")
+
+
+def _started_by(path: str, text: str) -> Iterator[str]:
+    """Files that a text names to start them: `python x.py`, `-m x.y`, a program's quoted name."""
+    if path.endswith(".py"):
+        yield from re.findall(r"[\"']([\w/]+\.py)[\"']", text)
+    else:
+        yield from re.findall(r"[\w/]+\.py\b", text)
+    for name in re.findall(r"-m[\", ]+([\w.]+)", text):
+        yield f"{name.replace('.', '/')}.py"
 
 
 def _imports(path: str, module: ast.Module) -> Iterator[str]:

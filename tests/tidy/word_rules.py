@@ -63,8 +63,8 @@ def _python_names(module: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _shortened(path: str, line: int, name: str) -> Iterator[Finding]:
-    # `tmp_path` is pytest's word.
-    if name == "tmp_path":
+    # `tmp_path` and `tmp_path_factory` are pytest's words.
+    if name.startswith("tmp_path"):
         return
     for word in re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"):
         if word in SHORTENED:
