@@ -56,8 +56,8 @@ export class Service {
   }
 
   /**
-   * Serves until the worker is drained (SIGTERM, SIGINT, or the engine's word) or, over stdio, until
-   * the engine is gone. Over stdio if an engine started this program, else over NATS.
+   * Serves until the worker is drained (SIGTERM, SIGINT, or the engine's word) or, over stdio,
+   * until the engine is gone. Over stdio if an engine started this program, else over NATS.
    */
   async run(): Promise<void> {
     const options = this.#options;

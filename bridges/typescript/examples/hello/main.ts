@@ -12,7 +12,7 @@ greeter.activity("greet", async (name: string): Promise<string> => {
   return `Hello, ${name}!`;
 });
 
-// A long one. It says how far it is, goes on from there after a crash, and stops when it is told to.
+// A long one. It says how far it is, goes on from there after a crash, and stops when told to.
 greeter.activity("greet_all", async (names: string[], context: ActivityContext) => {
   const first = context.heartbeatDetails<number>() ?? 0;
   for (const [index, name] of names.entries()) {

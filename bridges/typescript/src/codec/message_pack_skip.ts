@@ -1,8 +1,8 @@
 import { PayloadError } from "./payload_error.js";
 
 /**
- * Where the MessagePack value at `start` ends. It counts instead of calling itself, so that no depth
- * of nesting can exhaust the stack.
+ * Where the MessagePack value at `start` ends. It counts instead of calling itself, so that no
+ * depth of nesting can exhaust the stack.
  */
 export function endOfValue(bytes: Buffer, start: number): number {
   let offset = start;

@@ -9,8 +9,8 @@ const version = "0.0.0";
 const nanosecondsPerMillisecond = 1e6;
 
 /**
- * Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that the usual tools list the fleet. Written
- * by hand: the library for it is a pre-release that brings a second, older copy of the client.
+ * Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that the usual tools list the fleet.
+ * Written by hand: the library for it is a pre-release that brings an older copy of the client.
  */
 export class MicroService {
   readonly #identity: Identity;

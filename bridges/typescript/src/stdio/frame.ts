@@ -41,7 +41,8 @@ export function frameReply(reply: Reply, encoding: Encoding): Buffer {
 }
 
 function frameJsonReply({ kind, task, nonce, body }: Reply): Buffer {
-  const start = `{"frame":"${kind}","task":${JSON.stringify(task)},"nonce":${JSON.stringify(nonce)}`;
+  const address = `"task":${JSON.stringify(task)},"nonce":${JSON.stringify(nonce)}`;
+  const start = `{"frame":"${kind}",${address}`;
   if (body === undefined) {
     return withPrefix(Buffer.concat([prefix, Buffer.from(`${start}}`)]));
   }

@@ -3,8 +3,8 @@ const lastSecond = 253_402_300_799n;
 const grammar = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z$/;
 
 /**
- * A moment from year 1 to year 9999, exact to the nanosecond. Moments that a `Date` can hold without
- * loss arrive as `Date`; only those with a part below the millisecond arrive as this.
+ * A moment from year 1 to year 9999, exact to the nanosecond. Moments that a `Date` can hold
+ * without loss arrive as `Date`; only those with a part below the millisecond arrive as this.
  */
 export class Timestamp {
   /** Whole seconds since 1970-01-01T00:00:00Z, rounded down. */
