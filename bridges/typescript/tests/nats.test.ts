@@ -135,6 +135,14 @@ test("one task more than there are slots is answered Busy", async (context) => {
   assert.equal((await engine.error("r.65.1"))["type"], "Busy");
 });
 
+test("a handler that computes is accepted before it starts", async (context) => {
+  const { engine } = await start(context);
+  engine.ask("r.1.1", "spin", [300]);
+  const accepted = await engine.next("r.1.1", "accepted");
+  const result = await engine.next("r.1.1", "ok");
+  assert.ok(result.atMs - accepted.atMs > 100, `${result.atMs - accepted.atMs} ms apart`);
+});
+
 test("inventory is answered with hello and what is held", async (context) => {
   const { engine } = await start(context);
   await engine.announcement("liveness");

@@ -24,6 +24,8 @@ export interface NatsReply {
   nonce: string;
   contentType: string;
   value: unknown;
+  /** When it arrived, on the clock of `performance.now()`. */
+  atMs: number;
 }
 
 interface Waiter<Item> {
@@ -162,6 +164,7 @@ export class NatsEngine {
       nonce: field("Pd-Nonce"),
       contentType,
       value,
+      atMs: performance.now(),
     });
   }
 }
