@@ -61,6 +61,17 @@ pub enum Way {
     AfterSync,
 }
 
+impl Way {
+    /// The way in the name of a point.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let way = name.split_once('.').map_or("", |(_, way)| way);
+        WAYS.iter()
+            .find(|(_, other)| *other == way)
+            .map_or(Self::Before, |(way, _)| *way)
+    }
+}
+
 /// All of them.
 pub const WAYS: [(Way, &str); 4] = [
     (Way::Before, "before"),

@@ -118,6 +118,16 @@ pub enum StoreError {
         /// What the check found.
         reason: String,
     },
+    /// Another owner has taken the store over.
+    #[error("{path} has another owner by now, under epoch {found_epoch}: this one ({epoch}) ends")]
+    Fenced {
+        /// The path.
+        path: String,
+        /// The epoch of this owner.
+        epoch: u64,
+        /// The epoch of the other one.
+        found_epoch: u64,
+    },
     /// A sync failed: what is on the disk is unknown until the store is opened again.
     #[error("{path} has stopped after a failed sync ({reason}): open it again")]
     Stopped {

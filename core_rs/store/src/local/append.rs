@@ -18,6 +18,7 @@ use crate::local::head::{self, Head, Heads, Place};
 use crate::local::inbox::Posted;
 use crate::local::inline::Inline;
 use crate::local::{code, message, query};
+use crate::store::StoreError;
 
 /// The statements of every step, looked up once a transaction.
 struct Statements<'store> {
@@ -81,6 +82,10 @@ impl<'store> GroupWriter<'store> {
     ) -> Result<Self, Failure> {
         let statements = Statements::prepare(connection)?;
         let found_epoch = self::epoch(connection)?;
+        if found_epoch != epoch {
+            // The other owner has written since: what was known of its runs is old.
+            heads.clear();
+        }
         Ok(Self {
             connection,
             statements,
@@ -90,6 +95,18 @@ impl<'store> GroupWriter<'store> {
             posted,
             buffer: Vec::new(),
         })
+    }
+
+    /// Refuses a write that is about no one run, when another owner has taken over.
+    pub(crate) fn check_owner(&self) -> Result<(), Failure> {
+        if self.found_epoch == self.epoch {
+            return Ok(());
+        }
+        Err(Failure::Store(StoreError::Fenced {
+            path: self.connection.path().unwrap_or_default().to_owned(),
+            epoch: self.epoch,
+            found_epoch: self.found_epoch,
+        }))
     }
 
     /// Writes one entry, or says why not.

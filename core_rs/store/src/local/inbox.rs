@@ -13,7 +13,7 @@ use crate::append::InboxMessage;
 use crate::fail_points::Write;
 use crate::local::error::{self, Failure};
 use crate::local::paths::StorePaths;
-use crate::local::schema::{self, Found};
+use crate::local::schema;
 use crate::local::{durable, message};
 use crate::store::StoreError;
 
@@ -156,19 +156,14 @@ impl Posted {
 }
 
 fn open(path: &Path, synchronous: &str, timeout: Duration) -> Result<Connection, StoreError> {
-    let found = schema::look(path, schema::INBOX_APPLICATION_ID)?;
+    schema::look(path, schema::INBOX_APPLICATION_ID)?;
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|reason| error::from_sql(path, &reason))?;
     let prepare = || -> Result<(), Failure> {
         connection.busy_timeout(POST_TIMEOUT)?;
-        if found == Found::Nothing {
-            schema::create(
-                &connection,
-                schema::INBOX_APPLICATION_ID,
-                schema::INBOX_TABLES,
-            )?;
-        }
+        let id = schema::INBOX_APPLICATION_ID;
+        schema::create_unless_there(&connection, id, schema::INBOX_TABLES)?;
         schema::verify(&connection, schema::INBOX_APPLICATION_ID)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous)?;

@@ -17,7 +17,7 @@ use crate::local::head::Heads;
 use crate::local::inbox::Posted;
 use crate::local::lock::{OwnerLock, Standby};
 use crate::local::paths::StorePaths;
-use crate::local::schema::{self, Found};
+use crate::local::schema;
 use crate::local::wal::Wal;
 use crate::local::{durable, message, query, recover, retain};
 use crate::query::{RunFilter, RunSummary};
@@ -63,11 +63,11 @@ impl LocalStore {
         schema::look(&paths.database, schema::APPLICATION_ID)?;
         let mut lock = OwnerLock::take(&paths, standby)?;
         // Looked at again: an owner before us may have made or changed the file.
-        let found = schema::look(&paths.database, schema::APPLICATION_ID)?;
+        schema::look(&paths.database, schema::APPLICATION_ID)?;
         let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
         let mut connection = Connection::open_with_flags(&paths.database, flags)
             .map_err(|reason| error::from_sql(&paths.database, &reason))?;
-        let opened = prepare(&mut connection, found);
+        let opened = prepare(&mut connection);
         let (mut wal, epoch) = opened
             .map_err(|failure| error::from_failure(&connection, &paths.database, &failure))?;
         wal.find_file(&paths.database);
@@ -209,12 +209,10 @@ impl LocalStore {
 }
 
 /// Makes a connection ready to write: the tables, the log, the checks, and a higher epoch.
-fn prepare(connection: &mut Connection, found: Found) -> Result<(Wal, u64), Failure> {
+fn prepare(connection: &mut Connection) -> Result<(Wal, u64), Failure> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
-    if found == Found::Nothing {
-        schema::create(connection, schema::APPLICATION_ID, schema::TABLES)?;
-    }
+    schema::create_unless_there(connection, schema::APPLICATION_ID, schema::TABLES)?;
     schema::verify(connection, schema::APPLICATION_ID)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.execute_batch(SETTINGS)?;
@@ -278,7 +276,10 @@ impl Store for LocalStore {
 
     fn post(&mut self, message: &InboxMessage) -> Result<bool, StoreError> {
         self.check_going()?;
-        let posted = self.transact(Write::Post, |writer| writer.put_message(message));
+        let posted = self.transact(Write::Post, |writer| {
+            writer.check_owner()?;
+            writer.put_message(message)
+        });
         let posted = posted.map_err(|failure| self.failed(&failure))?;
         self.checkpoint()?;
         Ok(posted)
@@ -296,6 +297,7 @@ impl Store for LocalStore {
     fn discard(&mut self, run: Option<RunId>, message_id: &MessageId) -> Result<bool, StoreError> {
         self.check_going()?;
         let deleted = self.transact(Write::Discard, |writer| {
+            writer.check_owner()?;
             Ok(writer
                 .connection
                 .prepare_cached("DELETE FROM inbox WHERE run = ?1 AND message_id = ?2")?
@@ -319,6 +321,7 @@ impl Store for LocalStore {
     fn retain(&mut self, closed_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.check_going()?;
         let gone = self.transact(Write::Retain, |writer| {
+            writer.check_owner()?;
             let gone = retain::retain(writer.connection, closed_before, limit)?;
             writer.heads.clear();
             Ok(gone.len())

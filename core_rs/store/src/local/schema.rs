@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use crate::fail_points::Write;
 use crate::local::durable;
 use crate::local::error::{self, Failure};
+use crate::local::paths::beside;
 use crate::store::StoreError;
 
 /// The format written by this version.
@@ -134,7 +135,9 @@ pub(crate) fn look(path: &Path, application_id: u32) -> Result<Found, StoreError
         Err(reason) if reason.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(reason) => return Err(error::from_io(path, &reason)),
     };
-    if header.is_empty() {
+    let unmade = header.iter().all(|byte| *byte == 0) && beside(path, "-journal").exists();
+    if header.is_empty() || unmade {
+        // The second: a process was killed while it made the tables; SQLite takes them back.
         return Ok(Found::Nothing);
     }
     let name = || path.display().to_string();
@@ -152,7 +155,7 @@ pub(crate) fn look(path: &Path, application_id: u32) -> Result<Found, StoreError
         });
     };
     if found_id == 0 && format == 0 {
-        // An owner was killed while it made the tables, or SQLite made the file and nothing else.
+        // Any new database looks so: whether it has other tables is seen when ours are made.
         return Ok(Found::Nothing);
     }
     if found_id != application_id {
@@ -168,13 +171,18 @@ pub(crate) fn look(path: &Path, application_id: u32) -> Result<Found, StoreError
     Ok(Found::Store)
 }
 
-/// Makes the tables, all or none, unless another process has just made them.
-pub(crate) fn create(
+/// Makes the tables, all or none. Whether they are there is asked of SQLite, which first takes back
+/// what a process that was killed over them has left.
+pub(crate) fn create_unless_there(
     connection: &Connection,
     application_id: u32,
     tables: &str,
 ) -> Result<(), Failure> {
+    if number(connection, "application_id")? != 0 {
+        return Ok(());
+    }
     durable::transact(connection, Write::Create, || {
+        // Asked again under the lock: another process may just have made them.
         if number(connection, "application_id")? == application_id {
             return Ok(());
         }

@@ -1,7 +1,17 @@
 //! What several tests need.
 
+#![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use perdure_history::RunId;
+use perdure_store::{RunFilter, Store};
+
+/// Says to a test that it is the child of another, and where the store lies.
+pub(crate) const CHILD_PATH: &str = "PERDURE_TEST_CHILD_PATH";
 
 /// A folder that is removed when it is dropped.
 pub(crate) struct Folder(PathBuf);
@@ -19,10 +29,83 @@ impl Folder {
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
     }
+}
+
+/// Starts this test program again for one of its ignored tests, which plays the child.
+pub(crate) fn child(test: &str, path: &Path, variables: &[(&str, String)]) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args([
+            test,
+            "--exact",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(CHILD_PATH, path)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The path given to a child; `None` when this is an ordinary run of all ignored tests.
+pub(crate) fn child_path() -> Option<PathBuf> {
+    std::env::var_os(CHILD_PATH).map(PathBuf::from)
+}
+
+/// Numbers that look random, the same for the same seed.
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// Seeded from `PERDURE_TEST_SEED`, or with the given seed; it is printed for a failing test.
+    pub(crate) fn new(seed: u64) -> Self {
+        let seed = std::env::var("PERDURE_TEST_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(seed);
+        println!("PERDURE_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
+
+/// Everything that can be seen of a store, as text.
+pub(crate) fn everything(store: &impl Store) -> Result<String, perdure_store::StoreError> {
+    let all = RunFilter {
+        limit: usize::MAX,
+        ..RunFilter::default()
+    };
+    let summaries = store.list(&all)?;
+    let runs: Vec<RunId> = summaries.iter().map(|summary| summary.run).collect();
+    let histories = runs
+        .into_iter()
+        .map(|run| store.read(run, 1))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(format!(
+        "{summaries:#?}\n{histories:#?}\n{:#?}",
+        store.recover()?
+    ))
 }
