@@ -57,11 +57,11 @@ test-python: setup $(DEV_TOOLS) ## Python, end to end, conformance, documentatio
 	$(BIN)/python -m pytest --quiet
 
 .PHONY: test-go
-test-go: tools ## Every Go module's tests
+test-go: tools $(BUILD_TOOLS) ## Every Go module's tests
 	@for module in $(GO_MODULES); do echo "go test: $$module"; (cd $$module && go test ./...); done
 
 .PHONY: test-typescript
-test-typescript: tools $(NPM_MADE) ## Every npm package's tests
+test-typescript: tools $(BUILD_TOOLS) $(NPM_MADE) ## Every npm package's tests
 	@for package in $(NPM_PACKAGES); do (cd $$package && npm test --silent); done
 
 .PHONY: bench

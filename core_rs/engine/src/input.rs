@@ -114,7 +114,7 @@ pub enum MessageBody {
     },
 }
 
-/// Everything needed to begin a run. The sender makes the ids, so that a repeated start is the same.
+/// Everything needed to begin a run. The sender makes the ids: a repeated start is the same one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartRun {
     /// The new run's id (UUIDv7).

@@ -100,8 +100,8 @@ fn sequential(path: &Path, syncs: f64) {
     times.sort_unstable();
     let at = |share: usize| times.get(times.len() * share / 1000).unwrap().as_secs_f64() * 1e3;
     println!(
-        "  sequential appends/s {rate:.0} = {:.2} of the disk; p50 {:.3} ms, p99 {:.3}, p99.9 {:.3}; \
-         processor {processor:.1} us",
+        "  sequential appends/s {rate:.0} = {:.2} of the disk; p50 {:.3} ms, p99 {:.3}, \
+         p99.9 {:.3}; processor {processor:.1} us",
         rate / syncs,
         at(500),
         at(990),
