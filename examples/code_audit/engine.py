@@ -1,6 +1,7 @@
 """The engine as a process of its own, for the driver that kills it.
 
-`python -m examples.code_audit.engine ROOT FOLDER` runs the audit, or goes on with it.
+`python -m examples.code_audit.engine ROOT FOLDER` runs the audit, or goes on with it. Where the
+nats-server is stands in the environment, as for the foreign workers.
 """
 
 import asyncio

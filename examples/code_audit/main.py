@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import sys
 from pathlib import Path
@@ -63,9 +64,10 @@ async def _audit(session: Session) -> int:
     witness = WitnessReader(session.witness)
     progress = Progress(paths, witness)
     with Services(session.folder, session.witness) as services:
+        os.environ.update(services.environment)
         drawing = asyncio.create_task(_draw(progress))
         try:
-            summary = await session.run(services)
+            summary = await session.run()
         finally:
             drawing.cancel()
     progress.finish()

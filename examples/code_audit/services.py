@@ -90,7 +90,6 @@ class Services:
         self._folder = folder
         self._children = ExitStack()
         self._token = secrets.token_urlsafe(24)
-        self.nats_url = ""
         self.environment: dict[str, str] = {VARIABLE: str(witness)}
         self.go = Child("Go service", [str(GO_PROGRAM)], self.environment, folder / "goaudit.log")
         node = [_program("node"), str(NODE_PROGRAM)]
@@ -121,9 +120,8 @@ class Services:
         nats = Child("nats-server", command, {}, self._folder / "nats.log")
         self._children.callback(nats.stop)
         nats.start()
-        self.nats_url = self._wait_for_address(nats)
         self.environment |= {
-            "PERDURE_NATS_URL": self.nats_url,
+            "PERDURE_NATS_URL": self._wait_for_address(nats),
             "PERDURE_NATS_TOKEN": self._token,
         }
 
