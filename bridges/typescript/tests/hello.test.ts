@@ -19,6 +19,14 @@ test("the README shows the example that runs here", () => {
   assert.ok(readme.includes(`\`\`\`ts\n${source}\`\`\``));
 });
 
+test("the worker names the version of the package", async (context) => {
+  const { version } = JSON.parse(readFileSync(new URL("package.json", folder), "utf8"));
+  const engine = new StdioEngine([process.execPath, program]);
+  context.after(() => engine.child.kill("SIGKILL"));
+  const hello = await engine.next("hello");
+  assert.equal(hello.get("sdk"), `perdure-typescript/${version}`);
+});
+
 test("the example greets, and refuses an empty name for good", async (context) => {
   const engine = await start(context);
   assert.equal(await engine.call("r.1.1", "greet", "Ann"), "Hello, Ann!");

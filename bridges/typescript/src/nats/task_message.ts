@@ -7,6 +7,7 @@ import {
 } from "../codec/codec.js";
 import { documentDepthLimit } from "../codec/limits.js";
 import { PayloadError } from "../codec/payload_error.js";
+import { setField } from "../codec/record_builder.js";
 import { Walk } from "../codec/walk.js";
 import { FieldError } from "../protocol/field.js";
 import { readTask, type Task, type TaskAddress } from "../protocol/task.js";
@@ -74,7 +75,7 @@ export function readTaskMessage(message: TaskMessage): ReadMessage | undefined {
 /** The message as the fields of a `task` document. */
 function fieldsOfMessage(message: TaskMessage, encoding: Encoding): Fields {
   const fields = new Map<string, unknown>();
-  const headers: Record<string, string> = {};
+  const headers: Record<string, unknown> = {};
   for (const [name, value] of message.headers) {
     const textField = textFields.get(name);
     const integerField = integerFields.get(name);
@@ -83,9 +84,9 @@ function fieldsOfMessage(message: TaskMessage, encoding: Encoding): Fields {
     } else if (integerField !== undefined) {
       fields.set(integerField, integerOf(name, value));
     } else if (name === "traceparent") {
-      headers[name] = textOf(name, value);
+      setField(headers, name, textOf(name, value));
     } else if (name.startsWith(userHeaderPrefix)) {
-      headers[name.slice(userHeaderPrefix.length)] = textOf(name, value);
+      setField(headers, name.slice(userHeaderPrefix.length), textOf(name, value));
     } else if (name === "Pd-Context") {
       addContext(fields, value, encoding);
     }

@@ -71,12 +71,11 @@ export function readTask(address: TaskAddress, fields: Fields): Task {
 }
 
 function readHeaders(fields: Fields): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(optionalRecord(fields, "headers") ?? {})) {
+  const headers = optionalRecord(fields, "headers") ?? {};
+  for (const [name, value] of Object.entries(headers)) {
     if (typeof value !== "string") {
       throw new FieldError("headers", `the header ${JSON.stringify(name)} is no text`);
     }
-    headers[name] = value;
   }
-  return headers;
+  return headers as Record<string, string>;
 }
