@@ -9,10 +9,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use perdure_history::testing::failure;
 use perdure_history::{
-    ActivityOptions, Batch, BatchEncoder, BatchError, Command, Digest, Event, HistoryError,
-    MessageId, Payload, Record, RecordBody, RunId, RunStarted, ScheduleActivity, Site, Timestamp,
-    decode_history,
+    ActivityOptions, Batch, BatchEncoder, BatchError, Command, Digest, Event, Failure,
+    HistoryError, MessageId, Payload, Record, RecordBody, RunId, RunStarted, ScheduleActivity,
+    Site, Timestamp, decode_history,
 };
 
 const RUN: RunId = RunId([7; 16]);
@@ -159,6 +160,27 @@ fn every_flipped_bit_is_an_error() {
             "bit {bit}: {error}"
         );
     }
+}
+
+/// A chain of causes without end must not cost the stack of whoever reads it.
+#[test]
+fn a_chain_of_causes_is_cut_off_at_a_thousand() {
+    let link = |cause| Failure {
+        cause,
+        ..failure("again")
+    };
+    let chain = (1..1_500).fold(link(None), |cause, _| link(Some(Box::new(cause))));
+    let failed = batch(
+        1,
+        [0; 16],
+        vec![command(1, Command::FailRun { failure: chain })],
+    );
+    let read = Batch::decode(&failed.encode()).unwrap();
+    let RecordBody::Command(Command::FailRun { failure }) = &read.records[0].body else {
+        panic!("{read:?}")
+    };
+    let length = std::iter::successors(Some(failure), |failure| failure.cause.as_deref()).count();
+    assert_eq!(length, 1_000);
 }
 
 #[test]

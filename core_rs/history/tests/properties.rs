@@ -18,8 +18,6 @@ fn records(batches: &[Batch]) -> Vec<Record> {
 const LINES: &str = "(\\{\"(n|batch|perdure_history)\":[0-9{}\",a-z]*\n?)*";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
     #[test]
     fn the_stored_form_loses_nothing(batches in batches()) {
         let encoded = encode_chain(&batches);

@@ -228,8 +228,6 @@ fn events(records: &[Record]) -> impl Iterator<Item = (Timestamp, Event)> + '_ {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
-
     #[test]
     fn replay_shows_what_the_live_run_showed(program: u64, outside: u64, turns in 1_usize..24) {
         let live = Live::run(program, outside, turns);

@@ -58,7 +58,12 @@ fn timestamp() -> impl Strategy<Value = Timestamp> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof![".{0,12}", Just(String::new()), Just("x".repeat(70_000))]
+    prop_oneof![
+        40 => ".{0,12}",
+        20 => Just(String::new()),
+        5 => Just("x".repeat(300)),
+        1 => Just("x".repeat(70_000)),
+    ]
 }
 
 fn message_id() -> impl Strategy<Value = MessageId> {
