@@ -1,0 +1,18 @@
+"""Perdure: durable execution. Ordinary Python workflows that survive any crash."""
+
+from perdure import activity, errors, workflow
+from perdure.client import Client, WorkflowHandle
+from perdure.retry import RetryPolicy
+from perdure.worker import NatsOptions, StdioService, Worker
+
+__all__ = [
+    "Client",
+    "NatsOptions",
+    "RetryPolicy",
+    "StdioService",
+    "Worker",
+    "WorkflowHandle",
+    "activity",
+    "errors",
+    "workflow",
+]

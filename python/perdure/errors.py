@@ -38,6 +38,7 @@ __all__ = [
     "TerminatedError",
     "TimeoutError",
     "TimeoutKind",
+    "UnknownWorkflowError",
     "WorkflowAlreadyStartedError",
     "WorkflowFailureError",
     "WorkflowParkedError",
@@ -206,6 +207,18 @@ class DeadlockError(PerdureError):
     """Workflow code held the loop for longer than `deadlock_timeout` without awaiting."""
 
     code: ClassVar[str] = "PRD1201"
+
+
+class UnknownWorkflowError(PerdureError):
+    """No worker of this process has the run's workflow type; it waits for a deploy that has."""
+
+    code: ClassVar[str] = "PRD1203"
+
+    def __init__(self, workflow_type: str) -> None:
+        super().__init__(
+            f"no workflow {workflow_type!r} is registered here: add it to Worker(workflows=[…])"
+        )
+        self.workflow_type = workflow_type
 
 
 class EncodeError(PerdureError):

@@ -6,9 +6,13 @@ use pyo3::prelude::*;
 mod clock;
 mod convert;
 mod current;
+mod engine;
+mod errors;
 mod event_loop;
 mod failure;
 mod guard;
+mod instance;
+mod substitute;
 
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -16,6 +20,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event_loop::register(module)?;
     clock::register(module)?;
     convert::register(module)?;
+    engine::register(module)?;
     failure::register(module)?;
-    guard::register(module)
+    substitute::register(module)?;
+    guard::register(module)?;
+    instance::register(module)
 }

@@ -1,5 +1,41 @@
 """The native core. Only `instance/`, `worker/`, `client/` and `convert/` import it."""
 
-from perdure._core._native import Failure, Shape, decode, encode, set_fallback
+from perdure._core._native import (
+    ActivityPlan,
+    ActivityTask,
+    CallSite,
+    EngineHost,
+    Failure,
+    InstanceCore,
+    NatsChild,
+    Reply,
+    Shape,
+    StoreInbox,
+    StoreReader,
+    Turn,
+    Work,
+    decode,
+    encode,
+    owner_socket,
+    set_fallback,
+)
 
-__all__ = ["Failure", "Shape", "decode", "encode", "set_fallback"]
+__all__ = [
+    "ActivityPlan",
+    "ActivityTask",
+    "CallSite",
+    "EngineHost",
+    "Failure",
+    "InstanceCore",
+    "NatsChild",
+    "Reply",
+    "Shape",
+    "StoreInbox",
+    "StoreReader",
+    "Turn",
+    "Work",
+    "decode",
+    "encode",
+    "owner_socket",
+    "set_fallback",
+]

@@ -28,3 +28,5 @@ class ActivityReference:
     """Errors that are raised in the workflow as their own classes."""
     options: ActivityOptions = field(default_factory=ActivityOptions)
     """The defaults of this activity's calls."""
+    compiled: dict[ActivityOptions, Any] = field(default_factory=dict[ActivityOptions, Any])
+    """What instances made of it, by options: kept here so that a call is one look-up."""

@@ -1,5 +1,11 @@
 """Payloads to Python values and back; failures to exceptions and back."""
 
+from perdure.convert._failures import (
+    exception_of,
+    failure_fields,
+    failure_from_fields,
+    failure_of,
+)
 from perdure.convert._shapes import shape_of
 
-__all__ = ["shape_of"]
+__all__ = ["exception_of", "failure_fields", "failure_from_fields", "failure_of", "shape_of"]

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 from perdure._core import InstanceCore, decode, encode
 from perdure.activity._options import ActivityCancellationType
 from perdure.convert import exception_of, failure_of, shape_of
-from perdure.errors import ActivityError, CancelledFailure, FailureError
+from perdure.errors import (
+    ActivityError,
+    CancelledFailure,
+    FailureError,
+    UnknownWorkflowError,
+)
 from perdure.instance._conditions import Conditions
 from perdure.instance._eviction import evict
 from perdure.instance._guard import unguarded
@@ -23,7 +28,7 @@ from perdure.workflow._info import Info
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from perdure._core import CallSite, Failure
     from perdure.activity._options import ActivityOptions
@@ -43,9 +48,14 @@ class Instance(InstanceCore):
     one underscore; user code reaches the others through `perdure.workflow`.
     """
 
-    def __init__(self, definition: WorkflowDefinition[..., Any], run_id: str, now_us: int) -> None:
-        self.definition = definition
+    def __init__(
+        self, workflows: Mapping[str, WorkflowDefinition[..., Any]], run_id: str, now_us: int
+    ) -> None:
         self.run_id = run_id
+        self.workflow_type = ""
+        """The registered name; known once the run has begun."""
+        self._workflows = workflows
+        self._definition: WorkflowDefinition[..., Any] | None = None
         self.loop = WorkflowLoop(cast("Any", self), now_us)
         self.loop.perdure_runtime = self
         self.set_loop(self.loop)
@@ -114,7 +124,18 @@ class Instance(InstanceCore):
         self.release()
         vars(self).clear()
 
+    @property
+    def definition(self) -> WorkflowDefinition[..., Any]:
+        """The workflow; known once the run has begun."""
+        if self._definition is None:
+            raise RuntimeError("the run has not begun")
+        return self._definition
+
     def _begin(self, started: dict[str, Any]) -> None:
+        self.workflow_type = started["workflow_type"]
+        self._definition = self._workflows.get(self.workflow_type)
+        if self._definition is None:
+            raise UnknownWorkflowError(self.workflow_type)
         run_timeout_us = started["run_timeout_us"]
         self._info = Info(
             workflow_id=started["workflow_id"],

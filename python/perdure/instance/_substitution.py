@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import functools
 import os
 import random
 import threading
@@ -25,6 +26,7 @@ from perdure.instance._refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from perdure.instance._random import RandomStreams
 
@@ -37,40 +39,23 @@ _RANDOM_VERBS = (
     "weibullvariate",
 )  # fmt: skip
 _UUID1_EPOCH_OFFSET = 0x01B21DD213814000
-_THREAD = "Make the function an activity (a plain `def` runs in a thread) and await that."
 _SECRET = "Make secrets in an activity: what is recorded in history is no secret."
 
 
-def _streams() -> RandomStreams | None:
-    """The random streams of the current run; None outside workflows."""
+def _streams() -> RandomStreams:
+    """The random streams of the current run."""
     loop: Any = _native.current_loop()
-    if loop is None:
-        return None
     streams: RandomStreams | None = loop.random_streams
     if streams is None:
-        raise refusal("Randomness in a run that has no seed", "Give the loop random_streams.")
+        raise refusal("Randomness before the run has a seed", "Draw inside the workflow.")
     return streams
 
 
 def _random_verb(verb: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    def substitute(*args: Any, **options: Any) -> Any:
-        streams = _streams()
-        if streams is None:
-            return original(*args, **options)
-        return getattr(streams.caller_stream(verb), verb)(*args, **options)
+    def inside(*args: Any, **options: Any) -> Any:
+        return getattr(_streams().caller_stream(verb), verb)(*args, **options)
 
-    return _dressed(substitute, original, verb)
-
-
-def _dressed(
-    substitute: Callable[..., Any], original: Callable[..., Any], name: str
-) -> Callable[..., Any]:
-    """Makes the substitute look like the original in tracebacks, help and pickles."""
-    substitute.__name__ = name
-    substitute.__qualname__ = name
-    substitute.__module__ = original.__module__ or "random"
-    substitute.__doc__ = original.__doc__
-    return substitute
+    return _native.substitute(original, inside, "random", verb)
 
 
 def _substitute_random() -> None:
@@ -78,92 +63,93 @@ def _substitute_random() -> None:
         original = getattr(random, verb, None)
         if original is not None:
             setattr(random, verb, _random_verb(verb, original))
-    original_seed = random.seed
-    original_getstate = random.getstate
-    original_setstate = random.setstate
 
     def seed(a: Any = None, version: int = 2) -> None:
-        streams = _streams()
-        if streams is None:
-            original_seed(a, version)
-        else:
-            streams.reseed(a)
+        del version
+        _streams().reseed(a)
 
-    def getstate() -> Any:
-        if _native.current_loop() is not None and guarded():
-            raise refusal("Saving the global random state", "Use workflow.random(name).")
-        return original_getstate()
-
-    def setstate(state: Any) -> None:
-        if _native.current_loop() is not None and guarded():
-            raise refusal("Restoring the global random state", "Use workflow.random(name).")
-        original_setstate(state)
-
-    random.seed = seed
-    random.getstate = getstate
-    random.setstate = setstate
+    random.seed = _native.substitute(random.seed, seed, "random", "seed")
+    for name, what in (
+        ("getstate", "Saving the global random state"),
+        ("setstate", "Restoring the global random state"),
+    ):
+        _refuse_inside(random, name, what, "Use workflow.random(name).")
     _substitute_unseeded_generators()
 
 
 def _substitute_unseeded_generators() -> None:
     """`random.Random()` without a seed takes one from the run."""
-
     original = random.Random.seed
 
+    @functools.wraps(original)
     def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
-        if a is None:
-            streams = _streams()
-            if streams is not None:
-                a = streams.caller_stream("Random").getrandbits(128)
+        if a is None and _native.current_loop() is not None:
+            a = _streams().caller_stream("Random").getrandbits(128)
         original(self, a, version)
 
     # Through the class, so that every generator sees it, whoever imported it when.
-    setattr(random.Random, "seed", _dressed(seed, original, "seed"))  # noqa: B010
+    setattr(random.Random, "seed", seed)  # noqa: B010
 
 
 def _substitute_uuid() -> None:
     def uuid4(original: Callable[[], uuid.UUID]) -> uuid.UUID:
-        streams = _streams()
-        if streams is None:
+        if _native.current_loop() is None:
             return original()
-        return uuid.UUID(bytes=streams.caller_stream("uuid4").randbytes(16), version=4)
+        return uuid.UUID(bytes=_streams().caller_stream("uuid4").randbytes(16), version=4)
 
     def uuid1(
         original: Callable[..., uuid.UUID], node: int | None = None, clock_seq: int | None = None
     ) -> uuid.UUID:
-        streams = _streams()
-        if streams is None:
+        if _native.current_loop() is None:
             return original(node, clock_seq)
-        stream = streams.caller_stream("uuid1")
-        if node is None:
-            # The multicast bit says that the node is no network card.
-            node = stream.getrandbits(48) | (1 << 40)
-        if clock_seq is None:
-            clock_seq = stream.getrandbits(14)
-        ticks = time.time_ns() // 100 + _UUID1_EPOCH_OFFSET
-        fields = (
-            ticks & 0xFFFFFFFF,
-            (ticks >> 32) & 0xFFFF,
-            (ticks >> 48) & 0x0FFF,
-            (clock_seq >> 8) & 0x3F,
-            clock_seq & 0xFF,
-            node,
-        )
-        return uuid.UUID(fields=fields, version=1)
+        return _uuid1(node, clock_seq)
 
     replace_in_place(uuid.uuid4, uuid4)
     replace_in_place(uuid.uuid1, uuid1)
 
 
-def _refuse_inside(module: Any, name: str, what: str, instead: str) -> None:
+def _uuid1(node: int | None, clock_seq: int | None) -> uuid.UUID:
+    """The run's time; node and sequence of its own stream."""
+    stream = _streams().caller_stream("uuid1")
+    if node is None:
+        # The multicast bit says that the node is no network card.
+        node = stream.getrandbits(48) | (1 << 40)
+    if clock_seq is None:
+        clock_seq = stream.getrandbits(14)
+    ticks = time.time_ns() // 100 + _UUID1_EPOCH_OFFSET
+    fields = (
+        ticks & 0xFFFFFFFF,
+        (ticks >> 32) & 0xFFFF,
+        (ticks >> 48) & 0x0FFF,
+        (clock_seq >> 8) & 0x3F,
+        clock_seq & 0xFF,
+        node,
+    )
+    return uuid.UUID(fields=fields, version=1)
+
+
+def _refuse_inside(module: ModuleType, name: str, what: str, instead: str) -> None:
     original: Callable[..., Any] = getattr(module, name)
 
-    def substitute(*args: Any, **options: Any) -> Any:
-        if _native.current_loop() is not None and guarded():
+    def inside(*args: Any, **options: Any) -> Any:
+        if guarded():
             raise refusal(what, instead)
         return original(*args, **options)
 
-    setattr(module, name, _dressed(substitute, original, name))
+    setattr(module, name, _native.substitute(original, inside, module.__name__, name))
+
+
+def _refuse_threads() -> None:
+    """`Thread.start` is a method, so it stays a function; the rest are builtins."""
+    instead = "Make the function an activity (a plain `def` runs in a thread) and await that."
+
+    def start(original: Callable[..., Any], thread: threading.Thread) -> None:
+        if _native.current_loop() is not None and guarded():
+            raise refusal("Starting a thread", instead)
+        original(thread)
+
+    replace_in_place(threading.Thread.start, start)
+    _refuse_inside(_thread, "start_new_thread", "Starting a thread", instead)
 
 
 def _refuse_nested_loops() -> None:
@@ -190,14 +176,7 @@ def install_substitutions() -> None:
         time, "sleep", "time.sleep", "Write `await asyncio.sleep(…)`: a durable timer."
     )
     _refuse_inside(os, "urandom", "os.urandom", _SECRET)
-    for module, name in (
-        (threading.Thread, "start"),
-        (threading, "_start_new_thread"),
-        (threading, "_start_joinable_thread"),
-        (_thread, "start_new_thread"),
-    ):
-        if hasattr(module, name):
-            _refuse_inside(module, name, "Starting a thread", _THREAD)
+    _refuse_threads()
     _refuse_nested_loops()
     # `secrets` and `random.SystemRandom` draw from this name.
     _refuse_inside(random, "_urandom", "Randomness of the operating system (secrets)", _SECRET)

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
 
 __all__ = ["ActivityHandle"]
 
-Result_co = TypeVar("Result_co", covariant=True)
+Result = TypeVar("Result")
 
-
-class ActivityHandle(asyncio.Task[Result_co]):
-    """A task that completes with the activity. `cancel()` cancels the activity."""
-
-    activity: str
-    """The activity's name."""
-    command_n: int
-    """The number of its scheduling command in the run's history."""
-
-    def describe(self) -> dict[str, Any]:
-        """The activity's name and number, for logs."""
-        return {"activity": self.activity, "command_n": self.command_n}
+ActivityHandle: TypeAlias = asyncio.Task[Result]
+"""A task that completes with the activity; `cancel()` cancels the activity."""

@@ -261,8 +261,7 @@ fn planned(out: &mut Vec<u8>, object: &Bound<'_, PyAny>, depth: usize) -> Encode
                 out,
                 extension::UUID,
                 data.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
-            );
-            Ok(())
+            )
         }
         Plan::Text => python_text(out, object.cast::<PyString>().map_err(PyErr::from)?),
         Plan::Integer => python_integer(out, object.cast::<PyInt>().map_err(PyErr::from)?),

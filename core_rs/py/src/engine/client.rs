@@ -1,0 +1,197 @@
+//! A store as other processes see it: read directly, written through the inbox.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use perdure_engine::encode_message;
+use perdure_engine::parking::decode_reason;
+use perdure_history::{MessageId, RunId, Timestamp};
+use perdure_store::{
+    Inbox, InboxMessage, LocalReader, Owner, RunFilter, RunStatus, RunSummary, StorePaths,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::host::run_id;
+use super::messages;
+use crate::errors;
+
+/// The socket of the engine that owns a store, if one runs.
+#[pyfunction]
+pub(super) fn owner_socket(py: Python<'_>, path: PathBuf) -> PyResult<Option<(u32, String)>> {
+    let owner = StorePaths::new(&path)
+        .and_then(|paths| Owner::find(&paths))
+        .map_err(|error| errors::store_error(py, &error))?;
+    Ok(owner.map(|owner| (owner.pid, owner.socket.display().to_string())))
+}
+
+/// Reads a store that another process may own.
+#[pyclass(frozen, module = "perdure._core._native")]
+pub(crate) struct StoreReader(Mutex<LocalReader>);
+
+const STATUSES: [(&str, RunStatus); 7] = [
+    ("running", RunStatus::Running),
+    ("parked", RunStatus::Parked),
+    ("completed", RunStatus::Completed),
+    ("failed", RunStatus::Failed),
+    ("cancelled", RunStatus::Cancelled),
+    ("terminated", RunStatus::Terminated),
+    ("timed_out", RunStatus::TimedOut),
+];
+
+#[pymethods]
+impl StoreReader {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let opened = py.detach(|| LocalReader::open(&path));
+        let reader = opened.map_err(|error| errors::store_error(py, &error))?;
+        Ok(Self(Mutex::new(reader)))
+    }
+
+    /// What can be known of one run without its history; None when there is none.
+    fn describe<'py>(&self, py: Python<'py>, run: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let run = run_id(run)?;
+        let summary = self.with(py, |reader| reader.describe(run))?;
+        summary
+            .map(|summary| summary_fields(py, &summary))
+            .transpose()
+    }
+
+    /// Runs by filter, newest first.
+    #[pyo3(signature = (*, namespace=None, workflow_id=None, workflow_type=None, status=None,
+        before=None, limit=0))]
+    #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: Option<String>,
+        workflow_id: Option<String>,
+        workflow_type: Option<String>,
+        status: Option<&str>,
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let before = before.map(run_id).transpose()?;
+        let status = status.map(status_of).transpose()?;
+        let filter = RunFilter {
+            namespace,
+            workflow_id,
+            workflow_type,
+            status,
+            before,
+            limit,
+        };
+        let runs = self.with(py, |reader| reader.list(&filter))?;
+        runs.iter()
+            .map(|summary| summary_fields(py, summary))
+            .collect()
+    }
+
+    /// The history of a run as JSON lines, one record each.
+    fn history(&self, py: Python<'_>, run: &[u8]) -> PyResult<String> {
+        let run = run_id(run)?;
+        let batches = self.with(py, |reader| reader.read(run, 1))?;
+        perdure_history::json::export(run, &batches).map_err(|error| errors::damaged(py, &error))
+    }
+}
+
+impl StoreReader {
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        action: impl FnOnce(&LocalReader) -> Result<T, perdure_store::StoreError> + Send,
+    ) -> PyResult<T> {
+        let outcome = py.detach(|| action(&self.0.lock().unwrap_or_else(PoisonError::into_inner)));
+        outcome.map_err(|error| errors::store_error(py, &error))
+    }
+}
+
+fn status_of(name: &str) -> PyResult<RunStatus> {
+    let found = STATUSES
+        .iter()
+        .find(|(each, _)| *each == name)
+        .map(|(_, status)| *status);
+    found.ok_or_else(|| PyValueError::new_err(format!("no status is called {name:?}")))
+}
+
+fn summary_fields<'py>(py: Python<'py>, run: &RunSummary) -> PyResult<Bound<'py, PyDict>> {
+    let fields = PyDict::new(py);
+    let status = STATUSES
+        .iter()
+        .find(|(_, each)| *each == run.status)
+        .map_or("", |(name, _)| name);
+    fields.set_item("run", PyBytes::new(py, &run.run.0))?;
+    fields.set_item("run_id", run.run.to_string())?;
+    fields.set_item("namespace", &run.namespace)?;
+    fields.set_item("workflow_id", &run.workflow_id)?;
+    fields.set_item("workflow_type", &run.workflow_type)?;
+    fields.set_item("task_queue", &run.task_queue)?;
+    fields.set_item("status", status)?;
+    fields.set_item("started_at_us", run.started_at.as_micros())?;
+    fields.set_item("closed_at_us", run.closed_at.map(Timestamp::as_micros))?;
+    fields.set_item("last_n", run.last_n)?;
+    let reason = decode_reason(&run.status_detail);
+    let reason = reason.map(|reason| (reason.code, reason.message, reason.traceback));
+    fields.set_item("park_reason", reason)?;
+    Ok(fields)
+}
+
+/// Leaves messages for whatever engine owns the store, now or later.
+#[pyclass(frozen, module = "perdure._core._native")]
+pub(crate) struct StoreInbox(Mutex<Inbox>);
+
+#[pymethods]
+impl StoreInbox {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let opened = py.detach(|| Inbox::open(&path));
+        let inbox = opened.map_err(|error| errors::store_error(py, &error))?;
+        Ok(Self(Mutex::new(inbox)))
+    }
+
+    /// Makes a message durable; False when it waits there already.
+    #[pyo3(signature = (kind, message_id, now_us, **fields))]
+    fn post(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        message_id: String,
+        now_us: i64,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<bool> {
+        let body = messages::body(kind, fields)?;
+        let received_at = Timestamp::from_micros(now_us);
+        let message_id = MessageId(message_id);
+        let encoded = encode_message(&message_id, &body, received_at).ok_or_else(|| {
+            PyValueError::new_err(format!("a message {kind:?} is never kept in the inbox"))
+        })?;
+        let run = recipient(&body);
+        let message = InboxMessage {
+            run,
+            message_id,
+            received_at,
+            body: encoded,
+        };
+        let posted = py.detach(|| {
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .post(&message)
+        });
+        posted.map_err(|error| errors::store_error(py, &error))
+    }
+}
+
+/// The run that a message is for; a start makes its run.
+fn recipient(body: &perdure_engine::MessageBody) -> Option<RunId> {
+    use perdure_engine::MessageBody as Body;
+    match body {
+        Body::Signal { run, .. }
+        | Body::Cancel { run, .. }
+        | Body::Terminate { run, .. }
+        | Body::Unpark { run }
+        | Body::AwaitResult { run } => Some(*run),
+        _ => None,
+    }
+}

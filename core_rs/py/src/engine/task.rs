@@ -1,0 +1,152 @@
+//! A local activity's task, and what its runner says of it from any thread.
+
+use perdure_engine::{Input, RuntimeHandle, Task, TaskOutcome, TaskReport};
+use perdure_history::{Payload, Timestamp};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::convert;
+use crate::failure::PyFailure;
+
+/// One attempt of one local activity.
+#[pyclass(frozen, module = "perdure._core._native")]
+pub(crate) struct ActivityTask {
+    task: Task,
+    handle: RuntimeHandle,
+}
+
+impl ActivityTask {
+    pub(super) fn new(task: Task, handle: RuntimeHandle) -> Self {
+        Self { task, handle }
+    }
+
+    fn report(&self, outcome: TaskOutcome) -> Input {
+        Input::Task(TaskReport {
+            id: self.task.id,
+            nonce: self.task.nonce,
+            outcome,
+        })
+    }
+
+    /// The report of success; `EncodeError` when the value cannot travel.
+    pub(super) fn completed(&self, value: &Bound<'_, PyAny>) -> PyResult<Input> {
+        let result = convert::to_payload(value)?;
+        Ok(self.report(TaskOutcome::Completed { result }))
+    }
+}
+
+#[pymethods]
+impl ActivityTask {
+    #[getter]
+    fn id(&self) -> String {
+        self.task.id.to_string()
+    }
+
+    #[getter]
+    fn run_id(&self) -> String {
+        self.task.id.run.to_string()
+    }
+
+    #[getter]
+    fn attempt(&self) -> u32 {
+        self.task.id.attempt
+    }
+
+    #[getter]
+    fn activity(&self) -> &str {
+        &self.task.activity
+    }
+
+    #[getter]
+    fn namespace(&self) -> &str {
+        &self.task.namespace
+    }
+
+    #[getter]
+    fn workflow_id(&self) -> &str {
+        &self.task.workflow_id
+    }
+
+    #[getter]
+    fn workflow_type(&self) -> &str {
+        &self.task.workflow_type
+    }
+
+    #[getter]
+    fn idempotency_key(&self) -> String {
+        self.task.idempotency_key.to_string()
+    }
+
+    #[getter]
+    fn fencing_token(&self) -> u64 {
+        self.task.fencing_token
+    }
+
+    #[getter]
+    fn scheduled_at_us(&self) -> i64 {
+        self.task.scheduled_at.as_micros()
+    }
+
+    /// None when nothing limits the attempt.
+    #[getter]
+    fn deadline_us(&self) -> Option<i64> {
+        let deadline = self.task.deadline;
+        (deadline != Timestamp::NEVER).then_some(deadline.as_micros())
+    }
+
+    #[getter]
+    fn heartbeat_timeout_us(&self) -> Option<u64> {
+        let timeout = self.task.heartbeat_timeout?;
+        u64::try_from(timeout.as_micros()).ok()
+    }
+
+    #[getter]
+    fn heartbeat_details<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.task
+            .heartbeat_details
+            .as_ref()
+            .map(|details| PyBytes::new(py, &details.0))
+    }
+
+    #[getter]
+    fn last_failure(&self) -> Option<PyFailure> {
+        self.task.last_failure.clone().map(PyFailure)
+    }
+
+    #[getter]
+    fn headers(&self) -> Vec<(String, String)> {
+        self.task.headers.clone()
+    }
+
+    /// The positional arguments, one encoded list.
+    #[getter]
+    fn arguments<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.task.arguments.0)
+    }
+
+    /// The attempt is alive; from any thread.
+    #[pyo3(signature = (details=None))]
+    fn heartbeat(&self, details: Option<Vec<u8>>) {
+        let details = details.map(|details| Payload(details.into()));
+        self.handle
+            .submit(self.report(TaskOutcome::Heartbeat { details }));
+    }
+
+    /// The attempt failed; from any thread.
+    fn fail(&self, failure: PyFailure) {
+        self.handle
+            .submit(self.report(TaskOutcome::Failed { failure: failure.0 }));
+    }
+
+    /// The attempt ended because of a cancel; from any thread.
+    fn cancelled(&self) {
+        self.handle
+            .submit(self.report(TaskOutcome::Cancelled { details: None }));
+    }
+
+    /// The attempt has not begun, and may be handed out again; from any thread.
+    fn not_started(&self, reason: String) {
+        self.handle
+            .submit(self.report(TaskOutcome::NotStarted { reason }));
+    }
+}

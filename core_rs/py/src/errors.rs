@@ -1,0 +1,34 @@
+//! The Rust error enums as the exceptions of `perdure.errors`.
+
+use perdure_store::StoreError;
+use pyo3::prelude::*;
+
+/// The exception of a store that cannot be used.
+pub(crate) fn store_error(py: Python<'_>, error: &StoreError) -> PyErr {
+    let class = match error {
+        StoreError::Owned { .. } => "StoreOwnedError",
+        StoreError::NotAStore { .. }
+        | StoreError::NewerFormat { .. }
+        | StoreError::Damaged { .. } => "StoreDamagedError",
+        _ => "StoreError",
+    };
+    make(py, class, &error.to_string())
+}
+
+/// The exception of a history that cannot be read.
+pub(crate) fn damaged(py: Python<'_>, error: &dyn std::fmt::Display) -> PyErr {
+    make(py, "StoreDamagedError", &error.to_string())
+}
+
+/// The exception of a server or connection that cannot be used.
+pub(crate) fn server_error(py: Python<'_>, error: &dyn std::fmt::Display) -> PyErr {
+    make(py, "ServerError", &error.to_string())
+}
+
+fn make(py: Python<'_>, class: &str, message: &str) -> PyErr {
+    let build = || -> PyResult<PyErr> {
+        let class = py.import("perdure.errors")?.getattr(class)?;
+        Ok(PyErr::from_value(class.call1((message,))?))
+    };
+    build().unwrap_or_else(|error| error)
+}

@@ -1,0 +1,476 @@
+//! The native half of an instance: delivers activations, takes commands, resolves futures.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use perdure_history::{Command, Digest, Payload, RunStarted, ScheduleActivity, Site, Timestamp};
+use perdure_machine::{Activation, Machine, MachineError, Submitted};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use super::activity_call::ActivityCall;
+use super::activity_plan::ActivityPlan;
+use super::site::CallSite;
+use crate::convert;
+use crate::event_loop::{GilCell, LoopCore, resolve, slice};
+use crate::failure::PyFailure;
+
+/// A scheduled call, by its command's number.
+struct Waiting {
+    future: Py<PyAny>,
+    plan: Py<ActivityPlan>,
+}
+
+/// What the native half keeps. `Instance` in Python inherits from it.
+#[pyclass(subclass, frozen, module = "perdure._core._native")]
+pub(crate) struct InstanceCore {
+    machine: GilCell<Option<Box<Machine>>>,
+    event_loop: GilCell<Option<Py<LoopCore>>>,
+    waiting: GilCell<HashMap<u64, Waiting>>,
+    /// Why the machine refused to go on. Workflow code may swallow the exception, not this.
+    fault: GilCell<Option<MachineError>>,
+    /// Whether the instance has conditions to look at when the loop is idle.
+    conditions: GilCell<bool>,
+}
+
+impl InstanceCore {
+    /// Gives the machine for a turn.
+    pub(crate) fn put_machine(&self, py: Python<'_>, machine: Box<Machine>) {
+        self.machine.with(py, |slot| *slot = Some(machine));
+    }
+
+    /// Takes the machine back after a turn.
+    pub(crate) fn take_machine(&self, py: Python<'_>) -> Option<Box<Machine>> {
+        self.machine.with(py, Option::take)
+    }
+
+    /// Takes the reason for which the machine refused to go on.
+    pub(crate) fn take_fault(&self, py: Python<'_>) -> Option<MachineError> {
+        self.fault.with(py, Option::take)
+    }
+
+    fn with_machine<T>(
+        &self,
+        py: Python<'_>,
+        action: impl FnOnce(&mut Machine) -> T,
+    ) -> PyResult<T> {
+        self.machine
+            .with(py, |machine| machine.as_deref_mut().map(action))
+            .ok_or_else(|| PyRuntimeError::new_err("this run is not being stepped"))
+    }
+
+    fn refuse(&self, py: Python<'_>, error: MachineError) -> PyErr {
+        let raised = nondeterminism(py, &error);
+        self.fault.with(py, |fault| *fault = Some(error));
+        raised
+    }
+
+    fn submit(&self, py: Python<'_>, command: Command) -> PyResult<Submitted> {
+        self.with_machine(py, |machine| machine.submit(command))?
+            .map_err(|error| self.refuse(py, error))
+    }
+
+    fn is_dead(&self, py: Python<'_>) -> bool {
+        self.event_loop.with(py, |event_loop| {
+            event_loop.as_ref().is_none_or(|each| each.get().is_dead())
+        })
+    }
+
+    /// Schedules an activity; gives the command's number and the future of its result.
+    pub(super) fn schedule<'py>(
+        slf: &Bound<'py, Self>,
+        plan: &Bound<'py, ActivityPlan>,
+        arguments: Payload,
+        digest: Digest,
+        site: Option<Arc<Site>>,
+    ) -> PyResult<(u64, Bound<'py, PyAny>)> {
+        let py = slf.py();
+        let this = slf.get();
+        let future = this.new_future(py)?;
+        let fields = plan.get();
+        let replayed = this.with_machine(py, |machine| {
+            let cancellation = fields.options.cancellation_type;
+            let service = fields.service.as_deref();
+            machine.replay_activity(&fields.name, service, digest, cancellation)
+        })?;
+        let n = match replayed {
+            Some(n) => n,
+            None => Self::record_activity(slf, plan, arguments, digest, site)?,
+        };
+        let waiting = Waiting {
+            future: future.clone().unbind(),
+            plan: plan.clone().unbind(),
+        };
+        this.waiting.with(py, |all| all.insert(n, waiting));
+        Ok((n, future))
+    }
+
+    fn record_activity(
+        slf: &Bound<'_, Self>,
+        plan: &Bound<'_, ActivityPlan>,
+        arguments: Payload,
+        digest: Digest,
+        site: Option<Arc<Site>>,
+    ) -> PyResult<u64> {
+        let py = slf.py();
+        let fields = plan.get();
+        let site = match site {
+            Some(site) => site,
+            None => Self::site(slf)?,
+        };
+        let command = Command::ScheduleActivity(Arc::new(ScheduleActivity {
+            name: Arc::clone(&fields.name),
+            service: fields.service.clone(),
+            arguments: arguments.clone(),
+            digest,
+            options: fields.options.clone(),
+            site,
+            headers: Vec::new(),
+        }));
+        match slf.get().submit(py, command.clone())? {
+            Submitted::Accepted { n } => Ok(n),
+            Submitted::ArgumentsDiffer { n, recorded } => {
+                let agree = slf.call_method1(
+                    pyo3::intern!(py, "_arguments_agree"),
+                    (
+                        &fields.reference,
+                        PyBytes::new(py, &recorded.0),
+                        PyBytes::new(py, &arguments.0),
+                    ),
+                )?;
+                slf.get().judge(py, agree.is_truthy()?, command)?;
+                Ok(n)
+            }
+        }
+    }
+
+    /// The verdict on arguments whose digests differ.
+    fn judge(&self, py: Python<'_>, agree: bool, command: Command) -> PyResult<()> {
+        if agree {
+            return self.with_machine(py, Machine::accept_arguments);
+        }
+        let error = self.with_machine(py, |machine| machine.refuse_arguments(command))?;
+        Err(self.refuse(py, error))
+    }
+
+    /// Forgets a call that its own code cancelled, and tells the engine unless it is abandoned.
+    pub(super) fn cancel_activity(
+        slf: &Bound<'_, Self>,
+        n: u64,
+        tell_worker: bool,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        let was_open = this.waiting.with(py, |all| all.remove(&n)).is_some();
+        if was_open && tell_worker && !this.is_dead(py) {
+            this.submit(py, Command::CancelActivity { command_n: n })?;
+        }
+        Ok(())
+    }
+
+    /// Tells the engine to cancel a call that its own code still waits for.
+    pub(super) fn request_cancel(&self, py: Python<'_>, n: u64) -> PyResult<()> {
+        self.submit(py, Command::CancelActivity { command_n: n })?;
+        Ok(())
+    }
+
+    fn new_future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let event_loop = self.event_loop(py)?;
+        LoopCore::create_future(event_loop.bind(py))
+    }
+
+    fn event_loop(&self, py: Python<'_>) -> PyResult<Py<LoopCore>> {
+        self.event_loop
+            .with(py, |slot| {
+                slot.as_ref().map(|event_loop| event_loop.clone_ref(py))
+            })
+            .ok_or_else(|| PyRuntimeError::new_err("this run has no loop yet"))
+    }
+
+    fn site(slf: &Bound<'_, Self>) -> PyResult<Arc<Site>> {
+        let py = slf.py();
+        let site = slf.call_method0(pyo3::intern!(py, "_site"))?;
+        Ok(Arc::clone(&site.cast::<CallSite>()?.get().0))
+    }
+
+    /// Gives one activation to the workflow; what it makes ready runs afterwards.
+    fn deliver(
+        slf: &Bound<'_, Self>,
+        event_loop: &Bound<'_, LoopCore>,
+        activation: Activation,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        match activation {
+            Activation::ResolveActivity { command_n, outcome } => {
+                let waiting = slf.get().waiting.with(py, |all| all.remove(&command_n));
+                let Some(waiting) = waiting else {
+                    return Ok(());
+                };
+                let future = waiting.future.bind(py);
+                match outcome {
+                    Ok(payload) => {
+                        let shape = waiting.plan.get().result.get();
+                        let value = convert::from_payload(py, &payload, shape)?;
+                        resolve::set_result(future, value.bind(py))
+                    }
+                    Err(failure) => {
+                        let reference = &waiting.plan.get().reference;
+                        let error = slf.call_method1(
+                            pyo3::intern!(py, "_exception_of"),
+                            (PyFailure(failure), reference),
+                        )?;
+                        resolve::set_exception(future, &error)
+                    }
+                }
+            }
+            Activation::FireTimer { command_n } => {
+                event_loop.get().fire_timer(py, command_n);
+                Ok(())
+            }
+            Activation::Start(started) => {
+                let started = start_fields(py, &started)?;
+                Self::tell(slf, event_loop, "_begin", (started,))
+            }
+            Activation::RequestCancel { reason } => {
+                Self::tell(slf, event_loop, "_request_cancel", (reason,))
+            }
+            Activation::Signal { name, arguments } => {
+                let arguments = PyBytes::new(py, &arguments.0);
+                Self::tell(slf, event_loop, "_signal", (name, arguments))
+            }
+            _ => Err(PyRuntimeError::new_err("an activation of a newer version")),
+        }
+    }
+
+    /// Calls a method of the Python half as the run's own code.
+    fn tell<'py>(
+        slf: &Bound<'py, Self>,
+        event_loop: &Bound<'py, LoopCore>,
+        method: &str,
+        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+    ) -> PyResult<()> {
+        let method = slf.getattr(method)?;
+        slice::inside(event_loop, &method, &arguments.into_pyobject(slf.py())?)?;
+        Ok(())
+    }
+
+    fn drive_until(slf: &Bound<'_, Self>, deadline: Option<Instant>) -> PyResult<bool> {
+        let py = slf.py();
+        let this = slf.get();
+        let event_loop = this.event_loop(py)?;
+        let event_loop = event_loop.bind(py);
+        let _slice = slice::Slice::enter(event_loop)?;
+        loop {
+            if !slice::drain(event_loop, deadline)? {
+                return Ok(false);
+            }
+            this.check_fault(py)?;
+            if this.conditions.with(py, |conditions| *conditions)
+                && slf
+                    .call_method0(pyo3::intern!(py, "_resolve_conditions"))?
+                    .is_truthy()?
+            {
+                continue;
+            }
+            let (activation, now, replaying) = this.with_machine(py, |machine| {
+                (
+                    machine.poll_activation(),
+                    machine.now(),
+                    machine.is_replaying(),
+                )
+            })?;
+            let activation = activation.map_err(|error| this.refuse(py, error))?;
+            event_loop.get().advance(now.as_micros(), replaying);
+            let Some(activation) = activation else {
+                return Ok(true);
+            };
+            Self::deliver(slf, event_loop, activation)?;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Raises again what the machine refused, whatever workflow code made of the exception.
+    fn check_fault(&self, py: Python<'_>) -> PyResult<()> {
+        let fault = self.fault.with(py, |fault| {
+            fault.as_ref().map(|fault| nondeterminism(py, fault))
+        });
+        fault.map_or(Ok(()), Err)
+    }
+}
+
+/// The exception for what the machine refused.
+fn nondeterminism(py: Python<'_>, error: &MachineError) -> PyErr {
+    let build = || -> PyResult<PyErr> {
+        let class = py
+            .import("perdure.errors")?
+            .getattr("NondeterminismError")?;
+        Ok(PyErr::from_value(class.call1((error.to_string(),))?))
+    };
+    build().unwrap_or_else(|error| error)
+}
+
+fn start_fields<'py>(py: Python<'py>, started: &RunStarted) -> PyResult<Bound<'py, PyDict>> {
+    let fields = PyDict::new(py);
+    fields.set_item("namespace", &started.namespace)?;
+    fields.set_item("workflow_id", &started.workflow_id)?;
+    fields.set_item("workflow_type", &*started.workflow_type)?;
+    fields.set_item("task_queue", &started.task_queue)?;
+    fields.set_item("arguments", PyBytes::new(py, &started.arguments.0))?;
+    fields.set_item("seed", started.seed)?;
+    fields.set_item(
+        "run_timeout_us",
+        started.run_timeout.map(|span| span.as_micros()),
+    )?;
+    fields.set_item("headers", started.headers.clone())?;
+    Ok(fields)
+}
+
+#[pymethods]
+impl InstanceCore {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_options))]
+    fn new(_arguments: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            machine: GilCell::new(None),
+            event_loop: GilCell::new(None),
+            waiting: GilCell::new(HashMap::new()),
+            fault: GilCell::new(None),
+            conditions: GilCell::new(false),
+        }
+    }
+
+    /// Ties the instance to its loop.
+    fn set_loop(&self, py: Python<'_>, event_loop: Py<LoopCore>) {
+        let previous = self.event_loop.with(py, |slot| slot.replace(event_loop));
+        drop(previous);
+    }
+
+    /// Whether there are conditions to look at when the loop is idle.
+    fn set_conditions(&self, py: Python<'_>, present: bool) {
+        self.conditions.with(py, |conditions| *conditions = present);
+    }
+
+    /// Delivers what the machine has, each to idle. False when `budget_us` was used up first.
+    ///
+    /// Raises what parks the run: a mismatch, or an error of the Python half.
+    #[pyo3(signature = (budget_us=None))]
+    fn drive(slf: &Bound<'_, Self>, budget_us: Option<u64>) -> PyResult<bool> {
+        Self::drive_until(
+            slf,
+            budget_us.map(|budget| Instant::now() + Duration::from_micros(budget)),
+        )
+    }
+
+    /// The coroutine of one activity call.
+    fn call_plan(
+        slf: &Bound<'_, Self>,
+        plan: &Bound<'_, ActivityPlan>,
+        arguments: &Bound<'_, PyTuple>,
+    ) -> PyResult<ActivityCall> {
+        let py = slf.py();
+        let payload = convert::arguments_to_payload(arguments)?;
+        let recording = !slf
+            .get()
+            .with_machine(py, |machine| machine.is_replaying())?;
+        let site = if recording {
+            Some(Self::site(slf)?)
+        } else {
+            None
+        };
+        Ok(ActivityCall::new(
+            slf.clone().unbind(),
+            plan.clone().unbind(),
+            payload,
+            site,
+        ))
+    }
+
+    /// Starts a durable timer of the run (the loop asks).
+    fn start_timer(slf: &Bound<'_, Self>, fire_at_us: i64) -> PyResult<u64> {
+        let py = slf.py();
+        let this = slf.get();
+        if let Some((n, _)) = this.with_machine(py, Machine::replay_timer)? {
+            return Ok(n);
+        }
+        let site = Self::site(slf)?;
+        let fire_at = Timestamp::from_micros(fire_at_us);
+        match this.submit(py, Command::StartTimer { fire_at, site })? {
+            Submitted::Accepted { n } | Submitted::ArgumentsDiffer { n, .. } => Ok(n),
+        }
+    }
+
+    /// Takes back a durable timer (the loop asks).
+    fn cancel_timer(&self, py: Python<'_>, timer_id: u64) -> PyResult<()> {
+        self.submit(
+            py,
+            Command::CancelTimer {
+                command_n: timer_id,
+            },
+        )?;
+        Ok(())
+    }
+
+    /// Closes the run with what it returned.
+    fn complete(slf: &Bound<'_, Self>, result: Vec<u8>) -> PyResult<()> {
+        let py = slf.py();
+        let command = Command::CompleteRun {
+            result: Payload(result.into()),
+        };
+        match slf.get().submit(py, command.clone())? {
+            Submitted::Accepted { .. } => Ok(()),
+            Submitted::ArgumentsDiffer { recorded, .. } => {
+                let Command::CompleteRun { result } = &command else {
+                    return Ok(());
+                };
+                let agree = slf.call_method1(
+                    pyo3::intern!(py, "_result_agrees"),
+                    (PyBytes::new(py, &recorded.0), PyBytes::new(py, &result.0)),
+                )?;
+                slf.get().judge(py, agree.is_truthy()?, command)
+            }
+        }
+    }
+
+    /// Closes the run with a failure.
+    fn fail(&self, py: Python<'_>, failure: PyFailure) -> PyResult<()> {
+        self.submit(py, Command::FailRun { failure: failure.0 })?;
+        Ok(())
+    }
+
+    /// Closes the run as cancelled.
+    #[pyo3(signature = (details=None))]
+    fn end_cancelled(&self, py: Python<'_>, details: Option<Vec<u8>>) -> PyResult<()> {
+        let details = details.map(|details| Payload(details.into()));
+        self.submit(py, Command::CancelRun { details })?;
+        Ok(())
+    }
+
+    /// Whether recorded history is being delivered.
+    fn is_replaying(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with_machine(py, |machine| machine.is_replaying())
+    }
+
+    /// The recorded instant of the event being delivered, microseconds since the Unix epoch.
+    #[getter]
+    fn now_us(&self, py: Python<'_>) -> PyResult<i64> {
+        self.with_machine(py, |machine| machine.now().as_micros())
+    }
+
+    /// The text of what the machine refused, if it did.
+    #[getter]
+    fn fault_text(&self, py: Python<'_>) -> Option<String> {
+        self.fault
+            .with(py, |fault| fault.as_ref().map(ToString::to_string))
+    }
+
+    /// Lets go of every object it holds.
+    fn release(&self, py: Python<'_>) {
+        let event_loop = self.event_loop.with(py, Option::take);
+        let waiting = self.waiting.with(py, std::mem::take);
+        drop((event_loop, waiting));
+    }
+}

@@ -1,0 +1,21 @@
+//! One workflow instance over its machine: what is between an activation and the next command.
+//!
+//! The Python half (`perdure/instance/_instance.py`) decides nothing of order either: it makes the
+//! user's objects and says how they ended.
+
+mod activity_call;
+mod activity_plan;
+mod core;
+mod site;
+
+use pyo3::prelude::*;
+
+pub(crate) use self::core::InstanceCore;
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<InstanceCore>()?;
+    module.add_class::<activity_plan::ActivityPlan>()?;
+    module.add_class::<activity_call::ActivityCall>()?;
+    module.add_class::<site::CallSite>()?;
+    activity_call::attach(module.py())
+}

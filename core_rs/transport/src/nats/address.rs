@@ -1,0 +1,119 @@
+//! Where a NATS server is, and as whom to speak to it.
+
+use std::path::PathBuf;
+
+use async_nats::ConnectOptions;
+
+/// An address with credentials; every field but `url` is optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NatsAddress {
+    /// One or more comma-separated addresses, such as `nats://127.0.0.1:4222`.
+    pub url: String,
+    /// A token.
+    pub token: Option<String>,
+    /// A user and a password.
+    pub user: Option<(String, String)>,
+    /// A credentials file.
+    pub credentials_file: Option<PathBuf>,
+    /// A file that holds an nkey seed.
+    pub nkey_seed_file: Option<PathBuf>,
+    /// A certificate authority's file, for TLS.
+    pub authority_file: Option<PathBuf>,
+    /// A client certificate's file and its key's file.
+    pub certificate_files: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why no connection can be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NatsError {
+    /// The address is malformed.
+    #[error("{url:?} is no NATS address: write nats://host:port")]
+    Address {
+        /// What was given.
+        url: String,
+    },
+    /// A credentials file cannot be read.
+    #[error("{path} cannot be read: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The server refuses these credentials.
+    #[error("the server at {url} refuses these credentials: check token, user, nkey or creds")]
+    Credentials {
+        /// The address.
+        url: String,
+    },
+    /// The server cannot be reached.
+    #[error("no NATS server answers at {url}: {reason}")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// What the client said.
+        reason: String,
+    },
+    /// The thread for the connection could not run.
+    #[error("the thread for the NATS connection could not run: {0}")]
+    Thread(String),
+}
+
+impl NatsAddress {
+    /// Connects once; later losses are mended by the client for ever.
+    pub(crate) async fn connect(&self) -> Result<async_nats::Client, NatsError> {
+        let servers: Vec<async_nats::ServerAddr> = self
+            .url
+            .split(',')
+            .map(|each| each.trim().parse())
+            .collect::<Result<_, _>>()
+            .map_err(|_| NatsError::Address {
+                url: self.url.clone(),
+            })?;
+        let options = self.options().await?.name("perdure").max_reconnects(None);
+        options.connect(servers).await.map_err(|error| {
+            use async_nats::ConnectErrorKind as Kind;
+            match error.kind() {
+                Kind::Authentication | Kind::AuthorizationViolation => NatsError::Credentials {
+                    url: self.url.clone(),
+                },
+                _ => NatsError::Unreachable {
+                    url: self.url.clone(),
+                    reason: error.to_string(),
+                },
+            }
+        })
+    }
+
+    async fn options(&self) -> Result<ConnectOptions, NatsError> {
+        let unreadable = |path: &PathBuf, error: &dyn std::fmt::Display| NatsError::File {
+            path: path.clone(),
+            reason: error.to_string(),
+        };
+        let mut options = ConnectOptions::new();
+        if let Some(token) = &self.token {
+            options = options.token(token.clone());
+        }
+        if let Some((user, password)) = &self.user {
+            options = options.user_and_password(user.clone(), password.clone());
+        }
+        if let Some(path) = &self.nkey_seed_file {
+            let seed = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+            options = options.nkey(seed.trim().to_owned());
+        }
+        if let Some(path) = &self.credentials_file {
+            let read = options.credentials_file(path).await;
+            options = read.map_err(|error| unreadable(path, &error))?;
+        }
+        if let Some(path) = &self.authority_file {
+            options = options
+                .add_root_certificates(path.clone())
+                .require_tls(true);
+        }
+        if let Some((certificate, key)) = &self.certificate_files {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
+        }
+        Ok(options)
+    }
+}

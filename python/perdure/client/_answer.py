@@ -1,0 +1,115 @@
+"""The engine's answers as clients read them, over a function call or over the socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from perdure.convert import exception_of, failure_fields
+from perdure.errors import (
+    NotFoundError,
+    RunClosedError,
+    ServerError,
+    WorkflowAlreadyStartedError,
+    WorkflowFailureError,
+    WorkflowParkedError,
+)
+
+if TYPE_CHECKING:
+    from perdure._core import Failure, Reply
+
+__all__ = ["Answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a message; `kind` says which fields mean something."""
+
+    kind: str
+    """`started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked` or
+    `refused`."""
+    run_id: str = ""
+    status: str = ""
+    result: bytes | None = None
+    failure: Failure | None = None
+    park_reason: tuple[str, str, str] | None = None
+    refusal: str = ""
+
+    @staticmethod
+    def of(reply: Reply) -> Answer:
+        """The answer in a native reply."""
+        return Answer(
+            kind=reply.kind,
+            run_id=reply.run_id or "",
+            status=reply.status,
+            result=reply.result,
+            failure=reply.failure,
+            park_reason=reply.park_reason,
+            refusal=reply.refusal,
+        )
+
+    def expect(self, *kinds: str, workflow_id: str = "") -> Answer:
+        """This answer, when it is of one of these kinds.
+
+        Raises:
+            WorkflowAlreadyStartedError: Another open run has the workflow id.
+            NotFoundError: There is no such run.
+            RunClosedError: The run takes no messages any more.
+            ServerError: The engine refused the message.
+        """
+        if self.kind in kinds:
+            return self
+        self._raise(workflow_id)
+
+    def outcome(self) -> bytes:
+        """The encoded result of a run that completed.
+
+        Raises:
+            WorkflowFailureError: It ended otherwise; the cause says why.
+            WorkflowParkedError: It is parked.
+        """
+        if self.kind == "parked" and self.park_reason is not None:
+            code, message, traceback = self.park_reason
+            raise WorkflowParkedError(
+                f"run {self.run_id} is parked ({code}): {message}. Correct the code and deploy it, "
+                "or run `perdure workflow unpark`.",
+                run_id=self.run_id,
+                reason=message,
+                traceback=traceback,
+            )
+        self.expect("result")
+        if self.result is not None:
+            return self.result
+        error = WorkflowFailureError(
+            f"run {self.run_id} {self.status}", run_id=self.run_id, status=self.status
+        )
+        if self.failure is not None:
+            error.__cause__ = exception_of(self.failure)
+        raise error
+
+    def _raise(self, workflow_id: str) -> NoReturn:
+        match self.kind:
+            case "already_started":
+                raise WorkflowAlreadyStartedError(workflow_id, self.run_id)
+            case "not_found":
+                raise NotFoundError(f"there is no run {self.run_id}")
+            case "closed":
+                raise RunClosedError(
+                    f"run {self.run_id} is closed ({self.status}) and takes no messages",
+                    run_id=self.run_id,
+                    status=self.status,
+                )
+            case _:
+                raise ServerError(f"the engine answered {self.kind}: {self.refusal}")
+
+    def fields(self) -> dict[str, Any]:
+        """Plain values, for the socket; failures travel as what they are raised as."""
+        return {
+            "kind": self.kind,
+            "run_id": self.run_id,
+            "status": self.status,
+            "result": self.result,
+            "failure": None if self.failure is None else failure_fields(self.failure),
+            "park_reason": None if self.park_reason is None else list(self.park_reason),
+            "refusal": self.refusal,
+        }

@@ -1,0 +1,242 @@
+"""Starting and finding workflows."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, overload
+
+from perdure._core import StoreReader, encode
+from perdure.client._address import store_path
+from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
+from perdure.client._ids import new_message_id, new_run, new_seed
+from perdure.client._port import deliver
+from perdure.errors import NotFoundError, StoreError
+from perdure.workflow._definition import WorkflowDefinition, definition_of
+
+__all__ = ["DEFAULT_TASK_QUEUE", "Client"]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+DEFAULT_TASK_QUEUE = "default"
+_PAGE = 100
+
+
+class Client:
+    """A way to the workflows of one store. `async with` closes nothing yet; it reads well.
+
+    ```python
+    client = await Client.connect("file:app.db")
+    print(await client.execute_workflow(checkout, "o-1"))
+    ```
+    """
+
+    def __init__(self, path: Path, namespace: str) -> None:
+        self.path = path
+        self.namespace = namespace
+
+    @classmethod
+    async def connect(cls, target: str, *, namespace: str = "default") -> Client:
+        """A client of the store at `target`; neither file nor engine need exist yet.
+
+        Args:
+            target: `file:` and a path.
+            namespace: Keeps workflows apart; `default` by default.
+
+        Raises:
+            ValueError: No such address.
+        """
+        return cls(store_path(target), namespace)
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        pass
+
+    @overload
+    async def start_workflow(
+        self,
+        workflow: WorkflowDefinition[..., Result],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        task_queue: str | None = None,
+        run_timeout: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> WorkflowHandle[Result]: ...
+    @overload
+    async def start_workflow(
+        self,
+        workflow: Callable[..., Coroutine[Any, Any, Result]],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        task_queue: str | None = None,
+        run_timeout: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> WorkflowHandle[Result]: ...
+    @overload
+    async def start_workflow(
+        self,
+        workflow: str | type,
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        task_queue: str | None = None,
+        run_timeout: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> WorkflowHandle[Any]: ...
+    async def start_workflow(
+        self,
+        workflow: Any,
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        task_queue: str | None = None,
+        run_timeout: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> WorkflowHandle[Any]:
+        """Starts a run; returns when that is durable.
+
+        Args:
+            workflow: A workflow function, a class's run method, or a registered name.
+            *arguments: Its arguments.
+            args: Further arguments; none by default.
+            id: Unique among open runs; a random one by default.
+            task_queue: Who serves it; `default` by default.
+            run_timeout: The longest the run may take; no limit by default.
+            headers: Texts that travel along; none by default.
+
+        Raises:
+            WorkflowAlreadyStartedError: An open run has this id.
+            NoWorkerError: No engine has come for 5 s; the start is kept for the next one.
+            EncodeError: An argument cannot travel.
+        """
+        name, result_type, positional = _call_of(workflow, (*arguments, *args))
+        run = new_run()
+        workflow_id = id if id is not None else str(uuid.uuid4())
+        fields = {
+            "run": run.bytes,
+            "namespace": self.namespace,
+            "workflow_id": workflow_id,
+            "workflow_type": name,
+            "task_queue": task_queue or DEFAULT_TASK_QUEUE,
+            "arguments": encode(list(positional)),
+            "seed": new_seed(),
+            "run_timeout_us": None
+            if run_timeout is None
+            else round(run_timeout / timedelta(microseconds=1)),
+            "headers": list((headers or {}).items()),
+        }
+        answer = await deliver(self.path, "start", new_message_id(), fields)
+        started = answer.expect("started", workflow_id=workflow_id)
+        return WorkflowHandle(self.path, workflow_id, started.run_id, result_type)
+
+    @overload
+    async def execute_workflow(
+        self,
+        workflow: WorkflowDefinition[..., Result],
+        /,
+        *arguments: Any,
+        **options: Any,
+    ) -> Result: ...
+    @overload
+    async def execute_workflow(
+        self,
+        workflow: Callable[..., Coroutine[Any, Any, Result]],
+        /,
+        *arguments: Any,
+        **options: Any,
+    ) -> Result: ...
+    @overload
+    async def execute_workflow(
+        self, workflow: str | type, /, *arguments: Any, **options: Any
+    ) -> Any: ...
+    async def execute_workflow(self, workflow: Any, /, *arguments: Any, **options: Any) -> Any:
+        """Starts a run and waits for its result; arguments and errors as `start_workflow` and
+        `WorkflowHandle.result`.
+        """
+        handle = await self.start_workflow(workflow, *arguments, **options)
+        return await handle.result()
+
+    async def get_workflow_handle(
+        self, workflow_id: str, *, run_id: str | None = None
+    ) -> WorkflowHandle[Any]:
+        """The handle of a run that exists.
+
+        Args:
+            workflow_id: The user's name for it.
+            run_id: Which of its runs; the latest by default.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        if run_id is None:
+            async for run in self.list_workflows(workflow_id=workflow_id):
+                return WorkflowHandle(self.path, workflow_id, run.run_id)
+            raise NotFoundError(f"there is no run of workflow id {workflow_id!r}")
+        return WorkflowHandle(self.path, workflow_id, run_id)
+
+    async def list_workflows(
+        self,
+        *,
+        workflow_id: str | None = None,
+        workflow_type: str | None = None,
+        status: str | None = None,
+    ) -> AsyncIterator[WorkflowDescription]:
+        """Runs of this namespace, newest first.
+
+        Args:
+            workflow_id: Only this id; all by default.
+            workflow_type: Only this type; all by default.
+            status: Only this status; all by default.
+        """
+        before: bytes | None = None
+        while True:
+            page = await asyncio.to_thread(
+                self._page, workflow_id, workflow_type, status, before
+            )
+            for fields in page:
+                yield description_of(fields)
+            if len(page) < _PAGE:
+                return
+            before = page[-1]["run"]
+
+    def _page(
+        self,
+        workflow_id: str | None,
+        workflow_type: str | None,
+        status: str | None,
+        before: bytes | None,
+    ) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        try:
+            reader = StoreReader(self.path)
+        except StoreError:
+            if self.path.stat().st_size == 0:
+                return []
+            raise
+        return reader.list(
+            namespace=self.namespace,
+            workflow_id=workflow_id,
+            workflow_type=workflow_type,
+            status=status,
+            before=before,
+            limit=_PAGE,
+        )
+
+
+def _call_of(workflow: Any, arguments: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:
+    if isinstance(workflow, str):
+        return workflow, Any, arguments
+    definition = definition_of(workflow)
+    return definition.name, definition.result_type, definition.positional(*arguments)

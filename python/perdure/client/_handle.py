@@ -1,0 +1,141 @@
+"""One run, as a client sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from perdure._core import StoreReader, decode
+from perdure.client._ids import new_message_id
+from perdure.client._port import deliver
+from perdure.convert import shape_of
+from perdure.errors import NotFoundError
+
+__all__ = ["WorkflowDescription", "WorkflowHandle", "description_of"]
+
+Result = TypeVar("Result")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowDescription:
+    """What can be known of a run without its history."""
+
+    workflow_id: str
+    """The user's name for the run."""
+    run_id: str
+    """The run."""
+    workflow_type: str
+    """The workflow's registered name."""
+    namespace: str
+    """The namespace."""
+    task_queue: str
+    """The task queue."""
+    status: str
+    """`running`, `parked`, `completed`, `failed`, `cancelled`, `terminated` or `timed_out`."""
+    start_time: datetime
+    """When it was started, in UTC."""
+    close_time: datetime | None
+    """When it closed, in UTC; None while it is open."""
+    history_length: int
+    """How many events and commands its history holds."""
+    park_reason: str | None
+    """Why it is parked; None when it is not."""
+    park_traceback: str | None
+    """The traceback of the bug that parked it."""
+
+
+def description_of(fields: dict[str, Any]) -> WorkflowDescription:
+    """The description in what a store says of a run."""
+    reason: tuple[str, str, str] | None = fields["park_reason"]
+    closed_at_us = fields["closed_at_us"]
+    return WorkflowDescription(
+        workflow_id=fields["workflow_id"],
+        run_id=fields["run_id"],
+        workflow_type=fields["workflow_type"],
+        namespace=fields["namespace"],
+        task_queue=fields["task_queue"],
+        status=fields["status"],
+        start_time=_EPOCH + timedelta(microseconds=fields["started_at_us"]),
+        close_time=None if closed_at_us is None else _EPOCH + timedelta(microseconds=closed_at_us),
+        history_length=fields["last_n"],
+        park_reason=None if reason is None else reason[1],
+        park_traceback=None if reason is None else reason[2],
+    )
+
+
+class WorkflowHandle(Generic[Result]):
+    """A run to wait for, look at, cancel or terminate."""
+
+    def __init__(self, path: Path, workflow_id: str, run_id: str, result_type: Any = Any) -> None:
+        self.id = workflow_id
+        self.run_id = run_id
+        self._path = path
+        self._result_type = result_type
+
+    async def result(self) -> Result:
+        """Waits until the run closes, and gives what it returned.
+
+        Raises:
+            WorkflowFailureError: It ended otherwise; `cause` says why.
+            WorkflowParkedError: A bug has stopped it.
+            NoWorkerError: No engine has come for 5 s.
+            NotFoundError: There is no such run.
+        """
+        answer = await self._send("await_result", durable=False)
+        return cast("Result", decode(answer.outcome(), shape_of(self._result_type)))
+
+    async def describe(self) -> WorkflowDescription:
+        """What can be known of the run without its history.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        fields = await asyncio.to_thread(lambda: StoreReader(self._path).describe(self._run))
+        if fields is None:
+            raise NotFoundError(f"there is no run {self.run_id}")
+        return description_of(fields)
+
+    async def cancel(self, reason: str = "") -> None:
+        """Asks the run to cancel itself; its code may clean up.
+
+        Raises:
+            RunClosedError: It is closed.
+            NotFoundError: There is no such run.
+        """
+        answer = await self._send("cancel", reason=reason)
+        answer.expect("accepted")
+
+    async def terminate(self, reason: str = "") -> None:
+        """Ends the run without running its code.
+
+        Raises:
+            RunClosedError: It is closed.
+            NotFoundError: There is no such run.
+        """
+        answer = await self._send("terminate", reason=reason)
+        answer.expect("accepted")
+
+    async def unpark(self) -> None:
+        """Tries a parked run again now."""
+        answer = await self._send("unpark", durable=False)
+        answer.expect("accepted")
+
+    async def fetch_history(self) -> str:
+        """The run's history as JSON lines, one record each, lossless."""
+        return await asyncio.to_thread(lambda: StoreReader(self._path).history(self._run))
+
+    @property
+    def _run(self) -> bytes:
+        return uuid.UUID(self.run_id).bytes
+
+    async def _send(self, kind: str, *, durable: bool = True, **fields: Any) -> Any:
+        message = {"run": self._run, **fields}
+        return await deliver(self._path, kind, new_message_id(), message, durable=durable)
+
+    def __repr__(self) -> str:
+        return f"<run {self.run_id} of workflow id {self.id!r}>"

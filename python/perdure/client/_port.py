@@ -1,0 +1,118 @@
+"""How a client reaches the engine of a store: in this process, in another, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from perdure._core import StoreInbox, owner_socket
+from perdure.client._answer import Answer
+from perdure.client._frames import read_frame, write_frame
+from perdure.convert import failure_from_fields
+from perdure.errors import NoWorkerError
+
+__all__ = ["EnginePort", "deliver", "hosts"]
+
+_SOCKET_RETRY_SECONDS = 0.05
+NO_WORKER_SECONDS = 5.0
+"""How long a client waits for an engine before it says that there is none."""
+
+
+class EnginePort(Protocol):
+    """An engine of this process."""
+
+    loop: asyncio.AbstractEventLoop
+
+    async def send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
+        """Hands a message over and waits for the answer."""
+        ...
+
+
+hosts: dict[Path, EnginePort] = {}
+"""The engines of this process by the file that they own."""
+
+
+async def deliver(
+    path: Path,
+    kind: str,
+    message_id: str,
+    fields: dict[str, Any],
+    *,
+    durable: bool = True,
+) -> Answer:
+    """Hands a message to whatever engine owns the store, and waits for its answer.
+
+    Without an engine a durable message stays in the inbox for the next one.
+
+    Raises:
+        NoWorkerError: No engine has come for 5 s.
+    """
+    host = hosts.get(path)
+    if host is not None:
+        return await _in_process(host, kind, message_id, fields)
+    if durable:
+        inbox = await asyncio.to_thread(StoreInbox, path)
+        now_us = time.time_ns() // 1_000
+        await asyncio.to_thread(
+            lambda: inbox.post(kind, message_id, now_us, **fields)
+        )
+    return await _over_socket(path, kind, message_id, fields)
+
+
+async def _in_process(
+    host: EnginePort, kind: str, message_id: str, fields: dict[str, Any]
+) -> Answer:
+    if host.loop is asyncio.get_running_loop():
+        return await host.send(kind, message_id, fields)
+    future = asyncio.run_coroutine_threadsafe(host.send(kind, message_id, fields), host.loop)
+    return await asyncio.wrap_future(future)
+
+
+async def _over_socket(path: Path, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
+    request = {"kind": kind, "message_id": message_id, "fields": fields}
+    silent_since = time.monotonic()
+    while True:
+        host = hosts.get(path)
+        if host is not None:
+            return await _in_process(host, kind, message_id, fields)
+        owner = owner_socket(path)
+        if owner is not None:
+            with contextlib.suppress(OSError, EOFError):
+                answer = await _ask(owner[1], request)
+                if answer is not None:
+                    return answer
+                silent_since = time.monotonic()
+        if time.monotonic() - silent_since > NO_WORKER_SECONDS:
+            raise NoWorkerError(
+                f"no worker serves {path}: the message is kept; start a Worker on file:{path}, "
+                "and it goes on from there"
+            )
+        await asyncio.sleep(_SOCKET_RETRY_SECONDS)
+
+
+async def _ask(socket: str, request: dict[str, Any]) -> Answer | None:
+    reader, writer = await asyncio.open_unix_connection(socket)
+    try:
+        write_frame(writer, request)
+        await writer.drain()
+        frame = await read_frame(reader)
+    finally:
+        writer.close()
+    return None if frame is None else _answer_of(frame)
+
+
+def _answer_of(frame: dict[str, Any]) -> Answer:
+    failure = frame["failure"]
+    reason: list[str] | None = frame["park_reason"]
+    return Answer(
+        kind=frame["kind"],
+        run_id=frame["run_id"],
+        status=frame["status"],
+        result=frame["result"],
+        failure=None if failure is None else failure_from_fields(failure),
+        park_reason=None if reason is None else (reason[0], reason[1], reason[2]),
+        refusal=frame["refusal"],
+    )

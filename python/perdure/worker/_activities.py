@@ -1,0 +1,144 @@
+"""Runs the activities of this process: on the loop, in threads, or in processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from perdure._core import decode
+from perdure.activity._context import set_context
+from perdure.convert import failure_of, shape_of
+from perdure.errors import ApplicationError, DecodeError, EncodeError
+from perdure.worker._context import RunningActivity
+from perdure.worker._process_pool import decode_arguments, new_pool, run_by_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from perdure._core import ActivityTask
+    from perdure.activity._definition import ActivityDefinition
+
+__all__ = ["ActivityRunner"]
+
+
+class ActivityRunner:
+    """The activities of one engine of this process."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        complete: Callable[[ActivityTask, Any], None],
+        *,
+        threads: int,
+        processes: int,
+    ) -> None:
+        self.definitions: dict[str, ActivityDefinition[..., Any]] = {}
+        self._loop = loop
+        self._complete = complete
+        self._threads_max = threads
+        self._processes_max = processes
+        self._threads: ThreadPoolExecutor | None = None
+        self._processes: ProcessPoolExecutor | None = None
+        self._running: dict[str, tuple[RunningActivity, asyncio.Task[None]]] = {}
+
+    def start(self, task: ActivityTask) -> None:
+        """Begins an attempt."""
+        definition = self.definitions.get(task.activity)
+        if definition is None:
+            task.not_started(f"this worker has no activity {task.activity!r}")
+            return
+        running = RunningActivity(task)
+        runner = self._loop.create_task(self._run(definition, running))
+        self._running[task.id] = (running, runner)
+
+    def cancel(self, task_id: str, reason: str) -> None:
+        """Asks an attempt to end."""
+        found = self._running.get(task_id)
+        if found is None:
+            return
+        running, runner = found
+        running.request_cancel()
+        definition = self.definitions.get(running.task.activity)
+        if definition is not None and definition.is_async:
+            runner.cancel(reason)
+
+    @property
+    def count(self) -> int:
+        """How many attempts are under way."""
+        return len(self._running)
+
+    async def finish(self, timeout_s: float) -> None:
+        """Lets attempts end by themselves for a while, then cancels them."""
+        runners = [runner for _, runner in self._running.values()]
+        if runners:
+            await asyncio.wait(runners, timeout=timeout_s)
+        for task_id in list(self._running):
+            self.cancel(task_id, "the worker is shutting down")
+        left = [runner for _, runner in self._running.values()]
+        if left:
+            await asyncio.wait(left, timeout=1.0)
+        for pool in (self._threads, self._processes):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(
+        self, definition: ActivityDefinition[..., Any], running: RunningActivity
+    ) -> None:
+        task = running.task
+        try:
+            set_context(running)
+            result = await self._call(definition, task)
+            self._complete(task, result)
+        except asyncio.CancelledError:
+            running.flush_heartbeat()
+            task.cancelled()
+        except EncodeError as error:
+            failure = ApplicationError(
+                f"the result cannot travel: {error}", type="UnencodableResult", non_retryable=True
+            )
+            failure.__cause__ = error
+            task.fail(failure_of(failure))
+        except Exception as error:  # noqa: BLE001 - whatever user code raises is its failure
+            running.flush_heartbeat()
+            task.fail(failure_of(error))
+        finally:
+            self._running.pop(task.id, None)
+
+    async def _call(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> Any:
+        try:
+            arguments = decode_arguments(definition, task.arguments)
+        except (DecodeError, TypeError) as error:
+            raise ApplicationError(
+                f"{definition.name}: the arguments do not fit: {error}",
+                type="InvalidArguments",
+                non_retryable=True,
+            ) from error
+        if definition.is_async:
+            return await definition.fn(*arguments)
+        if definition.process_pool:
+            return await self._in_process(definition, task)
+        context = contextvars.copy_context()
+        return await self._loop.run_in_executor(
+            self._thread_pool(), lambda: context.run(definition.fn, *arguments)
+        )
+
+    async def _in_process(
+        self, definition: ActivityDefinition[..., Any], task: ActivityTask
+    ) -> Any:
+        fn = definition.fn
+        data = await self._loop.run_in_executor(
+            self._process_pool(), run_by_name, fn.__module__, fn.__qualname__, task.arguments
+        )
+        return decode(data, shape_of(definition.reference.result_type))
+
+    def _thread_pool(self) -> Executor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._threads_max, "perdure-activity")
+        return self._threads
+
+    def _process_pool(self) -> Executor:
+        if self._processes is None:
+            self._processes = new_pool(self._processes_max)
+        return self._processes

@@ -1,0 +1,94 @@
+"""The running attempt, as an activity's code reaches it; safe from any thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from perdure._core import decode, encode
+from perdure.activity._context import Info
+from perdure.convert import exception_of, shape_of
+
+if TYPE_CHECKING:
+    from perdure._core import ActivityTask
+
+__all__ = ["RunningActivity"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HEARTBEAT_SECONDS_MAX = 1.0
+"""The longest that heartbeats are held back."""
+
+
+class RunningActivity:
+    """One attempt of a local activity."""
+
+    def __init__(self, task: ActivityTask) -> None:
+        self.task = task
+        self._info: Info | None = None
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._held_back: bytes | None = None
+        self._next_heartbeat = 0.0
+        timeout_us = task.heartbeat_timeout_us
+        timeout_s = _HEARTBEAT_SECONDS_MAX if timeout_us is None else timeout_us / 3e6
+        self._interval_s = min(timeout_s, _HEARTBEAT_SECONDS_MAX)
+
+    @property
+    def info(self) -> Info:
+        """What is known of the attempt; made when somebody asks."""
+        if self._info is None:
+            self._info = _info(self.task)
+        return self._info
+
+    def heartbeat(self, details: Any) -> None:
+        """Sends the first at once, later ones held back; the newest details win."""
+        data = encode(details)
+        now = time.monotonic()
+        with self._lock:
+            if now < self._next_heartbeat:
+                self._held_back = data
+                return
+            self._held_back = None
+            self._next_heartbeat = now + self._interval_s
+        self.task.heartbeat(data)
+
+    def flush_heartbeat(self) -> None:
+        """Sends what is held back: before a failure, so that the next attempt sees it."""
+        with self._lock:
+            data, self._held_back = self._held_back, None
+        if data is not None:
+            self.task.heartbeat(data)
+
+    def is_cancelled(self) -> bool:
+        """Whether cancellation was requested."""
+        return self._cancelled.is_set()
+
+    def request_cancel(self) -> None:
+        """Notes that cancellation was requested."""
+        self._cancelled.set()
+
+
+def _info(task: ActivityTask) -> Info:
+    details = task.heartbeat_details
+    failure = task.last_failure
+    deadline_us = task.deadline_us
+    timeout_us = task.heartbeat_timeout_us
+    return Info(
+        activity=task.activity,
+        task_id=task.id,
+        attempt=task.attempt,
+        idempotency_key=task.idempotency_key,
+        fencing_token=task.fencing_token,
+        namespace=task.namespace,
+        workflow_id=task.workflow_id,
+        workflow_type=task.workflow_type,
+        run_id=task.run_id,
+        scheduled_time=_EPOCH + timedelta(microseconds=task.scheduled_at_us),
+        deadline=None if deadline_us is None else _EPOCH + timedelta(microseconds=deadline_us),
+        heartbeat_timeout=None if timeout_us is None else timedelta(microseconds=timeout_us),
+        heartbeat_details=None if details is None else decode(details, shape_of(Any)),
+        last_failure=None if failure is None else exception_of(failure),
+        headers=dict(task.headers),
+    )

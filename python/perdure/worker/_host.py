@@ -1,0 +1,208 @@
+"""The pump between this process's asyncio loop and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+import traceback
+import zlib
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from perdure.client._answer import Answer
+from perdure.errors import NondeterminismError, RunEvicted, ServerError
+from perdure.instance._instance import Instance
+from perdure.worker._activities import ActivityRunner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from perdure._core import ActivityTask, EngineHost, Turn, Work
+    from perdure.workflow._definition import WorkflowDefinition
+
+__all__ = ["Host"]
+
+logger = logging.getLogger("perdure.worker")
+
+SLICE_US = 3_000
+"""How long workflows may hold the host's loop before it gets a turn of its own."""
+
+_MICROSECONDS = 1_000_000
+
+
+class Host:
+    """One engine, pumped by the asyncio loop that opened it."""
+
+    def __init__(
+        self, path: Path, engine: EngineHost, *, threads: int, processes: int
+    ) -> None:
+        self.path = path
+        self.engine = engine
+        self.loop = asyncio.get_running_loop()
+        self.workflows: dict[str, WorkflowDefinition[..., Any]] = {}
+        self.activities = ActivityRunner(
+            self.loop, self._complete, threads=threads, processes=processes
+        )
+        self._instances: dict[bytes, Instance] = {}
+        self._stepping: deque[tuple[Turn, Instance]] = deque()
+        self._replies: dict[int, asyncio.Future[Answer]] = {}
+        self._reply_numbers = itertools.count(1)
+        self._timer: asyncio.TimerHandle | None = None
+        self._scheduled = False
+        self._closed = False
+
+    def start(self) -> None:
+        """Begins to pump."""
+        self.loop.add_reader(self.engine.fileno(), self._schedule)
+        self._schedule()
+
+    def host_changed(self) -> None:
+        """Tells the engine what this process hosts; parked runs are tried again."""
+        self.engine.set_hosted(list(self.workflows), list(self.activities.definitions))
+        self._schedule()
+
+    async def send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
+        """Hands a message over and waits for the answer."""
+        if self._closed:
+            raise ServerError("this worker has shut down: start another on the same store")
+        number = next(self._reply_numbers)
+        future: asyncio.Future[Answer] = self.loop.create_future()
+        self._replies[number] = future
+        self.engine.send(kind, message_id, number, **fields)
+        self._schedule()
+        try:
+            return await future
+        finally:
+            self._replies.pop(number, None)
+
+    def close(self) -> None:
+        """Ends the engine; committed state stays for the next one."""
+        if self._closed:
+            return
+        self._closed = True
+        self.loop.remove_reader(self.engine.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
+        for future in self._replies.values():
+            if not future.done():
+                future.set_exception(ServerError("the worker has shut down"))
+        self._drop_instances()
+        self.engine.close()
+
+    def _complete(self, task: ActivityTask, result: Any) -> None:
+        self.engine.complete(task, result)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled and not self._closed:
+            self._scheduled = True
+            self.loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        """Pumps and steps until there is nothing to do, or the slice is used up."""
+        self._scheduled = False
+        if self._closed:
+            return
+        deadline = time.perf_counter() + SLICE_US / _MICROSECONDS
+        while True:
+            work = self.engine.pump()
+            if work.stopped is not None:
+                self._reopen(work.stopped)
+                continue
+            self._take(work)
+            self._step(deadline)
+            if self._stepping or time.perf_counter() >= deadline:
+                self._schedule()
+                return
+            if work.commit_inline:
+                self.engine.commit_inline()
+                continue
+            if work.is_idle:
+                self._sleep(work.wake_after_s)
+                return
+
+    def _take(self, work: Work) -> None:
+        for run in work.evictions():
+            instance = self._instances.pop(run, None)
+            if instance is not None:
+                instance.evict()
+        for turn in work.turns():
+            self._stepping.append((turn, self._instance_of(turn)))
+        for task in work.tasks():
+            self.activities.start(task)
+        for task_id, reason in work.cancels():
+            self.activities.cancel(task_id, reason)
+        for number, reply in work.replies():
+            future = self._replies.get(number)
+            if future is not None and not future.done():
+                future.set_result(Answer.of(reply))
+
+    def _instance_of(self, turn: Turn) -> Instance:
+        instance = self._instances.get(turn.run)
+        if instance is None or turn.replay:
+            if instance is not None:
+                instance.evict()
+            instance = Instance(self.workflows, turn.run_id, turn.now_us)
+            self._instances[turn.run] = instance
+        self.engine.begin_turn(turn, instance)
+        return instance
+
+    def _step(self, deadline: float) -> None:
+        while self._stepping:
+            left_us = int((deadline - time.perf_counter()) * _MICROSECONDS)
+            if left_us <= 0:
+                return
+            turn, instance = self._stepping[0]
+            try:
+                if not instance.drive(left_us):
+                    return
+                bug = instance.bug
+            except RunEvicted:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, it parks this run alone
+                bug = error
+            self._stepping.popleft()
+            if bug is None:
+                self.engine.end_turn(turn, instance)
+            else:
+                self._park(turn, instance, bug)
+
+    def _park(self, turn: Turn, instance: Instance, bug: BaseException) -> None:
+        text = "".join(traceback.format_exception(bug))
+        code = bug.code if isinstance(bug, NondeterminismError) else "PRD1202"
+        message = f"{type(bug).__name__}: {bug}"
+        workflow_type = instance.workflow_type
+        logger.error(
+            "run %s of %s is parked (%s): %s\n%s", turn.run_id, workflow_type, code, message, text
+        )
+        self.engine.park(
+            turn,
+            instance,
+            code=code,
+            message=message,
+            traceback=text,
+            code_hash=zlib.crc32(workflow_type.encode()),
+        )
+        self._instances.pop(turn.run, None)
+        instance.evict()
+
+    def _sleep(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            self._timer = self.loop.call_later(min(seconds, 3_600.0), self._schedule)
+
+    def _reopen(self, reason: str) -> None:
+        logger.error("the store must be opened again: %s", reason)
+        self._drop_instances()
+        self.engine.reopen()
+        self.host_changed()
+
+    def _drop_instances(self) -> None:
+        self._stepping.clear()
+        for instance in self._instances.values():
+            instance.evict()
+        self._instances.clear()

@@ -1,0 +1,39 @@
+"""Activities in a process of their own: only names and encoded values cross."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from perdure._core import decode, encode
+from perdure.activity._definition import ActivityDefinition
+from perdure.convert import shape_of
+
+__all__ = ["new_pool", "run_by_name"]
+
+
+def new_pool(processes: int) -> ProcessPoolExecutor:
+    """A pool whose processes start fresh: a fork of a process with threads may hang."""
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+
+def run_by_name(module: str, qualified_name: str, arguments: bytes) -> bytes:
+    """Runs a sync activity, found by its name, in this process; gives its encoded result."""
+    found: Any = importlib.import_module(module)
+    for part in qualified_name.split("."):
+        found = getattr(found, part)
+    definition: ActivityDefinition[..., Any] = found
+    values = decode_arguments(definition, arguments)
+    return encode(definition.fn(*values))
+
+
+def decode_arguments(definition: ActivityDefinition[..., Any], data: bytes) -> tuple[Any, ...]:
+    """The arguments of a call, in the types that the activity declares."""
+    types = tuple(definition.reference.parameter_types)
+    values: list[Any] = decode(data, shape_of(list[Any]))
+    if not types or len(values) > len(types):
+        return tuple(values)
+    shaped: tuple[Any, ...] = decode(data, shape_of(tuple[types[: len(values)]]))  # type: ignore[misc]
+    return shaped

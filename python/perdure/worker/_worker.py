@@ -1,0 +1,214 @@
+"""Hosts workflows and activities: `async with Worker(…)` or `await Worker(…).run()`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from perdure._core import EngineHost
+from perdure.activity._definition import ActivityDefinition
+from perdure.client._port import hosts
+from perdure.errors import StoreOwnedError
+from perdure.instance._determinism import install_determinism
+from perdure.worker._host import Host
+from perdure.worker._nats import nats_address, start_nats_server
+from perdure.worker._options import NatsOptions, StdioService
+from perdure.worker._socket import SocketServer
+from perdure.workflow._definition import definition_of
+
+if TYPE_CHECKING:
+    from perdure._core import NatsChild
+    from perdure.client._client import Client
+
+__all__ = ["Worker"]
+
+_STANDBY_SECONDS = 1.0
+"""How often a waiting standby looks whether it is still wanted."""
+
+
+class Worker:
+    """An engine over the client's store, with the workflows and activities of this process.
+
+    Only one engine owns a store. A second worker on it, in this process or another, waits as a
+    standby and takes over as soon as the owner ends.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        task_queue: str = "default",
+        workflows: Sequence[Any] = (),
+        activities: Sequence[ActivityDefinition[..., Any] | Callable[..., Any]] = (),
+        services: Sequence[StdioService] = (),
+        nats: NatsOptions | None = None,
+        max_concurrent_activities: int = 200,
+        max_cached_workflows: int = 10_000,
+        max_activity_processes: int | None = None,
+        retention: timedelta | None = timedelta(days=30),
+        graceful_shutdown_timeout: timedelta = timedelta(seconds=10),
+        standby: bool = True,
+    ) -> None:
+        """A worker; nothing happens before `async with` or `run`.
+
+        Args:
+            client: Whose store to serve.
+            task_queue: Which queue to serve; `default` by default.
+            workflows: Decorated functions and classes.
+            activities: Decorated functions.
+            services: Services in other languages to start on this host; none by default.
+            nats: How to reach services over NATS; not at all by default.
+            max_concurrent_activities: Local activities at once; 200 by default.
+            max_cached_workflows: Runs kept live; 10,000 by default.
+            max_activity_processes: Processes for process-pool activities; one a core by default.
+            retention: How long closed runs are kept; 30 days by default, None for ever.
+            graceful_shutdown_timeout: How long activities may take to end; 10 s by default.
+            standby: Whether to wait while another engine owns the store; True by default.
+
+        Raises:
+            TypeError: Something that is neither workflow nor activity.
+        """
+        self.client = client
+        self.task_queue = task_queue
+        self._workflows = {each.name: each for each in map(definition_of, workflows)}
+        self._activities = {each.name: each for each in map(_activity_of, activities)}
+        self._services = tuple(services)
+        self._nats = nats
+        self._open = partial(
+            EngineHost.open,
+            client.path,
+            namespace=client.namespace,
+            maximum_cached_runs=max_cached_workflows,
+            maximum_concurrent_activities=max_concurrent_activities,
+            retention_s=None if retention is None else int(retention.total_seconds()),
+            seed=int.from_bytes(os.urandom(8), "big"),
+        )
+        self._pools = (max_concurrent_activities, max_activity_processes or os.cpu_count() or 1)
+        self._shutdown_s = graceful_shutdown_timeout.total_seconds()
+        self._standby = standby
+        self._serving: _Serving | None = None
+        self._taking_over: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Worker:
+        install_determinism()
+        try:
+            engine = await asyncio.to_thread(partial(self._open, standby_s=0.0))
+        except StoreOwnedError:
+            if not self._standby:
+                raise
+            self._taking_over = asyncio.create_task(self._wait_and_serve())
+        else:
+            await self._serve(engine)
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.shutdown()
+
+    async def run(self) -> None:
+        """Serves until SIGINT or SIGTERM, or until the task is cancelled; then shuts down."""
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, stop.set)
+        async with self:
+            await stop.wait()
+
+    async def shutdown(self) -> None:
+        """Takes no new work, lets activities end, closes the store. Safe to call twice."""
+        if self._taking_over is not None:
+            self._taking_over.cancel()
+            await asyncio.wait([self._taking_over])
+            self._taking_over = None
+        if self._serving is not None:
+            serving, self._serving = self._serving, None
+            await serving.close(self._shutdown_s)
+
+    async def _wait_and_serve(self) -> None:
+        while True:
+            opening = asyncio.ensure_future(
+                asyncio.to_thread(partial(self._open, standby_s=_STANDBY_SECONDS))
+            )
+            try:
+                engine = await asyncio.shield(opening)
+            except StoreOwnedError:
+                continue
+            except asyncio.CancelledError:
+                # The thread may still come to own the store: it must not keep it.
+                with contextlib.suppress(StoreOwnedError):
+                    (await opening).close()
+                raise
+            await self._serve(engine)
+            return
+
+    async def _serve(self, engine: EngineHost) -> None:
+        threads, processes = self._pools
+        host = Host(self.client.path, engine, threads=threads, processes=processes)
+        host.workflows.update(self._workflows)
+        host.activities.definitions.update(self._activities)
+        self._serving = _Serving(host)
+        try:
+            await self._serving.start(self._services, self._nats, self.client.namespace)
+        except BaseException:
+            await self._serving.close(0.0)
+            self._serving = None
+            raise
+
+
+class _Serving:
+    """What a worker has while it owns the store."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._socket = SocketServer(host, host.engine.socket_path)
+        self._nats_server: NatsChild | None = None
+
+    async def start(
+        self, services: Sequence[StdioService], nats: NatsOptions | None, namespace: str
+    ) -> None:
+        engine = self._host.engine
+        if services:
+            engine.start_stdio([_stdio_fields(each) for each in services])
+        if nats is not None:
+            address = nats_address(nats)
+            if nats.url is None:
+                directory = self._host.path.with_name(f"{self._host.path.name}-nats")
+                self._nats_server = await asyncio.to_thread(start_nats_server, directory)
+                address |= {"url": self._nats_server.url, "token": self._nats_server.token}
+            await asyncio.to_thread(partial(engine.connect_nats, namespace, **address))
+        self._host.start()
+        self._host.host_changed()
+        await self._socket.start()
+        hosts[self._host.path] = self._host
+
+    async def close(self, timeout_s: float) -> None:
+        if hosts.get(self._host.path) is self._host:
+            del hosts[self._host.path]
+        await self._socket.close()
+        with contextlib.suppress(RuntimeError):
+            self._host.engine.drain()
+        await self._host.activities.finish(timeout_s)
+        self._host.close()
+        if self._nats_server is not None:
+            self._nats_server.stop()
+
+
+def _activity_of(value: Any) -> ActivityDefinition[..., Any]:
+    if isinstance(value, ActivityDefinition):
+        return value
+    raise TypeError(f"{value!r} is no activity: decorate it with @activity.defn")
+
+
+def _stdio_fields(service: StdioService) -> tuple[Any, ...]:
+    program, *arguments = service.command
+    directory = None if service.directory is None else os.fspath(service.directory)
+    environment = list(service.environment.items())
+    return (service.name, program, arguments, directory, environment, service.processes)
+
+
