@@ -147,11 +147,13 @@ func next(t testing.TB, e engine) arrival {
 // await skips to the next arrival of a kind.
 func await(t testing.TB, e engine, kind string) arrival {
 	t.Helper()
-	for {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if got := next(t, e); got.Frame == kind {
 			return got
 		}
 	}
+	t.Fatalf("no %s arrives", kind)
+	return arrival{}
 }
 
 // call submits a task and gives all its replies, the final one last.
@@ -164,8 +166,11 @@ func call(t testing.TB, e engine, task envelope.Task) []envelope.Reply {
 func untilFinal(t testing.TB, e engine, task envelope.Task) []envelope.Reply {
 	t.Helper()
 	var replies []envelope.Reply
-	for {
+	for deadline := time.Now().Add(patience); ; {
 		got := next(t, e)
+		if time.Now().After(deadline) {
+			t.Fatalf("no final reply for task %s", task.Task)
+		}
 		if got.Task != task.Task {
 			continue
 		}

@@ -10,9 +10,16 @@ import (
 	"time"
 
 	"github.com/perdure/perdure-go/internal/envelope"
+	"github.com/perdure/perdure-go/internal/natslink"
 	"github.com/perdure/perdure-go/internal/payload"
 	"github.com/perdure/perdure-go/internal/worker"
 )
+
+// AccessError is returned by Run for a NATS server that does not let this worker in.
+type AccessError = natslink.AccessError
+
+// MalformedError is returned by Run for input over stdio that breaks the protocol.
+type MalformedError = envelope.MalformedError
 
 // CancelledError is context.Cause of an activity's context when the workflow has cancelled it.
 type CancelledError = worker.CancelledError

@@ -14,7 +14,6 @@ import (
 
 	"github.com/perdure/perdure-go"
 	"github.com/perdure/perdure-go/internal/envelope"
-	"github.com/perdure/perdure-go/internal/natslink"
 )
 
 func TestTheFleetIsListedByNATSItself(t *testing.T) {
@@ -196,7 +195,7 @@ func TestWrongTokenIsATypedErrorAtOnce(t *testing.T) {
 	service := perdure.NewService("greeter", perdure.WithNATS(server.url(), nats.Token("wrong")))
 	perdure.Activity0(service, "hello", func(context.Context) (string, error) { return "", nil })
 	err := service.Run(context.Background())
-	var refused *natslink.AccessError
+	var refused *perdure.AccessError
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "PERDURE_NATS_TOKEN") {
 		t.Errorf("%v", err)
 	}

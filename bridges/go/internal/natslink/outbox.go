@@ -13,7 +13,9 @@ const (
 	confirmTimeout = 5 * time.Second
 )
 
-// outbox remembers final replies until a PONG proves that the server has them.
+// outbox remembers final replies until a PONG proves that the server has them. A reconnect of this
+// worker is likely one of the engine too, which may be back later: what was waiting is therefore
+// sent several times, and the engine drops the doubles.
 type outbox struct {
 	connection *nats.Conn
 
@@ -21,7 +23,13 @@ type outbox struct {
 	unconfirmed []*nats.Msg
 	// checking says that a goroutine is on its way to confirm.
 	checking bool
+	// repeatedFor is the reconnect after which the replies were sent again. Until then no PONG
+	// counts, since it may answer a PING from before.
+	repeatedFor uint64
 }
+
+// repeatAfter are the pauses before each round of a repetition.
+var repeatAfter = []time.Duration{0, time.Second, 4 * time.Second}
 
 // publish sends a final reply now and again after a reconnect if that came in between.
 func (o *outbox) publish(message *nats.Msg) error {
@@ -77,6 +85,9 @@ func (o *outbox) confirm() {
 func (o *outbox) dropThrough(last *nats.Msg) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !o.connection.IsConnected() || o.connection.Stats().Reconnects != o.repeatedFor {
+		return
+	}
 	for index, waiting := range o.unconfirmed {
 		if waiting == last {
 			o.unconfirmed = append([]*nats.Msg{}, o.unconfirmed[index+1:]...)
@@ -88,17 +99,27 @@ func (o *outbox) dropThrough(last *nats.Msg) {
 // repeat sends again, after a reconnect, what no PONG has confirmed.
 func (o *outbox) repeat() (count int) {
 	o.mu.Lock()
+	o.repeatedFor = o.connection.Stats().Reconnects
 	waiting := append([]*nats.Msg{}, o.unconfirmed...)
 	start := !o.checking && len(waiting) > 0
 	o.checking = o.checking || start
 	o.mu.Unlock()
-	for _, message := range waiting {
-		if o.connection.PublishMsg(message) == nil {
-			count++
-		}
-	}
 	if start {
 		go o.confirm()
 	}
-	return count
+	if len(waiting) > 0 {
+		go o.sendInRounds(waiting)
+	}
+	return len(waiting)
+}
+
+func (o *outbox) sendInRounds(waiting []*nats.Msg) {
+	for _, pause := range repeatAfter {
+		time.Sleep(pause)
+		for _, message := range waiting {
+			if o.connection.PublishMsg(message) != nil {
+				return // lost again: the next reconnect begins anew
+			}
+		}
+	}
 }

@@ -3,7 +3,6 @@ package payload
 import (
 	"encoding"
 	"fmt"
-	"math"
 	"math/big"
 	"reflect"
 	"sync"
@@ -232,7 +231,8 @@ func decodeFloat(in source, head *token, out reflect.Value) error {
 	number := head.float
 	if head.kind == kindInteger {
 		number = float64(head.integer)
-		if math.Abs(number) > 1<<53 {
+		// The first float beyond int64 must not be converted back.
+		if number >= 1<<63 || int64(number) != head.integer {
 			return refuse(IntegerOutOfRange, fmt.Sprintf("%d is no exact float", head.integer))
 		}
 	} else if head.kind != kindFloat {
