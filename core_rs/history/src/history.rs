@@ -153,7 +153,7 @@ impl HistoryReader {
         self.last_n += (records.len() - length_before) as u64;
         self.last_hash = Batch::hash(encoded);
         self.epoch = head.epoch;
-        self.flags = head.flags;
+        self.flags |= head.flags;
         Ok(head)
     }
 
@@ -175,7 +175,7 @@ impl HistoryReader {
         self.epoch
     }
 
-    /// The behaviour flags of the last batch read.
+    /// The behaviour flags in force: all that any batch bears, since a run does not lose a flag.
     #[must_use]
     pub fn flags(&self) -> u64 {
         self.flags
