@@ -38,7 +38,8 @@ func TestHelloExampleAnswers(t *testing.T) {
 	if got["text"] != "Hello, Ada!" {
 		t.Errorf("%v", got)
 	}
-	if refused := failure(t, final(t, e, newTask(t, "hello", "")), "NoName"); refused.IsRetryable() {
+	refused := failure(t, final(t, e, newTask(t, "hello", "")), "NoName")
+	if refused.IsRetryable() {
 		t.Errorf("%+v", refused)
 	}
 }

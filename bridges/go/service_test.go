@@ -14,7 +14,8 @@ import (
 )
 
 func TestMistakesAreReportedByRun(t *testing.T) {
-	service := perdure.NewService("Go Audit", perdure.WithConcurrency(0), perdure.WithNamespace("a.b"))
+	service := perdure.NewService("Go Audit",
+		perdure.WithConcurrency(0), perdure.WithNamespace("a.b"))
 	echo := func(_ context.Context, text string) (string, error) { return text, nil }
 	perdure.Activity(service, "echo", echo)
 	perdure.Activity(service, "echo", echo)
