@@ -67,6 +67,13 @@ pub(crate) fn from_failure(connection: &Connection, path: &Path, failure: &Failu
 /// A [`StoreError`] from an error that needs no connection to be understood.
 pub(crate) fn from_sql(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.display().to_string();
+    let shortened = Some(ffi::SQLITE_IOERR_SHORT_READ);
+    if error.sqlite_extended_error_code() == shortened {
+        return StoreError::Damaged {
+            path,
+            reason: "the file ends too early".to_owned(),
+        };
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => StoreError::NotAStore { path },
         Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged {
@@ -77,7 +84,8 @@ pub(crate) fn from_sql(path: &Path, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DiskFull) => StoreError::NoSpace { path },
         _ => match error {
             // A column of another type than the schema's can only come from a damaged file.
-            rusqlite::Error::InvalidColumnType(..)
+            rusqlite::Error::SqlInputError { .. }
+            | rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::Utf8Error(..) => StoreError::Damaged {

@@ -164,7 +164,7 @@ fn open(path: &Path, synchronous: &str, timeout: Duration) -> Result<Connection,
         connection.busy_timeout(POST_TIMEOUT)?;
         let id = schema::INBOX_APPLICATION_ID;
         schema::create_unless_there(&connection, id, schema::INBOX_TABLES)?;
-        schema::verify(&connection, schema::INBOX_APPLICATION_ID)?;
+        schema::verify(&connection, id, schema::INBOX_TABLES)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.busy_timeout(timeout)?;

@@ -213,7 +213,7 @@ fn prepare(connection: &mut Connection) -> Result<(Wal, u64), Failure> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     schema::create_unless_there(connection, schema::APPLICATION_ID, schema::TABLES)?;
-    schema::verify(connection, schema::APPLICATION_ID)?;
+    schema::verify(connection, schema::APPLICATION_ID, schema::TABLES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.execute_batch(SETTINGS)?;
     let wal = Wal::watch(connection)?;

@@ -43,7 +43,7 @@ impl LocalReader {
         let reader = Self { connection, path };
         let prepare = || -> Result<(), Failure> {
             reader.connection.busy_timeout(READ_TIMEOUT)?;
-            schema::verify(&reader.connection, schema::APPLICATION_ID)
+            schema::verify(&reader.connection, schema::APPLICATION_ID, schema::TABLES)
         };
         reader.say(prepare())?;
         Ok(reader)

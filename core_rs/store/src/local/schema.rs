@@ -199,7 +199,11 @@ pub(crate) fn create_unless_there(
 }
 
 /// Asks SQLite what the header says, after it has recovered the file.
-pub(crate) fn verify(connection: &Connection, application_id: u32) -> Result<(), Failure> {
+pub(crate) fn verify(
+    connection: &Connection,
+    application_id: u32,
+    tables: &str,
+) -> Result<(), Failure> {
     if number(connection, "application_id")? != application_id {
         return Err(not_a_store(connection));
     }
@@ -212,7 +216,26 @@ pub(crate) fn verify(connection: &Connection, application_id: u32) -> Result<(),
             supported: FORMAT,
         }));
     }
+    let expected = Connection::open_in_memory()?;
+    expected.execute_batch(tables)?;
+    if declarations(connection)? != declarations(&expected)? {
+        return Err(Failure::Damaged(
+            "its tables are not those of its format".to_owned(),
+        ));
+    }
     Ok(())
+}
+
+fn declarations(connection: &Connection) -> rusqlite::Result<Vec<[Option<String>; 4]>> {
+    connection
+        .prepare(
+            "SELECT type, name, tbl_name, sql FROM sqlite_schema
+             WHERE name NOT LIKE 'sqlite_%' ORDER BY name",
+        )?
+        .query_map([], |row| {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+        })?
+        .collect()
 }
 
 fn not_a_store(connection: &Connection) -> Failure {
