@@ -35,7 +35,7 @@ def _chain(error: BaseException) -> list[str]:
 def _raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
     try:
         raise error from cause
-    except BaseException as caught:  # noqa: BLE001 - whatever was given
+    except BaseException as caught:
         return caught
 
 
@@ -53,7 +53,11 @@ def test_application_errors_keep_type_details_delay_and_cause() -> None:
     )
     back = exception_of(failure_of(original))
     assert isinstance(back, ApplicationError)
-    assert (back.message, back.type, list(back.details)) == ("no tea", "NoTea", ["green", {"left": 0}])
+    assert (back.message, back.type, list(back.details)) == (
+        "no tea",
+        "NoTea",
+        ["green", {"left": 0}],
+    )
     assert (back.non_retryable, back.next_retry_delay) == (True, timedelta(seconds=1.5))
     assert "_raised" in back.stack
     assert isinstance(back.cause, ApplicationError)
@@ -68,7 +72,9 @@ def test_an_activity_error_keeps_its_call_and_its_cause() -> None:
         attempt=3,
         retry_state=RetryState.MAXIMUM_ATTEMPTS_REACHED,
     )
-    original.__cause__ = TimeoutError("too slow", kind=TimeoutKind.HEARTBEAT, last_heartbeat_details=7)
+    original.__cause__ = TimeoutError(
+        "too slow", kind=TimeoutKind.HEARTBEAT, last_heartbeat_details=7
+    )
     back = exception_of(failure_of(original))
     assert isinstance(back, ActivityError)
     assert (back.activity, back.service, back.attempt) == ("charge", "billing", 3)

@@ -9,7 +9,6 @@ import sys
 from typing import Any
 
 from perdure.instance._determinism import install_determinism
-
 from tests.unit.instance.loops import Log, on_workflow_loop
 
 NAMES = [f"n{i}" for i in range(30)]

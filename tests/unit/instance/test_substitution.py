@@ -151,7 +151,7 @@ def test_comprehensions_and_library_frames_draw_for_the_function_around() -> Non
     def plain() -> list[float]:
         found: list[float] = []
         for _ in range(3):
-            found.append(random.random())  # noqa: PERF401 - the plain loop is the point
+            found.append(random.random())
         return found
 
     plain.__code__ = plain.__code__.replace(co_qualname=main.__code__.co_qualname)
