@@ -3,7 +3,7 @@
 from asyncio import Future, Task
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context
-from typing import Any, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Protocol, Self, TypeVar, TypeVarTuple
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
@@ -25,7 +25,7 @@ class Handle:
 class LoopCore:
     """The native half of `WorkflowLoop`; what asyncio asks of a loop is documented there."""
 
-    def __new__(cls, timers: TimerSource, now_us: int) -> LoopCore: ...
+    def __new__(cls, timers: TimerSource, now_us: int) -> Self: ...
     def time(self) -> float:
         """Seconds since the run began, in the run's own time."""
 
@@ -61,7 +61,7 @@ class LoopCore:
     def set_now(self, now_us: int) -> None:
         """Moves the run's clock. The loop's own time never steps back."""
 
-    def fire_timer(self, id: int) -> bool:  # noqa: A002
+    def fire_timer(self, id: int) -> bool:
         """Runs a durable timer's callback at the next `run_until_idle`; False if not pending."""
 
     def run_until_idle(self, budget_us: int | None = None) -> bool:
@@ -90,6 +90,7 @@ class LoopCore:
     def release(self) -> None:
         """Lets go of every object it holds."""
 
+    replaying: bool
     @property
     def now_us(self) -> int:
         """The recorded instant that the workflow sees as now."""
@@ -118,7 +119,5 @@ def substitute(
 ) -> Callable[..., Any]:
     """A C function that calls `inside` in workflows and `original` elsewhere."""
 
-def install_guard(
-    events: set[str], refuse: Callable[[str, tuple[Any, ...]], None]
-) -> None:
+def install_guard(events: set[str], refuse: Callable[[str, tuple[Any, ...]], None]) -> None:
     """Installs the audit hook: `refuse` is called for these events of workflow code."""

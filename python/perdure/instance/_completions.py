@@ -20,9 +20,7 @@ class Completions:
 
     def __init__(self, awaitables: Iterable[Any], timeout: float | None) -> None:
         if asyncio.isfuture(awaitables) or asyncio.iscoroutine(awaitables):
-            raise TypeError(
-                f"expect an iterable of futures, not {type(awaitables).__name__}"
-            )
+            raise TypeError(f"expect an iterable of futures, not {type(awaitables).__name__}")
         loop = asyncio.get_running_loop()
         from perdure.instance._ordered import in_creation_order
 

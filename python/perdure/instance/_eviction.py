@@ -78,7 +78,7 @@ def _close_coroutine(coroutine: Any) -> bool:
     for _ in range(CLOSE_ATTEMPTS_MAX):
         try:
             awaited = coroutine.throw(RunEvicted())
-        except BaseException:  # noqa: BLE001 - RunEvicted as a rule, anything by user code
+        except BaseException:
             return True
         if getattr(awaited, "_asyncio_future_blocking", False):
             # As a task does: else awaiting it once more would fail without suspending.

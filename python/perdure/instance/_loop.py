@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perdure._core._native import Handle
-    from perdure.instance._random import RandomStreams
 
 __all__ = ["TimerSource", "WorkflowLoop"]
 
@@ -192,7 +191,7 @@ class WorkflowLoop(_native.LoopCore, _Refusing):
             handler(self, context)
         except (SystemExit, KeyboardInterrupt):
             raise
-        except BaseException as error:  # noqa: BLE001 - the last resort, as in the stdlib
+        except BaseException as error:
             self.default_exception_handler(
                 {
                     "message": "Unhandled error in exception handler",

@@ -9,7 +9,8 @@ Inside workflows the name `set` of `asyncio.tasks` and `asyncio.taskgroups` stan
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Iterator, Set as AbstractSet
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from perdure._core import _native

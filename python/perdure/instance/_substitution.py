@@ -172,9 +172,7 @@ def install_substitutions() -> None:
     _native.substitute_clocks()
     _substitute_random()
     _substitute_uuid()
-    _refuse_inside(
-        time, "sleep", "time.sleep", "Write `await asyncio.sleep(…)`: a durable timer."
-    )
+    _refuse_inside(time, "sleep", "time.sleep", "Write `await asyncio.sleep(…)`: a durable timer.")
     _refuse_inside(os, "urandom", "os.urandom", _SECRET)
     _refuse_threads()
     _refuse_nested_loops()
