@@ -216,7 +216,7 @@ fn python_integer(out: &mut Vec<u8>, number: &Bound<'_, PyInt>) -> Encoded {
         unsigned(out, large);
     } else {
         return Err(Fault::new(
-            "an integer outside -2^63 to 2^64 - 1 fits no other language: pass it as str or Decimal",
+            "an integer outside -2^63 to 2^64 - 1 fits no other language: pass a str or a Decimal",
         ));
     }
     Ok(())

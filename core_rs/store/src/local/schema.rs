@@ -1,8 +1,8 @@
 //! The tables, and whether a file holds them.
 //!
 //! What a turn writes lies close together, so that a commit writes few pages: batches of all runs
-//! follow each other in log order, each with the place of its run's batch before, and what a run has
-//! outstanding lies in its own row while it is little.
+//! follow each other in log order, each with the place of its run's batch before, and what a run
+//! has outstanding lies in its own row while it is little.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
