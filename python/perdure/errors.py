@@ -104,7 +104,7 @@ class ApplicationError(FailureError):
         self,
         message: str = "",
         *details: Any,
-        type: str | None = None,  # noqa: A002 - the field's name in every language
+        type: str | None = None,
         non_retryable: bool = False,
         next_retry_delay: timedelta | None = None,
         stack: str = "",
@@ -161,7 +161,7 @@ class TimeoutError(FailureError):  # noqa: A001 - the field's name; asyncio's is
         self.last_heartbeat_details = last_heartbeat_details
 
 
-class CancelledFailure(FailureError):  # noqa: N818 - named for what it is not: CancelledError
+class CancelledFailure(FailureError):
     """A call was cancelled from outside the awaiting code: by an operator or a worker.
 
     A call that this workflow itself cancelled raises `asyncio.CancelledError` instead.
@@ -333,5 +333,5 @@ class StoreDamagedError(StoreError):
     code: ClassVar[str] = "PRD1503"
 
 
-class RunEvicted(BaseException):  # noqa: N818 - control flow, like asyncio.CancelledError
+class RunEvicted(BaseException):
     """Unwinds workflow code whose run left the cache. User code should never catch it."""

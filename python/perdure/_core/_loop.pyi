@@ -1,6 +1,6 @@
 """The deterministic event loop: `core_rs/py/src/event_loop`, `clock.rs`, `guard.rs`."""
 
-from asyncio import Future, Task
+from asyncio import Future, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, Protocol, Self, TypeVar, TypeVarTuple
@@ -23,7 +23,10 @@ class Handle:
     def get_context(self) -> Context | None: ...
 
 class LoopCore:
-    """The native half of `WorkflowLoop`; what asyncio asks of a loop is documented there."""
+    """The native half of `WorkflowLoop`; what asyncio asks of a loop is documented there.
+
+    Its handles are `Handle`, typed as what asyncio promises.
+    """
 
     def __new__(cls, timers: TimerSource, now_us: int) -> Self: ...
     def time(self) -> float:
@@ -34,21 +37,21 @@ class LoopCore:
         callback: Callable[[*_Arguments], object],
         *args: *_Arguments,
         context: Context | None = None,
-    ) -> Handle: ...
+    ) -> TimerHandle: ...
     def call_later(
         self,
         delay: float,
         callback: Callable[[*_Arguments], object],
         *args: *_Arguments,
         context: Context | None = None,
-    ) -> Handle: ...
+    ) -> TimerHandle: ...
     def call_at(
         self,
         when: float,
         callback: Callable[[*_Arguments], object],
         *args: *_Arguments,
         context: Context | None = None,
-    ) -> Handle: ...
+    ) -> TimerHandle: ...
     def create_future(self) -> Future[Any]: ...
     def create_task(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TypedDict
 
@@ -50,7 +50,7 @@ class ActivityOptions:
     """Queueing, all attempts and the waits between them; no limit by default."""
     heartbeat_timeout: timedelta | None = None
     """The longest silence of the worker; no limit by default."""
-    retry_policy: RetryPolicy = RetryPolicy()
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     """When to try again; for ever with exponential backoff by default."""
     cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL
     """What cancelling the call means; `TRY_CANCEL` by default."""
@@ -58,10 +58,10 @@ class ActivityOptions:
     """One line for people, shown by the command line; none by default."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for each in fields(self):
+            value = getattr(self, each.name)
             if isinstance(value, timedelta) and value <= timedelta(0):
-                raise ValueError(f"{field.name} must be longer than zero, or None for no limit")
+                raise ValueError(f"{each.name} must be longer than zero, or None for no limit")
 
     def with_fields(self, changes: ActivityOptionsFields) -> ActivityOptions:
         """These options with some fields replaced."""

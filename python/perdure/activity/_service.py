@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import Any, NoReturn, ParamSpec, TypeVar, Unpack, overload
 
 from perdure.activity._definition import ActivityDefinition, DefinitionDecorator, reference_of
 from perdure.activity._options import ActivityOptionsFields
@@ -41,6 +41,7 @@ class Service:
     @overload
     def activity(
         self,
+        /,
         *,
         name: str | None = None,
         errors: Sequence[type[ApplicationError]] = (),
@@ -53,7 +54,7 @@ class Service:
         *,
         name: str | None = None,
         errors: Sequence[type[ApplicationError]] = (),
-        **options: Any,
+        **options: Unpack[ActivityOptionsFields],
     ) -> Any:
         """Declares one activity of the service by a stub; the stub's body never runs.
 
@@ -70,7 +71,7 @@ class Service:
                 name=name,
                 service=self.name,
                 errors=errors,
-                options=cast("ActivityOptionsFields", options),
+                options=options,
             )
             return ActivityDefinition(self._refuse(stub, reference.name), reference)
 

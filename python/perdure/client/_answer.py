@@ -57,9 +57,9 @@ class Answer:
             RunClosedError: The run takes no messages any more.
             ServerError: The engine refused the message.
         """
-        if self.kind in kinds:
-            return self
-        self._raise(workflow_id)
+        if self.kind not in kinds:
+            self._raise(workflow_id)
+        return self
 
     def outcome(self) -> bytes:
         """The encoded result of a run that completed.

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from perdure._core import StoreReader, encode
 from perdure.client._address import store_path
@@ -51,7 +51,7 @@ class Client:
         """
         return cls(store_path(target), namespace)
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -201,9 +201,7 @@ class Client:
         """
         before: bytes | None = None
         while True:
-            page = await asyncio.to_thread(
-                self._page, workflow_id, workflow_type, status, before
-            )
+            page = await asyncio.to_thread(self._page, workflow_id, workflow_type, status, before)
             for fields in page:
                 yield description_of(fields)
             if len(page) < _PAGE:

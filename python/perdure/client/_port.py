@@ -56,9 +56,7 @@ async def deliver(
     if durable:
         inbox = await asyncio.to_thread(StoreInbox, path)
         now_us = time.time_ns() // 1_000
-        await asyncio.to_thread(
-            lambda: inbox.post(kind, message_id, now_us, **fields)
-        )
+        await asyncio.to_thread(lambda: inbox.post(kind, message_id, now_us, **fields))
     return await _over_socket(path, kind, message_id, fields)
 
 

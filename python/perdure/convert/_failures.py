@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from perdure._core import Failure, decode, encode
 from perdure.convert._shapes import shape_of
@@ -152,7 +152,8 @@ def _cause_of(error: BaseException, causes_left: int) -> Failure | None:
         return None
     if isinstance(error, BaseExceptionGroup):
         # A failure has one cause: the first of the group, and the text of all.
-        return _failure_of(error.exceptions[0], causes_left - 1)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return _failure_of(group.exceptions[0], causes_left - 1)
     cause = error.__cause__
     if cause is None and not error.__suppress_context__:
         cause = error.__context__

@@ -73,7 +73,7 @@ def _compile(hint: Any, open_records: dict[type, Shape]) -> Shape:
     return _compile_class(hint, open_records)
 
 
-def _compile_class(cls: type, open_records: dict[type, Shape]) -> Shape:
+def _compile_class(cls: type[Any], open_records: dict[type, Shape]) -> Shape:
     if issubclass(cls, enum.Enum):
         return Shape.call(cls, Shape.simple("any"))
     if dataclasses.is_dataclass(cls):
@@ -89,7 +89,7 @@ def _compile_class(cls: type, open_records: dict[type, Shape]) -> Shape:
     raise TypeError(f"values of class {cls.__qualname__} cannot travel: use a dataclass")
 
 
-def _compile_dataclass(cls: type, open_records: dict[type, Shape]) -> Shape:
+def _compile_dataclass(cls: type[Any], open_records: dict[type, Shape]) -> Shape:
     if cls in open_records:
         return open_records[cls]
     deferred = Shape.deferred()
@@ -131,7 +131,7 @@ def _compile_generic(hint: Any, origin: Any, open_records: dict[type, Shape]) ->
             raise TypeError(f"{hint!r} cannot travel: map keys must be str")
         return Shape.map(_compile(arguments[1], open_records))
     if inspect.isclass(origin):
-        return _compile_class(origin, open_records)
+        return _compile_class(cast("type[Any]", origin), open_records)
     raise TypeError(f"values of type {hint!r} cannot travel: use a dataclass or plain types")
 
 

@@ -89,7 +89,8 @@ def _close_coroutine(coroutine: Any) -> bool:
 def _unlink(task: Any) -> None:
     """Breaks the cycles between a task, what it waits for and what waits for it."""
     task._log_destroy_pending = False
-    for future in (task, task._fut_waiter):
-        if future is not None:
-            for callback, _context in list(future._callbacks or ()):
-                future.remove_done_callback(callback)
+    linked: list[Any] = [task, task._fut_waiter]
+    for future in linked:
+        callbacks: list[tuple[Any, Any]] = [] if future is None else future._callbacks or []
+        for callback, _context in list(callbacks):
+            future.remove_done_callback(callback)

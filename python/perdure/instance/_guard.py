@@ -19,7 +19,7 @@ from perdure._core import _native
 from perdure.instance._refusal import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["guarded", "install_guard", "judge", "unguarded"]
 
@@ -135,7 +135,7 @@ def guarded() -> bool:
 
 
 @contextlib.contextmanager
-def unguarded() -> Iterator[None]:
+def unguarded() -> Generator[None]:
     """A block in which workflow code may do what the guards refuse. What it does there must not
     change what the workflow does: it happens again on every replay.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import types
 import uuid
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -56,7 +57,7 @@ class Instance(InstanceCore):
         """The registered name; known once the run has begun."""
         self._workflows = workflows
         self._definition: WorkflowDefinition[..., Any] | None = None
-        self.loop = WorkflowLoop(cast("Any", self), now_us)
+        self.loop = WorkflowLoop(cast("Any", self), now_us)  # type: ignore[abstract]
         self.loop.perdure_runtime = self
         self.set_loop(self.loop)
         self.conditions = Conditions(self.set_conditions)
@@ -155,10 +156,11 @@ class Instance(InstanceCore):
 
     def _decode_arguments(self, data: bytes) -> tuple[Any, ...]:
         values: list[Any] = decode(data, shape_of(list[Any]))
-        types = self.definition.parameter_types[: len(values)]
-        if len(types) < len(values):
+        declared = self.definition.parameter_types[: len(values)]
+        if len(declared) < len(values):
             return tuple(values)
-        return cast("tuple[Any, ...]", decode(data, shape_of(tuple[types])))  # type: ignore[valid-type]
+        hint: Any = types.GenericAlias(tuple, declared)
+        return cast("tuple[Any, ...]", decode(data, shape_of(hint)))
 
     def _ended(self, main: asyncio.Task[Any]) -> None:
         if main.cancelled():
@@ -179,7 +181,7 @@ class Instance(InstanceCore):
     def _complete(self, result: Any) -> None:
         try:
             data = encode(result)
-        except Exception as error:  # noqa: BLE001 - a bug of the workflow, whatever it is
+        except Exception as error:
             self.bug = error
             return
         self.complete(data)
@@ -202,12 +204,10 @@ class Instance(InstanceCore):
     def _exception_of(self, failure: Failure, reference: ActivityReference) -> BaseException:
         return exception_of(failure, reference.errors)
 
-    def _arguments_agree(
-        self, reference: ActivityReference, recorded: bytes, asked: bytes
-    ) -> bool:
+    def _arguments_agree(self, reference: ActivityReference, recorded: bytes, asked: bytes) -> bool:
         """Whether both decode to the same values with today's types."""
-        types = tuple(reference.parameter_types)
-        return _same_values(recorded, asked, tuple[types] if types else list[Any])
+        hint: Any = types.GenericAlias(tuple, tuple(reference.parameter_types))
+        return _same_values(recorded, asked, hint if reference.parameter_types else list[Any])
 
     def _result_agrees(self, recorded: bytes, asked: bytes) -> bool:
         return _same_values(recorded, asked, self.definition.result_type)
@@ -217,14 +217,15 @@ def _same_values(recorded: bytes, asked: bytes, hint: Any) -> bool:
     try:
         shape = shape_of(hint)
         return bool(decode(recorded, shape) == decode(asked, shape))
-    except Exception:  # noqa: BLE001 - what cannot be compared differs
+    except Exception:
         return False
 
 
 def _is_failure(error: BaseException) -> bool:
     """Whether an uncaught error fails the run; anything else parks it (design law 7)."""
     if isinstance(error, BaseExceptionGroup):
-        return all(_is_failure(each) for each in error.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return all(_is_failure(each) for each in group.exceptions)
     return isinstance(error, FailureError | asyncio.TimeoutError | TimeoutError)
 
 

@@ -40,7 +40,6 @@ from perdure.instance._refusal import refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from perdure._core._native import Handle
 
 __all__ = ["TimerSource", "WorkflowLoop"]
 
@@ -129,7 +128,9 @@ class WorkflowLoop(_native.LoopCore, _Refusing):
         del timers, now_us
         self.perdure_runtime: Any = None
         self.random_streams: Any = None
-        self._exception_handler: Callable[[WorkflowLoop, dict[str, Any]], object] | None = None
+        self._exception_handler: (
+            Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None
+        ) = None
 
     def is_running(self) -> bool:
         """Whether workflow code of this run is being stepped."""
@@ -141,7 +142,7 @@ class WorkflowLoop(_native.LoopCore, _Refusing):
 
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> Handle:
+    ) -> asyncio.TimerHandle:
         """The same as `call_soon`; from another thread it is refused."""
         if not self.is_running() and not self.dead:
             raise refusal(
@@ -153,12 +154,14 @@ class WorkflowLoop(_native.LoopCore, _Refusing):
     def get_task_factory(self) -> None:
         """None: tasks of a workflow are asyncio's own."""
 
-    def get_exception_handler(self) -> Callable[[WorkflowLoop, dict[str, Any]], object] | None:
+    def get_exception_handler(
+        self,
+    ) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None:
         """The handler that workflow code has set, if any."""
         return self._exception_handler
 
     def set_exception_handler(
-        self, handler: Callable[[WorkflowLoop, dict[str, Any]], object] | None
+        self, handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None
     ) -> None:
         """Sets what is told of errors that nobody awaits; None for the log."""
         if handler is not None and not callable(handler):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from perdure._core import _native
 from perdure.instance._refusal import refusal
@@ -45,9 +45,9 @@ class OrderedSet(set[Element]):
         super().add(element)
         self._order[element] = None
 
-    def discard(self, element: Element, /) -> None:
+    def discard(self, element: object, /) -> None:
         super().discard(element)
-        self._order.pop(element, None)
+        self._order.pop(cast("Element", element), None)
 
     def remove(self, element: Element, /) -> None:
         super().remove(element)
@@ -114,18 +114,16 @@ class OrderedSet(set[Element]):
         return OrderedSet(mine + [element for element in others if element not in self])
 
     def __or__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:
-        return self.union(other) if isinstance(other, AbstractSet) else NotImplemented
+        return self.union(other) if _is_set(other) else NotImplemented
 
     def __and__(self, other: AbstractSet[object], /) -> OrderedSet[Element]:
-        return self.intersection(other) if isinstance(other, AbstractSet) else NotImplemented
+        return self.intersection(other) if _is_set(other) else NotImplemented
 
     def __sub__(self, other: AbstractSet[object], /) -> OrderedSet[Element]:
-        return self.difference(other) if isinstance(other, AbstractSet) else NotImplemented
+        return self.difference(other) if _is_set(other) else NotImplemented
 
     def __xor__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:
-        if not isinstance(other, AbstractSet):
-            return NotImplemented
-        return self.symmetric_difference(other)
+        return self.symmetric_difference(other) if _is_set(other) else NotImplemented
 
     def __ror__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:
         return OrderedSet(other).union(self)
@@ -154,6 +152,11 @@ class OrderedSet(set[Element]):
     def __ixor__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:  # type: ignore[override, misc]
         self.symmetric_difference_update(other)
         return self
+
+
+def _is_set(other: object) -> bool:
+    """What the operators of a set take."""
+    return isinstance(other, AbstractSet)
 
 
 def in_creation_order(elements: Iterable[Element]) -> Iterable[Element]:

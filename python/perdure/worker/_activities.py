@@ -100,7 +100,7 @@ class ActivityRunner:
             )
             failure.__cause__ = error
             task.fail(failure_of(failure))
-        except Exception as error:  # noqa: BLE001 - whatever user code raises is its failure
+        except Exception as error:
             running.flush_heartbeat()
             task.fail(failure_of(error))
         finally:

@@ -35,9 +35,7 @@ _MICROSECONDS = 1_000_000
 class Host:
     """One engine, pumped by the asyncio loop that opened it."""
 
-    def __init__(
-        self, path: Path, engine: EngineHost, *, threads: int, processes: int
-    ) -> None:
+    def __init__(self, path: Path, engine: EngineHost, *, threads: int, processes: int) -> None:
         self.path = path
         self.engine = engine
         self.loop = asyncio.get_running_loop()
@@ -161,7 +159,7 @@ class Host:
                 bug = instance.bug
             except RunEvicted:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, it parks this run alone
+            except Exception as error:
                 bug = error
             self._stepping.popleft()
             if bug is None:

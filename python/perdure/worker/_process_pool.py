@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from types import GenericAlias
 from typing import Any
 
 from perdure._core import decode, encode
@@ -35,5 +36,6 @@ def decode_arguments(definition: ActivityDefinition[..., Any], data: bytes) -> t
     values: list[Any] = decode(data, shape_of(list[Any]))
     if not types or len(values) > len(types):
         return tuple(values)
-    shaped: tuple[Any, ...] = decode(data, shape_of(tuple[types[: len(values)]]))  # type: ignore[misc]
+    hint: Any = GenericAlias(tuple, types[: len(values)])
+    shaped: tuple[Any, ...] = decode(data, shape_of(hint))
     return shaped

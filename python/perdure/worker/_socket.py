@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +21,16 @@ class SocketServer:
 
     def __init__(self, host: Host, path: str) -> None:
         self._host = host
-        self._path = path
+        self._path = Path(path)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begins to listen; the file of an owner that was killed is replaced."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+            self._path.unlink()
         self._server = await asyncio.start_unix_server(self._accept, self._path)
-        Path(self._path).chmod(0o600)
+        self._path.chmod(0o600)
 
     async def close(self) -> None:
         """Stops listening, and hangs up."""
@@ -42,7 +41,7 @@ class SocketServer:
         if self._connections:
             await asyncio.wait(self._connections)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+            self._path.unlink()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

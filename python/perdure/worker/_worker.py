@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from perdure._core import EngineHost
 from perdure.activity._definition import ActivityDefinition
@@ -95,7 +95,7 @@ class Worker:
         self._serving: _Serving | None = None
         self._taking_over: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Worker:
+    async def __aenter__(self) -> Self:
         install_determinism()
         try:
             engine = await asyncio.to_thread(partial(self._open, standby_s=0.0))
@@ -201,7 +201,7 @@ class _Serving:
 
 def _activity_of(value: Any) -> ActivityDefinition[..., Any]:
     if isinstance(value, ActivityDefinition):
-        return value
+        return cast("ActivityDefinition[..., Any]", value)
     raise TypeError(f"{value!r} is no activity: decorate it with @activity.defn")
 
 
@@ -210,5 +210,3 @@ def _stdio_fields(service: StdioService) -> tuple[Any, ...]:
     directory = None if service.directory is None else os.fspath(service.directory)
     environment = list(service.environment.items())
     return (service.name, program, arguments, directory, environment, service.processes)
-
-
