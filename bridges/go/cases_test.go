@@ -238,6 +238,7 @@ func TestRepeatedTaskRunsOnceAndAnswersUnderTheNewNonce(t *testing.T) {
 		if got := result[int](t, final(t, e, third)); got != 300 {
 			t.Errorf("the kept reply: %d", got)
 		}
+		e.process().waitLog(t, "slept", 1)
 		if runs := strings.Count(e.process().log.String(), "slept"); runs != 1 {
 			t.Errorf("the task ran %d times", runs)
 		}

@@ -110,6 +110,17 @@ func (p *workerProcess) waitExit(t testing.TB) int {
 	}
 }
 
+// waitLog waits until the log has the text so often; the log comes by a pipe of its own.
+func (p *workerProcess) waitLog(t testing.TB, text string, count int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); strings.Count(p.log.String(), text) < count; {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log does not have %q %d times", text, count)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 var taskCount atomic.Int64
 
 func newTask(t testing.TB, activity string, arguments ...any) envelope.Task {

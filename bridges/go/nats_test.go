@@ -98,13 +98,7 @@ func TestReplyGivenWhileTheServerIsAwayArrivesLater(t *testing.T) {
 	e.submit(t, task)
 	await(t, e, envelope.KindAccepted)
 	server.kill()
-	deadline := time.Now().Add(patience)
-	for !strings.Contains(e.worker.log.String(), "slept") {
-		if time.Now().After(deadline) {
-			t.Fatal("the handler did not end")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	e.worker.waitLog(t, "slept", 1)
 	server.start(t)
 	replies := untilFinal(t, e, task)
 	if got := result[int](t, replies[len(replies)-1]); got != 300 {
@@ -177,13 +171,7 @@ func TestWorkerWaitsForItsServer(t *testing.T) {
 	server := startServer(t)
 	server.kill()
 	worker := watch(t, startWorker(t, workerEnvironment(server)...))
-	deadline := time.Now().Add(patience)
-	for !strings.Contains(worker.log.String(), "waiting for NATS") {
-		if time.Now().After(deadline) {
-			t.Fatal("the worker does not say that it waits")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	worker.waitLog(t, "waiting for NATS", 1)
 	server.start(t)
 	e := connectEngine(t, server, perdure.JSON)
 	e.worker = worker

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -11,6 +12,8 @@ import (
 )
 
 func main() {
+	// A stray print before the service runs; it must not reach the protocol.
+	fmt.Println("the conformance worker starts")
 	service := perdure.NewService("conformance", perdure.WithConcurrency(64))
 	perdure.Activity(service, "echo", echo)
 	perdure.Activity(service, "record_echo", recordEcho)
