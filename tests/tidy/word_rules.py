@@ -39,8 +39,8 @@ TYPESCRIPT_NAME = re.compile(r"\b(?:const|let|function) (\w+)")
 def whole_words(tree: Tree) -> Iterator[Finding]:
     """A name is a whole word."""
     for path, module in tree.python():
-        for line, name in _python_names(module):
-            yield from _shortened(path, line, name)
+        for number, name in _python_names(module):
+            yield from _shortened(path, number, name)
     for suffixes, pattern in (((".rs",), RUST_NAME), ((".ts", ".mts", ".js"), TYPESCRIPT_NAME)):
         for path in tree.paths(*suffixes):
             for number, line in enumerate(tree.lines(path), start=1):
