@@ -17,6 +17,11 @@ def test_the_snippets_run(document: Path, tmp_path: Path) -> None:
     assert Notebook(tmp_path).run(text) == len(unnamed) + text.count("\n$ ")
 
 
+def test_the_readme_shows_three_languages() -> None:
+    shown = {block.language for block in blocks((ROOT / "README.md").read_text()) if block.file}
+    assert shown == {"python", "go", "ts"}
+
+
 def test_blocks_know_their_language_and_file() -> None:
     document = "# A\n```python file=a.py\nprint(1)\n```\n\n```console\n$ python a.py\n1\n```\n"
     assert blocks(document) == [
