@@ -39,6 +39,10 @@ type FastCall = unsafe extern "C" fn(
     *mut ffi::PyObject,
 ) -> *mut ffi::PyObject;
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a constant index, checked by the compiler"
+)]
 unsafe extern "C" fn stand_in<const SLOT: usize>(
     _module: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,

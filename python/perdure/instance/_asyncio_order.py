@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import taskgroups, tasks
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from perdure._core import _native
 from perdure.instance._completions import Completions
@@ -20,8 +20,8 @@ __all__ = ["install_order"]
 
 # The functions whose sets this mends, by the name `set` that they look up.
 _SET_USERS: tuple[tuple[str, Callable[..., Any]], ...] = (
-    ("asyncio.wait", tasks.wait),
-    ("asyncio.tasks._wait", tasks._wait),  # type: ignore[attr-defined]
+    ("asyncio.wait", cast("Any", tasks).wait),
+    ("asyncio.tasks._wait", cast("Any", tasks)._wait),
     ("asyncio.TaskGroup", taskgroups.TaskGroup.__init__),
 )
 

@@ -89,8 +89,8 @@ def _close_coroutine(coroutine: Any) -> bool:
 def _unlink(task: Any) -> None:
     """Breaks the cycles between a task, what it waits for and what waits for it."""
     task._log_destroy_pending = False
-    linked: list[Any] = [task, task._fut_waiter]
+    linked: list[Any] = [task] if task._fut_waiter is None else [task, task._fut_waiter]
     for future in linked:
-        callbacks: list[tuple[Any, Any]] = [] if future is None else future._callbacks or []
+        callbacks: list[tuple[Any, Any]] = future._callbacks or []
         for callback, _context in list(callbacks):
             future.remove_done_callback(callback)

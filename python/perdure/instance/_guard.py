@@ -20,6 +20,7 @@ from perdure.instance._refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from types import FrameType
 
 __all__ = ["guarded", "install_guard", "judge", "unguarded"]
 
@@ -176,7 +177,7 @@ def _is_time_zone(event: str, arguments: tuple[Any, ...]) -> bool:
 
 def _is_interpreter() -> bool:
     """Whether an import, a traceback, a log record or the like is what asks."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if frame.f_code.co_filename.startswith(_PASSING_FILES):

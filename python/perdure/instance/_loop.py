@@ -32,18 +32,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVarTuple
 
 from perdure._core import _native
 from perdure.instance._refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context
+
+    _ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 
 __all__ = ["TimerSource", "WorkflowLoop"]
 
 logger = logging.getLogger("perdure.workflow")
+
+_Arguments = TypeVarTuple("_Arguments")
 
 _ACTIVITY = "Do it in an activity and await that."
 _REFUSED: dict[str, tuple[str, str]] = {
@@ -123,14 +128,16 @@ for _method, (_what, _instead) in _REFUSED.items():
 class WorkflowLoop(_native.LoopCore, _Refusing):
     """The event loop of one run. See the module's text for who calls what."""
 
-    def __init__(self, timers: TimerSource, now_us: int) -> None:
+    # Defaults of the class: the collector may clear an instance before its tasks speak up.
+    perdure_runtime: Any = None
+    random_streams: Any = None
+    _exception_handler: _ExceptionHandler | None = None
+
+    def __init__(  # pyright: ignore[reportInconsistentConstructor] - Self is WorkflowLoop
+        self, timers: TimerSource, now_us: int
+    ) -> None:
         # The native half took both arguments when it was made.
         del timers, now_us
-        self.perdure_runtime: Any = None
-        self.random_streams: Any = None
-        self._exception_handler: (
-            Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None
-        ) = None
 
     def is_running(self) -> bool:
         """Whether workflow code of this run is being stepped."""
@@ -141,7 +148,10 @@ class WorkflowLoop(_native.LoopCore, _Refusing):
         return self.dead
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Any = None
+        self,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """The same as `call_soon`; from another thread it is refused."""
         if not self.is_running() and not self.dead:
@@ -154,15 +164,11 @@ class WorkflowLoop(_native.LoopCore, _Refusing):
     def get_task_factory(self) -> None:
         """None: tasks of a workflow are asyncio's own."""
 
-    def get_exception_handler(
-        self,
-    ) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None:
+    def get_exception_handler(self) -> _ExceptionHandler | None:
         """The handler that workflow code has set, if any."""
         return self._exception_handler
 
-    def set_exception_handler(
-        self, handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None
-    ) -> None:
+    def set_exception_handler(self, handler: _ExceptionHandler | None) -> None:
         """Sets what is told of errors that nobody awaits; None for the log."""
         if handler is not None and not callable(handler):
             raise TypeError(f"the exception handler must be callable or None, not {handler!r}")
@@ -223,7 +229,7 @@ class WorkflowLoop(_native.LoopCore, _Refusing):
         return f"<WorkflowLoop {state}>"
 
 
-class _ProbeLoop(asyncio.AbstractEventLoop):
+class _ProbeLoop:
     """Steps one task by hand, to see what CPython's tasks schedule."""
 
     def __init__(self) -> None:
@@ -242,7 +248,8 @@ def _learn_task_callbacks() -> None:
 
     For these it makes no handle. Without them (a pure Python `Task`) it is only slower.
     """
-    loop = _ProbeLoop()
+    probe_loop = _ProbeLoop()
+    loop: Any = probe_loop
     future: asyncio.Future[None] = asyncio.Future(loop=loop)
 
     async def probe() -> None:

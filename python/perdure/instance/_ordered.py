@@ -137,19 +137,19 @@ class OrderedSet(set[Element]):
     def __rxor__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:
         return OrderedSet(other).symmetric_difference(self)
 
-    def __ior__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:  # type: ignore[override, misc]
+    def __ior__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:
         self.update(other)
         return self
 
-    def __iand__(self, other: AbstractSet[object], /) -> OrderedSet[Element]:  # type: ignore[override, misc]
+    def __iand__(self, other: AbstractSet[object], /) -> OrderedSet[Element]:
         self.intersection_update(other)
         return self
 
-    def __isub__(self, other: AbstractSet[object], /) -> OrderedSet[Element]:  # type: ignore[override, misc]
+    def __isub__(self, other: AbstractSet[object], /) -> OrderedSet[Element]:
         self.difference_update(other)
         return self
 
-    def __ixor__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:  # type: ignore[override, misc]
+    def __ixor__(self, other: AbstractSet[Any], /) -> OrderedSet[Any]:
         self.symmetric_difference_update(other)
         return self
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from tests.unit.instance.loops import Log
@@ -135,10 +135,12 @@ async def wait_for_gives_what_swallows_the_cancel(log: Log) -> Any:
 
 @program
 async def nested_timeouts_outer_first(log: Log) -> Any:
+    outer = asyncio.timeout(1)
     try:
-        async with asyncio.timeout(1) as outer:
+        async with outer:
+            inner = asyncio.timeout(3)
             try:
-                async with asyncio.timeout(3) as inner:
+                async with inner:
                     await step(log, "a", 10)
             except TimeoutError:
                 log("inner")
@@ -398,7 +400,7 @@ async def context_variables_are_copied_by_tasks(log: Log) -> Any:
 
 @program
 async def async_generator_closed_early_runs_its_finally(log: Log) -> Any:
-    async def numbers() -> AsyncIterator[int]:
+    async def numbers() -> AsyncGenerator[int]:
         try:
             for number in range(10):
                 yield number
@@ -424,7 +426,7 @@ async def async_generator_closed_early_runs_its_finally(log: Log) -> Any:
 @program
 async def exit_stack_unwinds_in_reverse_on_cancel(log: Log) -> Any:
     @contextlib.asynccontextmanager
-    async def resource(name: str) -> AsyncIterator[None]:
+    async def resource(name: str) -> AsyncGenerator[None]:
         try:
             yield
         finally:

@@ -96,7 +96,8 @@ def test_names_imported_before_are_mended_too() -> None:
 def test_as_completed_gives_the_futures_themselves_to_async_for() -> None:
     async def main(log: Log) -> bool:
         tasks = [asyncio.create_task(asyncio.sleep(delay, delay)) for delay in (3, 1, 2)]
-        seen = [future async for future in asyncio.as_completed(tasks)]
+        completions: Any = asyncio.as_completed(tasks)
+        seen = [future async for future in completions]
         return seen == [tasks[1], tasks[2], tasks[0]]
 
     assert on_workflow_loop(main).result is True

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import weakref
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -151,7 +152,7 @@ def _shapes() -> dict[str, Any]:
         await asyncio.gather(queue.get(), queue.get())
 
     async def generating(resource: Resource) -> None:
-        async def numbers() -> Any:
+        async def numbers() -> AsyncGenerator[Resource]:
             try:
                 while True:
                     yield resource
@@ -172,7 +173,7 @@ def _shapes() -> dict[str, Any]:
         except TimeoutError:
             await sleeping(resource)
 
-    shapes = (
+    shapes: tuple[Any, ...] = (
         sleeping, gathering, grouping, shielded, waiting, locked, queued, generating, completing,
         after_an_error,
     )  # fmt: skip
@@ -192,7 +193,9 @@ def test_eviction_frees_everything_without_the_collector(name: str) -> None:
             run.fire_next()
             run.loop.run_until_idle()
         assert not task.done()
-        watched = [weakref.ref(resource), weakref.ref(run.loop), weakref.ref(task)]
+        things: list[Any] = [resource, run.loop, task]
+        watched = [weakref.ref(thing) for thing in things]
+        del things
         assert evict(run.loop) == 0
         del run, task, resource
         assert [reference() for reference in watched] == [None, None, None]
@@ -211,7 +214,7 @@ def test_ten_thousand_evictions_leave_no_object_behind() -> None:
         parked(run, shapes[number % len(shapes)](resource))
         watched += [weakref.ref(resource), weakref.ref(run.loop)]
         assert evict(run.loop) == 0
-    del run, resource
+        del run, resource
     assert sum(reference() is not None for reference in watched) == 0
     watched.clear()
     gc.collect()

@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import linecache
 import logging
-import logging.handlers
 import os
 import socket
 import sqlite3
@@ -41,7 +40,10 @@ REACHING_OUT: dict[str, tuple[Callable[[], Any], str]] = {
     "resolve": (lambda: socket.getaddrinfo("localhost", 1), "fetch"),
     "urlopen": (lambda: urllib.request.urlopen("http://127.0.0.1:1/"), "fetch"),
     "popen": (lambda: subprocess.Popen(["true"]), "run_command"),
-    "system": (lambda: os.system("true"), "run_command"),
+    "system": (
+        lambda: os.system("true"),  # pyright: ignore[reportDeprecated]
+        "run_command",
+    ),
     "fork": (lambda: os.fork(), "run_command"),
     "sqlite": (lambda: sqlite3.connect(":memory:"), "load_order"),
     "environment": (lambda: os.putenv("A", "b"), "configure"),

@@ -10,7 +10,8 @@ import math
 import sys
 import threading
 import weakref
-from typing import Any
+from collections.abc import AsyncGenerator
+from typing import Any, cast
 
 import pytest
 
@@ -33,8 +34,9 @@ def test_it_is_an_asyncio_loop_and_its_tasks_are_cpythons_own() -> None:
     run, (loop, task) = run_to_end(main())
     assert loop is run.loop
     assert isinstance(loop, asyncio.AbstractEventLoop)
-    assert type(task) is asyncio.Task
-    assert type(task).__module__ == "_asyncio"
+    kind = cast("object", type(task))
+    assert kind is asyncio.Task
+    assert asyncio.Task.__module__ == "_asyncio"
 
 
 def test_sleeping_issues_one_durable_timer_rounded_up_to_the_microsecond() -> None:
@@ -401,7 +403,7 @@ def test_a_budget_ends_a_slice_between_callbacks() -> None:
 def test_async_generators_are_shut_down_in_the_order_of_creation() -> None:
     closed: list[int] = []
 
-    async def numbers(name: int) -> Any:
+    async def numbers(name: int) -> AsyncGenerator[int]:
         try:
             yield name
             yield name

@@ -12,9 +12,9 @@ import heapq
 import sys
 from asyncio import taskgroups, tasks
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from perdure.instance._ordered import OrderedSet
 
@@ -35,7 +35,7 @@ class TwinHandle:
         return self.is_cancelled
 
 
-class TwinLoop(asyncio.AbstractEventLoop):
+class TwinLoop:
     """Time is microseconds since the beginning, moved by the timers alone."""
 
     def __init__(self) -> None:
@@ -59,11 +59,13 @@ class TwinLoop(asyncio.AbstractEventLoop):
         return False
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=cast("Any", self))
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None) -> Any:
         self.created += 1
-        return asyncio.Task(coro, loop=self, name=name or f"Task-{self.created}", context=context)
+        return asyncio.Task(
+            coro, loop=cast("Any", self), name=name or f"Task-{self.created}", context=context
+        )
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
         handle = TwinHandle(callback, args, context)
@@ -115,7 +117,7 @@ class TwinLoop(asyncio.AbstractEventLoop):
 
 
 @contextmanager
-def twin_running(loop: TwinLoop) -> Iterator[None]:
+def twin_running(loop: TwinLoop) -> Generator[None]:
     """The twin as the running loop, with asyncio's sets in the order of insertion."""
     before = {module: vars(module).get("set") for module in (tasks, taskgroups)}
     for module in before:
@@ -124,7 +126,7 @@ def twin_running(loop: TwinLoop) -> Iterator[None]:
     sys.set_asyncgen_hooks(
         None, lambda generator: loop.call_soon(loop.create_task, generator.aclose())
     )
-    asyncio._set_running_loop(loop)
+    asyncio._set_running_loop(cast("Any", loop))
     try:
         yield
     finally:
