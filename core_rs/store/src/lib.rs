@@ -23,7 +23,7 @@ pub use append::{
     Append, AppendError, Close, InboxMessage, IndexChange, NewRun, Outstanding, OutstandingKind,
     RunStatus, StatusChange,
 };
-pub use local::{Inbox, LocalReader, LocalStore, Owner, Standby, StorePaths};
+pub use local::{Checked, Inbox, LocalReader, LocalStore, Owner, Standby, StorePaths};
 pub use memory::MemoryStore;
 pub use query::{RunFilter, RunSummary};
 #[cfg(feature = "testing")]

@@ -8,7 +8,9 @@ use std::path::Path;
 use perdure_store::validation::fixture::{
     WriteOne, close, create, id, message, put_timer, run, step, timer,
 };
-use perdure_store::{Inbox, IndexChange, LocalReader, LocalStore, Standby, Store, StoreError};
+use perdure_store::{
+    Checked, Inbox, IndexChange, LocalReader, LocalStore, Standby, Store, StoreError,
+};
 
 mod support;
 
@@ -231,4 +233,30 @@ fn a_client_that_stops_while_it_posts_does_not_stop_the_owner() {
         .query_row("SELECT count(*) FROM posted", [], |row| row.get(0))
         .unwrap();
     assert_eq!(left, 0, "deleted as soon as the file is free");
+}
+
+#[test]
+fn a_full_check_reads_everything_that_is_stored() {
+    let folder = Folder::new();
+    let path = folder.file("app.db");
+    make(&path);
+    let checked = LocalReader::open(&path).unwrap().check().unwrap();
+    assert_eq!(
+        checked,
+        Checked {
+            runs: 6,
+            batches: 6 * 7 + 1
+        }
+    );
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let lose = |sql: &str| {
+        connection.execute_batch("BEGIN").unwrap();
+        connection.execute(sql, []).unwrap();
+        connection.execute_batch("COMMIT").unwrap();
+        LocalReader::open(&path).unwrap().check().unwrap_err()
+    };
+    let error = lose("UPDATE batches SET batch = 900 WHERE batch = 9");
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    let error = lose("DELETE FROM batches WHERE batch = 900");
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
 }

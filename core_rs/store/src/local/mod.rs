@@ -27,4 +27,4 @@ pub use inbox::Inbox;
 pub use lock::{Owner, Standby};
 pub use owner::LocalStore;
 pub use paths::StorePaths;
-pub use reader::LocalReader;
+pub use reader::{Checked, LocalReader};

@@ -9,13 +9,22 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::local::error::{self, Failure};
 use crate::local::paths::StorePaths;
-use crate::local::query;
 use crate::local::schema::{self, Found};
+use crate::local::{query, recover};
 use crate::query::{RunFilter, RunSummary};
 use crate::store::StoreError;
 
 /// How long a reader waits while an owner recovers the store.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a full check has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Runs, open and closed.
+    pub runs: usize,
+    /// Batches of all their histories.
+    pub batches: usize,
+}
 
 /// A view of a store that never writes. Each call sees the last commit.
 #[derive(Debug)]
@@ -79,7 +88,49 @@ impl LocalReader {
         self.say(query::list(&self.connection, filter))
     }
 
+    /// Reads and checks all that is stored, which costs what is stored: for `perdure doctor`.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] with the first damage found.
+    pub fn check(&self) -> Result<Checked, StoreError> {
+        let view = self
+            .connection
+            .unchecked_transaction()
+            .map_err(Failure::Sql);
+        self.say(view.and_then(|view| check(&view)))
+    }
+
     fn say<T>(&self, outcome: Result<T, Failure>) -> Result<T, StoreError> {
         outcome.map_err(|failure| error::from_failure(&self.connection, &self.path, &failure))
     }
+}
+
+fn check(view: &Connection) -> Result<Checked, Failure> {
+    let found: String = view.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        return Err(Failure::Damaged(found));
+    }
+    recover::open_runs(view)?;
+    let mut checked = Checked::default();
+    let mut filter = RunFilter {
+        limit: 1_000,
+        ..RunFilter::default()
+    };
+    loop {
+        let page = query::list(view, &filter)?;
+        let Some(last) = page.last() else { break };
+        filter.before = Some(last.run);
+        for summary in &page {
+            checked.runs += 1;
+            checked.batches += query::read(view, summary.run, 0)?.len();
+        }
+    }
+    let stored: i64 = view.query_row("SELECT count(*) FROM batches", [], |row| row.get(0))?;
+    if usize::try_from(stored) != Ok(checked.batches) {
+        return Err(Failure::Damaged(format!(
+            "{stored} batches are stored, and {} belong to runs",
+            checked.batches
+        )));
+    }
+    Ok(checked)
 }
