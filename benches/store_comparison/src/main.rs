@@ -188,7 +188,8 @@ fn main() {
     }
     println!("fdatasync_per_s {syncs:.0} (4 KiB overwrites of a preallocated file)\n");
     println!(
-        "| | one run, steps/s | of the disk | 500 × 10, steps/s | read 10,000 events, ms | restart, ms | stored, MiB |"
+        "| | one run, steps/s | of the disk | 500 × 10, steps/s | read 10,000 events, ms \
+         | restart, ms | stored, MiB |"
     );
     println!("|---|---|---|---|---|---|---|");
     for ((name, _), figures) in engines.iter().zip(best) {

@@ -245,12 +245,15 @@ impl InstanceCore {
     }
 
     /// Calls a method of the Python half as the run's own code.
-    fn tell<'py>(
+    fn tell<'py, Arguments>(
         slf: &Bound<'py, Self>,
         event_loop: &Bound<'py, LoopCore>,
         method: &str,
-        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
-    ) -> PyResult<()> {
+        arguments: Arguments,
+    ) -> PyResult<()>
+    where
+        Arguments: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+    {
         let method = slf.getattr(method)?;
         slice::inside(event_loop, &method, &arguments.into_pyobject(slf.py())?)?;
         Ok(())
