@@ -1,6 +1,14 @@
 """Clients: start, find, await, cancel and terminate workflows."""
 
 from perdure.client._client import Client
-from perdure.client._handle import WorkflowDescription, WorkflowHandle
+from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
+from perdure.client._sync import SyncClient, SyncWorkflowHandle
 
-__all__ = ["Client", "WorkflowDescription", "WorkflowHandle"]
+__all__ = [
+    "Client",
+    "PendingActivity",
+    "SyncClient",
+    "SyncWorkflowHandle",
+    "WorkflowDescription",
+    "WorkflowHandle",
+]

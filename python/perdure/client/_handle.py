@@ -11,11 +11,11 @@ from typing import Any, Generic, TypeVar, cast
 
 from perdure._core import StoreReader, decode
 from perdure.client._ids import new_message_id
-from perdure.client._port import deliver
+from perdure.client._port import deliver, pending_activities
 from perdure.convert import shape_of
 from perdure.errors import NotFoundError
 
-__all__ = ["WorkflowDescription", "WorkflowHandle", "description_of"]
+__all__ = ["PendingActivity", "WorkflowDescription", "WorkflowHandle", "description_of"]
 
 Result = TypeVar("Result")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,6 +68,39 @@ def description_of(fields: dict[str, Any]) -> WorkflowDescription:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PendingActivity:
+    """An activity that a run waits for."""
+
+    number: int
+    """The number of the command that scheduled it."""
+    activity: str | None
+    """Its name; None while that stands in the history alone."""
+    service: str | None
+    """The service that has it; None for the worker's own."""
+    attempt: int
+    """The attempt that runs or comes next, from 1."""
+    progress: str
+    """`running`, `reported`, or why it is not running: `waiting: …`, `next attempt at …`."""
+    last_failure: str | None
+    """Why the attempt before failed; None when none has."""
+
+
+def _pending_activity(
+    number: int,
+    activity: str | None,
+    service: str | None,
+    attempt: int,
+    progress: str,
+    last_failure: str | None,
+) -> PendingActivity:
+    before, mark, milliseconds = progress.partition("next attempt at ")
+    if mark and not before:
+        when = _EPOCH + timedelta(milliseconds=int(milliseconds))
+        progress = f"next attempt at {when:%H:%M:%S}Z"
+    return PendingActivity(number, activity, service, attempt, progress, last_failure)
+
+
 class WorkflowHandle(Generic[Result]):
     """A run to wait for, look at, cancel or terminate."""
 
@@ -99,6 +132,15 @@ class WorkflowHandle(Generic[Result]):
         if fields is None:
             raise NotFoundError(f"there is no run {self.run_id}")
         return description_of(fields)
+
+    async def pending_activities(self) -> list[PendingActivity]:
+        """What the run waits for, and why it is not running; nothing for a closed run.
+
+        Raises:
+            NoWorkerError: No engine runs: only a live one knows.
+        """
+        pending = await pending_activities(self._path, self._run)
+        return [_pending_activity(*each) for each in pending or ()]
 
     async def cancel(self, reason: str = "") -> None:
         """Asks the run to cancel itself; its code may clean up.

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from perdure._core import StoreInbox, owner_socket
 from perdure.client._answer import Answer
@@ -14,7 +14,10 @@ from perdure.client._frames import read_frame, write_frame
 from perdure.convert import failure_from_fields
 from perdure.errors import NoWorkerError
 
-__all__ = ["EnginePort", "deliver", "hosts"]
+__all__ = ["EnginePort", "PendingFields", "deliver", "hosts", "pending_activities"]
+
+PendingFields: TypeAlias = tuple[int, str | None, str | None, int, str, str | None]
+"""Number, name, service, attempt, progress and last failure of an outstanding activity."""
 
 _SOCKET_RETRY_SECONDS = 0.05
 NO_WORKER_SECONDS = 5.0
@@ -28,6 +31,10 @@ class EnginePort(Protocol):
 
     async def send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
         """Hands a message over and waits for the answer."""
+        ...
+
+    async def pending_activities(self, run: bytes) -> list[PendingFields] | None:
+        """The outstanding activities of an open run; None when it is not open."""
         ...
 
 
@@ -60,6 +67,40 @@ async def deliver(
     return await _over_socket(path, kind, message_id, fields)
 
 
+async def pending_activities(path: Path, run: bytes) -> list[PendingFields] | None:
+    """The outstanding activities of an open run; None when it is not open.
+
+    Raises:
+        NoWorkerError: No engine runs: only a live one knows.
+    """
+    host = hosts.get(path)
+    if host is not None:
+        if host.loop is asyncio.get_running_loop():
+            return await host.pending_activities(run)
+        asked = asyncio.run_coroutine_threadsafe(host.pending_activities(run), host.loop)
+        return await asyncio.wrap_future(asked)
+    owner = owner_socket(path)
+    if owner is not None:
+        request = {"kind": "pending_activities", "message_id": "", "fields": {"run": run}}
+        with contextlib.suppress(OSError, EOFError):
+            frame = await _ask(owner[1], request)
+            if frame is not None:
+                pending: list[Any] | None = frame["pending"]
+                return None if pending is None else [_pending_of(*each) for each in pending]
+    raise NoWorkerError(f"no worker serves {path}: start a Worker on file:{path}")
+
+
+def _pending_of(
+    number: int,
+    name: str | None,
+    service: str | None,
+    attempt: int,
+    progress: str,
+    last_failure: str | None,
+) -> PendingFields:
+    return number, name, service, attempt, progress, last_failure
+
+
 async def _in_process(
     host: EnginePort, kind: str, message_id: str, fields: dict[str, Any]
 ) -> Answer:
@@ -79,9 +120,9 @@ async def _over_socket(path: Path, kind: str, message_id: str, fields: dict[str,
         owner = owner_socket(path)
         if owner is not None:
             with contextlib.suppress(OSError, EOFError):
-                answer = await _ask(owner[1], request)
-                if answer is not None:
-                    return answer
+                frame = await _ask(owner[1], request)
+                if frame is not None:
+                    return _answer_of(frame)
                 silent_since = time.monotonic()
         if time.monotonic() - silent_since > NO_WORKER_SECONDS:
             raise NoWorkerError(
@@ -91,15 +132,14 @@ async def _over_socket(path: Path, kind: str, message_id: str, fields: dict[str,
         await asyncio.sleep(_SOCKET_RETRY_SECONDS)
 
 
-async def _ask(socket: str, request: dict[str, Any]) -> Answer | None:
+async def _ask(socket: str, request: dict[str, Any]) -> dict[str, Any] | None:
     reader, writer = await asyncio.open_unix_connection(socket)
     try:
         write_frame(writer, request)
         await writer.drain()
-        frame = await read_frame(reader)
+        return await read_frame(reader)
     finally:
         writer.close()
-    return None if frame is None else _answer_of(frame)
 
 
 def _answer_of(frame: dict[str, Any]) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 from perdure._core import decode
@@ -127,10 +128,17 @@ class ActivityRunner:
     async def _in_process(
         self, definition: ActivityDefinition[..., Any], task: ActivityTask
     ) -> Any:
-        fn = definition.fn
-        data = await self._loop.run_in_executor(
-            self._process_pool(), run_by_name, fn.__module__, fn.__qualname__, task.arguments
-        )
+        fn, pool = definition.fn, self._process_pool()
+        try:
+            data = await self._loop.run_in_executor(
+                pool, run_by_name, fn.__module__, fn.__qualname__, task.arguments
+            )
+        except BrokenProcessPool:
+            # A process died, and its pool refuses everything from now on: the next attempt gets
+            # a new one.
+            if self._processes is pool:
+                self._processes = None
+            raise
         return decode(data, shape_of(definition.reference.result_type))
 
     def _thread_pool(self) -> Executor:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from perdure._core import ActivityTask, EngineHost, Turn, Work
+    from perdure.client._port import PendingFields
     from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["Host"]
@@ -75,6 +76,12 @@ class Host:
         finally:
             self._replies.pop(number, None)
 
+    async def pending_activities(self, run: bytes) -> list[PendingFields] | None:
+        """The outstanding activities of an open run; None when it is not open."""
+        if self._closed:
+            raise ServerError("this worker has shut down: start another on the same store")
+        return self.engine.pending_activities(run)
+
     def close(self) -> None:
         """Ends the engine; committed state stays for the next one."""
         if self._closed:
@@ -110,14 +117,14 @@ class Host:
                 self._reopen(work.stopped)
                 continue
             self._take(work)
-            self._step(deadline)
+            stepped = self._step(deadline)
             if self._stepping or time.perf_counter() >= deadline:
                 self._schedule()
                 return
             if work.commit_inline:
                 self.engine.commit_inline()
                 continue
-            if work.is_idle:
+            if work.is_idle and not stepped:
                 self._sleep(work.wake_after_s)
                 return
 
@@ -147,25 +154,29 @@ class Host:
         self.engine.begin_turn(turn, instance)
         return instance
 
-    def _step(self, deadline: float) -> None:
+    def _step(self, deadline: float) -> bool:
+        """Steps runs until the deadline; says whether any turn was ended, which is to be pumped."""
+        ended = False
         while self._stepping:
             left_us = int((deadline - time.perf_counter()) * _MICROSECONDS)
             if left_us <= 0:
-                return
+                return ended
             turn, instance = self._stepping[0]
             try:
                 if not instance.drive(left_us):
-                    return
+                    return ended
                 bug = instance.bug
             except RunEvicted:
                 raise
             except Exception as error:
                 bug = error
             self._stepping.popleft()
+            ended = True
             if bug is None:
                 self.engine.end_turn(turn, instance)
             else:
                 self._park(turn, instance, bug)
+        return ended
 
     def _park(self, turn: Turn, instance: Instance, bug: BaseException) -> None:
         text = "".join(traceback.format_exception(bug))

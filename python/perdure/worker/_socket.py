@@ -56,8 +56,8 @@ class SocketServer:
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["kind"] == "pending_activities":
-            pending = self._host.engine.pending_activities(request["fields"]["run"])
-            return {"pending": pending and [list(each) for each in pending]}
+            pending = await self._host.pending_activities(request["fields"]["run"])
+            return {"pending": None if pending is None else [list(each) for each in pending]}
         answer = await self._host.send(
             request["kind"], request["message_id"], dict(request["fields"])
         )

@@ -118,7 +118,24 @@ class Worker:
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, stop.set)
         async with self:
-            await stop.wait()
+            stopped = asyncio.create_task(stop.wait())
+            # A standby that cannot take over must not wait for ever.
+            waited = {stopped} if self._taking_over is None else {stopped, self._taking_over}
+            while not stopped.done():
+                done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                waited = {stopped}
+                for each in done:
+                    each.result()
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether this worker owns the store and takes work."""
+        return self._serving is not None
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether another engine owns the store, and this one waits to take over."""
+        return self._serving is None and self._taking_over is not None
 
     async def shutdown(self) -> None:
         """Takes no new work, lets activities end, closes the store. Safe to call twice."""

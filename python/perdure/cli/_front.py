@@ -1,0 +1,73 @@
+"""The front: one parser over all commands, and what their errors mean."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+
+from perdure.cli import history, run, worker, workflow
+from perdure.cli._exit import CommandError, ExitCode
+from perdure.cli._failures import failure_lines
+from perdure.cli._output import Style, notice
+from perdure.cli._versions import perdure_version
+from perdure.errors import NotFoundError, NoWorkerError, PerdureError
+
+__all__ = ["main"]
+
+_EPILOG = """\
+exit codes: 0 fine, 1 the run failed, 2 wrong usage, 3 not found, 4 nobody serves the store
+
+A first look:  perdure demo
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that the arguments name; the process's own by default."""
+    options = _parser().parse_args(arguments)
+    try:
+        ended = options.execute(options)
+        code = asyncio.run(ended) if inspect.iscoroutine(ended) else ended
+        sys.stdout.flush()
+    except CommandError as error:
+        return _say(error, error.code)
+    except NotFoundError as error:
+        return _say(error, ExitCode.NOT_FOUND)
+    except NoWorkerError as error:
+        return _say(error, ExitCode.NO_WORKER)
+    except PerdureError as error:
+        return _say(error, ExitCode.FAILURE)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Who read the output has gone; the interpreter would complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    return int(code)
+
+
+def _say(error: Exception, code: ExitCode) -> int:
+    word = Style(sys.stderr).paint("error:", "red")
+    lines = list(failure_lines(error)) if isinstance(error, PerdureError) else [str(error)]
+    notice(f"{word} {lines[0]}")
+    for line in lines[1:]:
+        notice(line)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="perdure",
+        description="Durable execution: ordinary code that survives any crash.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"perdure {perdure_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (run, worker, workflow, history):
+        command.add(commands)
+    return parser

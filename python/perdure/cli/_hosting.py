@@ -1,0 +1,54 @@
+"""A worker of what a program defines and what the project's configuration declares."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from perdure.cli._configuration import Configuration
+from perdure.cli._program import Program
+from perdure.client import Client
+from perdure.worker import NatsOptions, StdioService, Worker
+
+__all__ = ["hosting_worker", "log_to_stderr"]
+
+
+def hosting_worker(
+    client: Client,
+    program: Program,
+    configuration: Configuration,
+    *,
+    nats: NatsOptions | None = None,
+) -> Worker:
+    """The worker. A service is reached over NATS where there is a server, else over stdio.
+
+    Args:
+        nats: A server beside the configured one: `perdure dev` starts one.
+    """
+    if nats is None and configuration.nats is not None and configuration.nats.url is not None:
+        nats = configuration.nats
+    return Worker(
+        client,
+        workflows=list(program.workflows.values()),
+        activities=list(program.activities.values()),
+        services=_over_stdio(configuration, has_nats=nats is not None),
+        nats=nats,
+    )
+
+
+def _over_stdio(configuration: Configuration, *, has_nats: bool) -> list[StdioService]:
+    return [
+        service.over_stdio()
+        for service in configuration.services
+        if not (has_nats and service.transport == "nats")
+    ]
+
+
+def log_to_stderr(level: int = logging.WARNING) -> None:
+    """What workers have to say goes to stderr, a line each."""
+    logging.basicConfig(
+        level=level,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+    )

@@ -1,0 +1,161 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from perdure.cli._configuration import Configuration
+from perdure.cli._exit import CommandError, ExitCode
+from perdure.cli._values import read_input
+from perdure.client import Client, WorkflowHandle
+from perdure.errors import NotFoundError
+
+__all__ = [
+    "Commands",
+    "Execute",
+    "add_command",
+    "add_input",
+    "add_namespace",
+    "add_output",
+    "add_run",
+    "add_store",
+    "arguments_of",
+    "connect",
+    "find_run",
+]
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Execute: TypeAlias = Callable[[argparse.Namespace], Coroutine[Any, Any, ExitCode] | ExitCode]
+STORE_VARIABLE = "PERDURE_STORE"
+
+
+def add_command(
+    commands: Commands, name: str, summary: str, execute: Execute, *, text: str = ""
+) -> argparse.ArgumentParser:
+    """A command of that name; the summary stands in lists, the text in its own help."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}. {text}".strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(execute=execute)
+    return parser
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """`-o`: for people or for programs."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=("table", "json"),
+        default="table",
+        help="how to print: a table for people (default), or json for programs",
+    )
+
+
+def add_namespace(parser: argparse.ArgumentParser) -> None:
+    """`--namespace`."""
+    parser.add_argument("--namespace", metavar="NAME", help="keeps workflows apart")
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """`--store` and `--namespace`."""
+    parser.add_argument(
+        "--store",
+        metavar="ADDRESS",
+        help=f"the store, such as file:app.db; ${STORE_VARIABLE} or the configuration by default",
+    )
+    add_namespace(parser)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Which run: the store, the workflow id, and `-o`."""
+    parser.add_argument("workflow", metavar="ID", help="a workflow id, or a run id")
+    parser.add_argument("--run-id", metavar="RUN", help="which of its runs; the latest by default")
+    add_store(parser)
+    add_output(parser)
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """`--input`, once an argument."""
+    parser.add_argument(
+        "--input",
+        "-i",
+        metavar="JSON",
+        action="append",
+        default=[],
+        help="an argument of the workflow, or @FILE; repeat it for further arguments",
+    )
+
+
+def arguments_of(options: argparse.Namespace) -> list[Any]:
+    """The values of every `--input`."""
+    return [read_input(text) for text in options.input]
+
+
+def store_address(options: argparse.Namespace, configuration: Configuration) -> str | None:
+    """The store's address from the option, the environment or the configuration."""
+    return options.store or os.environ.get(STORE_VARIABLE) or configuration.store
+
+
+async def connect(
+    options: argparse.Namespace, *, configuration: Configuration | None = None, default: str = ""
+) -> Client:
+    """A client of the store that is meant.
+
+    Raises:
+        CommandError: No store is named, or there is no such address.
+    """
+    configuration = configuration or Configuration.find(Path.cwd())
+    address = store_address(options, configuration) or default
+    if not address:
+        raise CommandError(
+            f"which store? Give --store file:app.db, set {STORE_VARIABLE}, or write "
+            'store = "file:app.db" in perdure.toml'
+        )
+    try:
+        return await Client.connect(address, namespace=options.namespace or configuration.namespace)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+async def find_run(options: argparse.Namespace) -> WorkflowHandle[Any]:
+    """The run that is meant: by workflow id, or by run id.
+
+    Raises:
+        CommandError: There is none.
+    """
+    client = await connect(options)
+    if not client.path.exists():
+        raise CommandError(f"there is no store {client.path}", ExitCode.NOT_FOUND)
+    if options.run_id is None:
+        async for run in client.list_workflows(workflow_id=options.workflow):
+            return await client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+    run_id = _normal_run_id(options.run_id or options.workflow)
+    if run_id is not None:
+        try:
+            handle = await client.get_workflow_handle(options.workflow, run_id=run_id)
+            described = await handle.describe()
+        except NotFoundError:
+            pass
+        else:
+            if options.run_id is None or described.workflow_id == options.workflow:
+                return await client.get_workflow_handle(described.workflow_id, run_id=run_id)
+    named = f" with run id {options.run_id}" if options.run_id else ""
+    raise CommandError(
+        f"there is no run of {options.workflow!r}{named} in {client.path}: "
+        "`perdure workflow list` shows what there is",
+        ExitCode.NOT_FOUND,
+    )
+
+
+def _normal_run_id(text: str) -> str | None:
+    digits = text.replace("-", "").lower()
+    sound = len(digits) == 32 and all(each in "0123456789abcdef" for each in digits)
+    return digits if sound else None

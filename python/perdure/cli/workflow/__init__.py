@@ -1,0 +1,5 @@
+"""`perdure workflow …`: one file a verb."""
+
+from perdure.cli.workflow._verbs import add
+
+__all__ = ["add"]

@@ -1,0 +1,28 @@
+"""The verbs of `perdure workflow`."""
+
+from perdure.cli._options import Commands
+from perdure.cli.workflow import (
+    _cancel,
+    _describe,
+    _list,
+    _result,
+    _show,
+    _start,
+    _terminate,
+    _unpark,
+)
+
+__all__ = ["add"]
+
+
+def add(commands: Commands) -> None:
+    """Adds the commands."""
+    parser = commands.add_parser(
+        "workflow",
+        help="look at runs, start and end them",
+        description="Look at runs, start and end them.",
+        allow_abbrev=False,
+    )
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for verb in (_list, _describe, _show, _result, _start, _cancel, _terminate, _unpark):
+        verb.add(verbs)

@@ -1,0 +1,213 @@
+"""The same verbs for code that is not async, over an asyncio loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+
+from perdure.client._client import Client
+from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
+from perdure.workflow._definition import WorkflowDefinition
+
+__all__ = ["SyncClient", "SyncWorkflowHandle"]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class _LoopThread:
+    """An asyncio loop that runs in the background until it is stopped."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="perdure-client", daemon=True
+        )
+        self._thread.start()
+
+    def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Runs a coroutine there and waits for it here; an interrupt here cancels it there."""
+        if self._loop.is_closed():
+            coroutine.close()
+            raise RuntimeError("this client is closed: connect another one")
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Ends the loop and its thread. Safe to call twice."""
+        if self._loop.is_closed():
+            return
+        self.call(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class SyncWorkflowHandle(Generic[Result]):
+    """A run to wait for, look at, cancel or terminate; see `WorkflowHandle`."""
+
+    def __init__(self, handle: WorkflowHandle[Result], loop: _LoopThread) -> None:
+        self.id = handle.id
+        self.run_id = handle.run_id
+        self._handle = handle
+        self._loop = loop
+
+    def result(self) -> Result:
+        """Waits until the run closes, and gives what it returned."""
+        return self._loop.call(self._handle.result())
+
+    def describe(self) -> WorkflowDescription:
+        """What can be known of the run without its history."""
+        return self._loop.call(self._handle.describe())
+
+    def pending_activities(self) -> list[PendingActivity]:
+        """What the run waits for, and why it is not running."""
+        return self._loop.call(self._handle.pending_activities())
+
+    def cancel(self, reason: str = "") -> None:
+        """Asks the run to cancel itself; its code may clean up."""
+        self._loop.call(self._handle.cancel(reason))
+
+    def terminate(self, reason: str = "") -> None:
+        """Ends the run without running its code."""
+        self._loop.call(self._handle.terminate(reason))
+
+    def unpark(self) -> None:
+        """Tries a parked run again now."""
+        self._loop.call(self._handle.unpark())
+
+    def fetch_history(self) -> str:
+        """The run's history as JSON lines, one record each, lossless."""
+        return self._loop.call(self._handle.fetch_history())
+
+    def __repr__(self) -> str:
+        return repr(self._handle)
+
+
+class SyncClient:
+    """A `Client` for code that is not async: scripts, Django views, notebooks.
+
+    Any thread may use it. `close` it, or use `with`.
+
+    ```python
+    with SyncClient.connect("file:app.db") as client:
+        print(client.execute_workflow(checkout, "o-1"))
+    ```
+    """
+
+    def __init__(self, client: Client, loop: _LoopThread) -> None:
+        self._client = client
+        self._loop = loop
+
+    @classmethod
+    def connect(cls, target: str, *, namespace: str = "default") -> SyncClient:
+        """A client of the store at `target`; see `Client.connect`."""
+        loop = _LoopThread()
+        try:
+            return cls(loop.call(Client.connect(target, namespace=namespace)), loop)
+        except BaseException:
+            loop.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the thread. Safe to call twice."""
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    @overload
+    def start_workflow(
+        self,
+        workflow: WorkflowDefinition[..., Result],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        task_queue: str | None = None,
+        run_timeout: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SyncWorkflowHandle[Result]: ...
+    @overload
+    def start_workflow(
+        self,
+        workflow: Callable[..., Coroutine[Any, Any, Result]],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        task_queue: str | None = None,
+        run_timeout: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SyncWorkflowHandle[Result]: ...
+    @overload
+    def start_workflow(
+        self,
+        workflow: str | type,
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        task_queue: str | None = None,
+        run_timeout: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> SyncWorkflowHandle[Any]: ...
+    def start_workflow(
+        self, workflow: Any, /, *arguments: Any, **options: Any
+    ) -> SyncWorkflowHandle[Any]:
+        """Starts a run; returns when that is durable. See `Client.start_workflow`."""
+        started = self._loop.call(self._client.start_workflow(workflow, *arguments, **options))
+        return SyncWorkflowHandle(started, self._loop)
+
+    @overload
+    def execute_workflow(
+        self, workflow: WorkflowDefinition[..., Result], /, *arguments: Any, **options: Any
+    ) -> Result: ...
+    @overload
+    def execute_workflow(
+        self,
+        workflow: Callable[..., Coroutine[Any, Any, Result]],
+        /,
+        *arguments: Any,
+        **options: Any,
+    ) -> Result: ...
+    @overload
+    def execute_workflow(self, workflow: str | type, /, *arguments: Any, **options: Any) -> Any: ...
+    def execute_workflow(self, workflow: Any, /, *arguments: Any, **options: Any) -> Any:
+        """Starts a run and waits for its result. See `Client.execute_workflow`."""
+        return self._loop.call(self._client.execute_workflow(workflow, *arguments, **options))
+
+    def get_workflow_handle(
+        self, workflow_id: str, *, run_id: str | None = None
+    ) -> SyncWorkflowHandle[Any]:
+        """The handle of a run that exists. See `Client.get_workflow_handle`."""
+        found = self._loop.call(self._client.get_workflow_handle(workflow_id, run_id=run_id))
+        return SyncWorkflowHandle(found, self._loop)
+
+    def list_workflows(
+        self,
+        *,
+        workflow_id: str | None = None,
+        workflow_type: str | None = None,
+        status: str | None = None,
+    ) -> Iterator[WorkflowDescription]:
+        """Runs of this namespace, newest first. See `Client.list_workflows`."""
+        runs = self._client.list_workflows(
+            workflow_id=workflow_id, workflow_type=workflow_type, status=status
+        )
+        while (run := self._loop.call(_next_of(runs))) is not None:
+            yield run
+
+
+async def _next_of(runs: AsyncIterator[WorkflowDescription]) -> WorkflowDescription | None:
+    return await anext(runs, None)
