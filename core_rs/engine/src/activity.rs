@@ -98,13 +98,23 @@ impl Activity {
         }
     }
 
-    /// The form in which the index keeps the state.
+    /// The form in which the index keeps the state. An outcome that is not durable is not in it.
     pub(crate) fn encode(&self, origin: RunId) -> Bytes {
-        let service = self
-            .schedule
-            .as_ref()
-            .and_then(|schedule| schedule.service.as_deref());
-        encode(self, origin, service)
+        let stage = match self.stage {
+            Stage::Queued | Stage::NotStarted | Stage::Reported => 0,
+            Stage::Reserved | Stage::Handed | Stage::Started | Stage::Unclaimed => 1,
+            Stage::Backoff => 2,
+        };
+        encode(self, stage, origin, self.service())
+    }
+
+    /// The form in which the index keeps an activity whose outcome is in the inbox.
+    pub(crate) fn encode_reported(&self, origin: RunId) -> Bytes {
+        encode(self, 3, origin, self.service())
+    }
+
+    fn service(&self) -> Option<&str> {
+        self.schedule.as_ref()?.service.as_deref()
     }
 }
 
@@ -114,18 +124,13 @@ const VERSION: u8 = 1;
 /// `[version, stage, flags, attempt u32, nonce u64, scheduled_at i64, stage_at i64, origin 16,
 /// service length u16 and bytes, details]`, integers big-endian. Flags: 1 the call is being
 /// cancelled, 2 a service hosts it, 4 heartbeat details follow to the end.
-fn encode(activity: &Activity, origin: RunId, service: Option<&str>) -> Bytes {
+fn encode(activity: &Activity, stage: u8, origin: RunId, service: Option<&str>) -> Bytes {
     let details = activity.heartbeat_details.as_ref();
     let service_bytes = service.unwrap_or_default().as_bytes();
     let details_length = details.map_or(0, |details| details.0.len());
     let mut out = BytesMut::with_capacity(49 + service_bytes.len() + details_length);
     out.put_u8(VERSION);
-    out.put_u8(match activity.stage {
-        Stage::Queued | Stage::NotStarted => 0,
-        Stage::Reserved | Stage::Handed | Stage::Started | Stage::Unclaimed => 1,
-        Stage::Backoff => 2,
-        Stage::Reported => 3,
-    });
+    out.put_u8(stage);
     out.put_u8(
         u8::from(activity.cancel_requested)
             | (u8::from(service.is_some()) << 1)

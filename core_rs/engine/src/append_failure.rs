@@ -53,6 +53,7 @@ impl Context {
             }
             AppendError::Ambiguous { .. } => {
                 let from_n = append.expected_n + 1;
+                commit.ambiguous = true;
                 commit.held = Some(append);
                 self.effect(Effect::Load {
                     run: run.id,
@@ -68,6 +69,10 @@ impl Context {
             AppendError::AlreadyOpen { open_run, .. } => {
                 self.answer_starters(run, |_| Reply::AlreadyStarted { run: open_run });
                 self.refuse(run, &error);
+            }
+            // An ambiguous write that had happened after all, without a batch to know it by.
+            AppendError::AlreadyStarted { run: same } if same == run.id && commit.ambiguous => {
+                self.committed(run, now);
             }
             AppendError::AlreadyStarted { run: other } => {
                 self.answer_starters(run, |same| {

@@ -1,7 +1,7 @@
 //! The one write of a turn, and what is performed once it is durable.
 
 use perdure_history::{
-    Batch, CancellationType, Command, MessageId, Record, RecordBody, TaskId, Timestamp,
+    Batch, CancellationType, Command, MessageId, Record, RecordBody, RunId, TaskId, Timestamp,
 };
 use perdure_machine::effect::Effect as MachineEffect;
 use perdure_machine::machine::RecordedTurn;
@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::message_codec;
 use crate::parking;
-use crate::pending::Delivered;
+use crate::pending::{self, Delivered};
 use crate::run::{Phase, Run, Timer};
 use crate::timeouts;
 use crate::wheel::Due;
@@ -60,6 +60,8 @@ pub(crate) struct Commit {
     pub(crate) closed: Option<Box<Closed>>,
     /// The bytes, when they are to be written again.
     pub(crate) held: Option<Box<Append>>,
+    /// Whether the store could not say if they were written.
+    pub(crate) ambiguous: bool,
     /// How often they were written again.
     pub(crate) retries: u32,
 }
@@ -104,6 +106,9 @@ impl Context {
             commit
                 .dropped
                 .extend(run.pending.drain(..).map(|pending| pending.about));
+            commit
+                .dropped
+                .extend(run.doubles.drain(..).map(|double| double.about));
         }
         self.chain_records(run, written.records, &mut append);
         append.consumed_message_ids = consumed(&commit);
@@ -251,11 +256,26 @@ impl Context {
 
     fn index_dirty(&mut self, run: &mut Run, append: &mut Append, commit: &mut Commit) {
         for command_n in std::mem::take(&mut run.dirty) {
+            // The failure of the attempt before came during the turn: it is recorded by the next
+            // write, and only then may the next attempt be marked.
+            if run
+                .attempt_failures
+                .iter()
+                .any(|event| pending::failed(event) == Some(command_n))
+            {
+                run.dirty.insert(command_n);
+                continue;
+            }
             let Some(activity) = run.activities.get(&command_n) else {
                 continue;
             };
             if activity.stage == Stage::Reserved {
                 commit.reserved.push(command_n);
+            }
+            // An outcome that is not durable leaves the index as it is, but for the cancel that
+            // brought it about: no further attempt may follow that.
+            if activity.stage == Stage::Reported && !activity.cancel_requested {
+                continue;
             }
             append
                 .index_changes
@@ -283,7 +303,7 @@ impl Context {
                 detail,
             });
         }
-        let id = run.id;
+        let (id, origin) = (run.id, run.identity.origin);
         for pending in &mut run.pending {
             if pending.about.in_inbox {
                 continue;
@@ -297,6 +317,13 @@ impl Context {
                 received_at: pending.about.received_at,
                 body: message_codec::encode_event(id, &pending.event, pending.about.received_at),
             });
+            if let Some(command_n) = pending::ended(&pending.event)
+                && let Some(activity) = run.activities.get(&command_n)
+            {
+                append
+                    .index_changes
+                    .push(put_reported(command_n, activity, origin));
+            }
             pending.about.in_inbox = true;
             pending.about.message_id = Some(message_id);
             commit.kept.extend(pending.about.reply_to.take());
@@ -363,6 +390,7 @@ impl Context {
         if run.machine.is_some() {
             run.used = self.recently_used.touch(run.id);
         }
+        self.answer_parked(run);
         self.advance(run, now);
     }
 
@@ -386,21 +414,31 @@ impl Context {
         for to in commit.kept.drain(..) {
             self.reply(to, Reply::Accepted);
         }
-        for double in run.doubles.drain(..) {
+        for double in std::mem::take(&mut run.doubles) {
             if let Some(to) = double.about.reply_to {
-                self.effects.push_back(Effect::Reply {
-                    to,
-                    reply: Reply::Accepted,
-                });
+                self.reply(to, Reply::Accepted);
             }
-            if let Some(message_id) = double.about.message_id {
-                self.effects.push_back(Effect::Consumed {
-                    run: Some(run.id),
-                    message_id,
-                });
+            // Of a message that is parked in the inbox, the double must not take it out of there.
+            let waits = |id: &MessageId| {
+                let mut pending = run.pending.iter();
+                pending.any(|other| other.about.message_id.as_ref() == Some(id))
+            };
+            if let Some(message_id) = double.about.message_id.filter(|id| !waits(id)) {
+                let run = Some(run.id);
+                self.effect(Effect::Consumed { run, message_id });
             }
         }
     }
+}
+
+/// The outcome of an activity is in the inbox: after a restart it is not attempted again.
+fn put_reported(command_n: u64, activity: &Activity, origin: RunId) -> IndexChange {
+    IndexChange::Put(Outstanding {
+        command_n,
+        kind: OutstandingKind::Activity,
+        due_at: Timestamp::NEVER,
+        state: activity.encode_reported(origin),
+    })
 }
 
 fn put_timer(command_n: u64, due_at: Timestamp) -> IndexChange {
@@ -412,8 +450,10 @@ fn put_timer(command_n: u64, due_at: Timestamp) -> IndexChange {
     })
 }
 
+/// Dropped messages are not among them: they leave the inbox after the close, one by one, since
+/// some may be doubles of messages that the run consumed long ago.
 fn consumed(commit: &Commit) -> Vec<MessageId> {
-    let all = commit.delivered.iter().chain(&commit.dropped);
+    let all = commit.delivered.iter();
     all.filter_map(|about| about.message_id.clone()).collect()
 }
 

@@ -212,9 +212,6 @@ impl Context {
                 self.slots.release(&task);
             }
             activity.stage = Stage::Reported;
-            if run.parked.is_some() {
-                run.dirty.insert(command_n);
-            }
         }
         insert_by_receipt(run, Pending::internal(event, received_at));
     }

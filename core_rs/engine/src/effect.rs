@@ -45,6 +45,8 @@ pub enum Effect {
     TakeInventory {
         /// The service.
         service: Arc<str>,
+        /// The tasks awaited from before a restart, with their nonces.
+        awaited: Vec<(TaskId, u64)>,
     },
     /// Answer a client.
     Reply {

@@ -12,7 +12,7 @@ use crate::closing::ClosingRequest;
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::input::{AppendFailure, Input};
-use crate::loading::Lookup;
+use crate::loading::{LAST_RECORD, Lookup};
 use crate::run::{Phase, Run};
 use crate::runs::Runs;
 use crate::task::{ServiceReport, TaskOutcome, TaskReport};
@@ -110,11 +110,15 @@ impl Engine {
             Input::Task(report) => self.handle_task(report, now),
             Input::Service(report) => self.handle_service(&report, now),
             Input::Appended { ticket, outcome } => self.handle_appended(ticket, outcome, now),
-            Input::Loaded { run, outcome } => {
-                if let Some(asked) = self.lookups.remove(&run) {
-                    self.context.looked_up(run, asked, outcome);
-                } else {
+            Input::Loaded {
+                run,
+                from_n,
+                outcome,
+            } => {
+                if from_n != LAST_RECORD {
                     self.with_run(run, |context, run| context.loaded(run, outcome, now));
+                } else if let Some(asked) = self.lookups.remove(&run) {
+                    self.context.looked_up(run, asked, outcome);
                 }
             }
             Input::Evict { count } => self.evict_oldest(count),

@@ -34,6 +34,8 @@ pub enum Input {
     Loaded {
         /// The run.
         run: RunId,
+        /// The first record that was asked for.
+        from_n: u64,
         /// Its encoded batches.
         outcome: Result<Vec<Bytes>, StoreError>,
     },

@@ -27,7 +27,10 @@ impl Engine {
         match body {
             MessageBody::Start(start) => self.start(message_id, reply_to, &start, false, now),
             MessageBody::AwaitResult { run } => {
-                let found = self.with_run(run, |_, run| run.waiters.extend(reply_to));
+                let found = self.with_run(run, |context, run| {
+                    run.waiters.extend(reply_to);
+                    context.answer_parked(run);
+                });
                 if found.is_none() {
                     self.look_up(run, reply_to, true);
                 }

@@ -7,18 +7,19 @@ use bytes::{BufMut, Bytes, BytesMut};
 use perdure_history::Timestamp;
 
 use crate::context::Context;
+use crate::effect::{Effect, Reply};
 use crate::input::ParkReason;
-use crate::run::Run;
+use crate::run::{Phase, Run};
 use crate::wheel::{Due, WheelKey};
 
 /// Codes of the reasons that the engine itself gives.
 pub mod code {
     /// The code no longer does what its history says.
-    pub const MISMATCH: &str = "PRD1101";
+    pub const MISMATCH: &str = "PRD1200";
     /// No host knows the workflow type.
-    pub const UNKNOWN_TYPE: &str = "PRD1102";
+    pub const UNKNOWN_TYPE: &str = "PRD1203";
     /// The history cannot be read: damaged, or written by a newer version.
-    pub const UNREADABLE_HISTORY: &str = "PRD1103";
+    pub const UNREADABLE_HISTORY: &str = "PRD1503";
 }
 
 /// How a parked run stands.
@@ -57,6 +58,30 @@ impl Context {
             written,
             key,
         }));
+        self.answer_parked(run);
+    }
+
+    /// Tells who waits for the result that the run is parked, once that is durable: a bug that
+    /// nobody hears of would look like a long wait.
+    pub(crate) fn answer_parked(&mut self, run: &mut Run) {
+        let Some(parked) = &run.parked else { return };
+        if parked.trying || !parked.written {
+            return;
+        }
+        let committing = matches!(run.phase, Phase::Committing(_));
+        if committing {
+            return;
+        }
+        for to in std::mem::take(&mut run.waiters) {
+            let reason = parked.reason.clone();
+            self.effects.push_back(Effect::Reply {
+                to,
+                reply: Reply::Parked {
+                    run: run.id,
+                    reason,
+                },
+            });
+        }
     }
 
     fn park_wait(&self, tries: u32) -> Duration {

@@ -149,3 +149,21 @@ pub(crate) fn put_back(run: &mut Run, events: Vec<Event>, about: Vec<Delivered>)
         }
     }
 }
+
+/// The activity of which this is a failed attempt.
+pub(crate) fn failed(event: &Event) -> Option<u64> {
+    match event {
+        Event::ActivityAttemptFailed { command_n, .. } => Some(*command_n),
+        _ => None,
+    }
+}
+
+/// The activity whose outcome this is.
+pub(crate) fn ended(event: &Event) -> Option<u64> {
+    match event {
+        Event::ActivityCompleted { command_n, .. }
+        | Event::ActivityFailed { command_n, .. }
+        | Event::ActivityCancelled { command_n, .. } => Some(*command_n),
+        _ => None,
+    }
+}

@@ -1,6 +1,6 @@
 //! A restart: everything outstanding is armed again from the index, without replaying anything.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +32,14 @@ impl Engine {
             let run = self.context.recovered_run(&summary, &outstanding, now);
             self.runs.insert(run);
         }
-        for message in recovery.inbox {
-            self.recover_message(message, now);
+        let later: Vec<Message> = recovery
+            .inbox
+            .into_iter()
+            .filter_map(|message| self.recover_message(message, now))
+            .collect();
+        // What closes a run comes after its start has been put back, whichever was posted first.
+        for message in later {
+            self.handle_message(message, now);
         }
         for id in self.runs.ids() {
             self.with_run(id, |context, run| context.advance(run, now));
@@ -43,31 +49,44 @@ impl Engine {
 
     /// Asks the services that may hold tasks from before the restart, until none is unclaimed.
     pub(crate) fn ask_inventory(&mut self, now: Timestamp) {
-        let services = self.unclaimed_services();
-        if services.is_empty() {
+        let unclaimed = self.unclaimed();
+        if unclaimed.is_empty() {
             return;
         }
-        for service in services {
-            self.context.effect(Effect::TakeInventory { service });
+        for (service, awaited) in unclaimed {
+            self.context
+                .effect(Effect::TakeInventory { service, awaited });
         }
         self.context
             .wheel
             .arm(now + INVENTORY_EVERY, Due::Inventory);
     }
 
-    fn unclaimed_services(&self) -> BTreeSet<Arc<str>> {
-        let activities = self.runs.iter().flat_map(|run| run.activities.values());
-        activities
-            .filter(|activity| activity.stage == Stage::Unclaimed)
-            .filter_map(|activity| self.context.slots.service(activity.route))
-            .collect()
+    /// The tasks that nobody has claimed since the restart, with their nonces, by service.
+    fn unclaimed(&self) -> BTreeMap<Arc<str>, Vec<(TaskId, u64)>> {
+        let mut unclaimed: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for run in self.runs.iter() {
+            for (command_n, activity) in &run.activities {
+                if activity.stage == Stage::Unclaimed
+                    && let Some(service) = self.context.slots.service(activity.route)
+                {
+                    let task = TaskId {
+                        run: run.id,
+                        n: *command_n,
+                        attempt: activity.attempt,
+                    };
+                    let awaited = unclaimed.entry(service).or_default();
+                    awaited.push((task, activity.nonce));
+                }
+            }
+        }
+        unclaimed
     }
 
-    fn recover_message(&mut self, message: InboxMessage, now: Timestamp) {
+    /// Puts a message where it waits for a turn; gives it back when it needs none.
+    fn recover_message(&mut self, message: InboxMessage, now: Timestamp) -> Option<Message> {
         // A message that this version cannot read stays where it is, for a newer one.
-        let Ok(kept) = message_codec::decode_message(&message.body) else {
-            return;
-        };
+        let kept = message_codec::decode_message(&message.body).ok()?;
         let about = Delivered {
             received_at: message.received_at,
             message_id: Some(message.message_id.clone()),
@@ -96,16 +115,15 @@ impl Engine {
             }
             Kept::Message(MessageBody::Start(start)) => {
                 let received_at = message.received_at;
-                return self.recover_start(message_id, &start, received_at, now);
+                self.recover_start(message_id, &start, received_at, now);
+                return None;
             }
-            // What needs no turn is handled as if it came now: the run is idle.
             Kept::Message(body) => {
-                let message = Message {
+                return Some(Message {
                     message_id,
                     reply_to: None,
                     body,
-                };
-                return self.handle_message(message, now);
+                });
             }
         };
         let found = self.with_run(run_id, |_, run| {
@@ -115,6 +133,7 @@ impl Engine {
             let run = Some(run_id);
             self.context.effect(Effect::Consumed { run, message_id });
         }
+        None
     }
 
     /// A start that waits: of a run that was parked before its first turn, or of a new one.

@@ -20,8 +20,10 @@ pub trait Transport: Send + Sync {
     /// Asks the worker that holds the task to cancel it. May be lost; the engine repeats it.
     fn cancel(&self, service: &str, task: TaskId, reason: &str);
 
-    /// Asks every instance which tasks it holds; they answer with a `ServiceReport`.
-    fn take_inventory(&self, service: &str);
+    /// Asks every instance which tasks it holds; they answer with a `ServiceReport`. The tasks that
+    /// are awaited from before a restart come with their nonces: whoever holds one, or keeps its
+    /// outcome, is to answer this engine from now on.
+    fn take_inventory(&self, service: &str, awaited: &[(TaskId, u64)]);
 
     /// Lets workers finish, then ends the connections.
     fn drain(&self);

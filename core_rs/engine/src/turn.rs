@@ -31,6 +31,7 @@ impl Context {
             // Before the host has said what it has, what is stored can wait; a start cannot.
             if self.hosted_types.is_some() || run.create.is_some() {
                 let reason = unknown_type(&run.identity.workflow_type);
+                self.evict(run);
                 self.park(run, reason, now);
             }
         }

@@ -194,7 +194,7 @@ fn a13_a_start_of_an_unknown_type_is_kept_and_runs_after_the_deploy() {
             .parked
             .unwrap()
             .code,
-        "PRD1102"
+        "PRD1203"
     );
     world.host(&["audit"]);
     assert_eq!(status(&world), RunStatus::Running);
@@ -452,10 +452,11 @@ fn a_damaged_history_parks_its_run_and_disturbs_no_other() {
     bytes[middle] ^= 1;
     world.input(Input::Loaded {
         run: damaged,
+        from_n: 1,
         outcome: Ok(vec![bytes.into()]),
     });
     let parked = world.engine.describe(damaged).unwrap().parked.unwrap();
-    assert_eq!(parked.code, "PRD1103");
+    assert_eq!(parked.code, "PRD1503");
     assert_eq!(
         world.reply_to(ReplyTo(99)),
         Some(&Reply::Accepted),
@@ -476,7 +477,7 @@ fn code_that_no_longer_fits_its_history_parks_the_run() {
     world.host(&["audit"]);
     world.signal(run, "s1");
     let parked = world.engine.describe(run).unwrap().parked.unwrap();
-    assert_eq!(parked.code, "PRD1101");
+    assert_eq!(parked.code, "PRD1200");
     world.workflow = sleeper;
     world.send(MessageBody::Unpark { run });
     world.advance(Duration::from_secs(10));

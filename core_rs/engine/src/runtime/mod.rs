@@ -201,9 +201,17 @@ impl<S: Store + 'static> Runtime<S> {
                         .handle_input(now, Input::Appended { ticket, outcome });
                 }
             }
-            Answer::Loaded { run, outcome } => {
-                self.engine
-                    .handle_input(now, Input::Loaded { run, outcome });
+            Answer::Loaded {
+                run,
+                from_n,
+                outcome,
+            } => {
+                let loaded = Input::Loaded {
+                    run,
+                    from_n,
+                    outcome,
+                };
+                self.engine.handle_input(now, loaded);
             }
             Answer::Inbox(messages) => {
                 for message in messages {
@@ -245,9 +253,9 @@ impl<S: Store + 'static> Runtime<S> {
                     Some(service) => self.cancel(&service, task, &reason),
                     None => self.work.cancels.push((task, reason)),
                 },
-                Effect::TakeInventory { service } => {
+                Effect::TakeInventory { service, awaited } => {
                     if let Some(transport) = self.transport(&service) {
-                        transport.take_inventory(&service);
+                        transport.take_inventory(&service, &awaited);
                     }
                 }
                 Effect::Reply { to, reply } => self.work.replies.push((to, reply)),

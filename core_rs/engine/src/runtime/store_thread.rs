@@ -45,6 +45,7 @@ pub(crate) enum Answer {
     Appended(Vec<(u64, Result<(), AppendFailure>)>),
     Loaded {
         run: RunId,
+        from_n: u64,
         outcome: Result<Vec<Bytes>, StoreError>,
     },
     Inbox(Vec<InboxMessage>),
@@ -201,6 +202,7 @@ impl<S: Store> Worker<S> {
             }
             Job::Load { run, from_n } => Answer::Loaded {
                 run,
+                from_n,
                 outcome: load(store, run, from_n),
             },
             Job::ReadInbox => Answer::Inbox(store.inbox(None).unwrap_or_default()),

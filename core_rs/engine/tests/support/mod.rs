@@ -174,7 +174,7 @@ impl World {
                 }
                 Effect::Load { run, from_n } => {
                     self.loads += 1;
-                    let from_n = if from_n == perdure_engine::LAST_RECORD {
+                    let first_n = if from_n == perdure_engine::LAST_RECORD {
                         self.store
                             .describe(run)
                             .unwrap()
@@ -182,15 +182,21 @@ impl World {
                     } else {
                         from_n
                     };
-                    let outcome = self.store.read(run, from_n);
-                    self.engine
-                        .handle_input(self.now, Input::Loaded { run, outcome });
+                    let outcome = self.store.read(run, first_n);
+                    self.engine.handle_input(
+                        self.now,
+                        Input::Loaded {
+                            run,
+                            from_n,
+                            outcome,
+                        },
+                    );
                 }
                 Effect::Dispatch(task) => self.tasks.push(*task),
                 Effect::CancelTask { task, .. } => self.cancelled.push(task.to_string()),
                 Effect::Reply { to, reply } => self.replies.push((to, reply)),
                 Effect::Evict { run } => self.evicted.push(run),
-                Effect::TakeInventory { service } => self.inventories.push(service.to_string()),
+                Effect::TakeInventory { service, .. } => self.inventories.push(service.to_string()),
                 Effect::Consumed { run, message_id } => {
                     self.store.discard(run, &message_id).unwrap();
                 }

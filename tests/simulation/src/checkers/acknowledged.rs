@@ -1,0 +1,97 @@
+//! Nothing is acknowledged that is not synced.
+
+use std::collections::BTreeMap;
+
+use perdure_engine::closing::last_closing;
+use perdure_engine::{MessageBody, Reply};
+use perdure_history::{Event, MessageId, RecordBody, RunId};
+use perdure_store::{RunStatus, SimulatedStore, Store};
+
+use super::broken;
+use super::history::History;
+use crate::clients::Wish;
+use crate::world::Kept;
+
+const LAW: &str = "nothing is acknowledged that is not synced";
+
+/// The runs that an answer speaks of.
+pub(super) fn runs(reply: &Reply, wish: &Wish) -> Vec<RunId> {
+    let asked = match &wish.body {
+        MessageBody::Signal { run, .. }
+        | MessageBody::Cancel { run, .. }
+        | MessageBody::Terminate { run, .. } => Some(*run),
+        _ => None,
+    };
+    let told = match reply {
+        Reply::Started { run }
+        | Reply::AlreadyStarted { run }
+        | Reply::Closed { run, .. }
+        | Reply::Result { run, .. } => Some(*run),
+        _ => None,
+    };
+    asked.into_iter().chain(told).collect()
+}
+
+pub(super) fn check(
+    wish: &Wish,
+    reply: &Reply,
+    histories: &BTreeMap<RunId, History>,
+    store: &SimulatedStore,
+) -> Kept {
+    let holds = match (reply, &wish.body) {
+        (Reply::Started { run } | Reply::AlreadyStarted { run }, _) => {
+            status(*run, store).is_some()
+        }
+        (Reply::Closed { run, .. }, _) => is_closed(*run, store),
+        (Reply::Result { run, outcome, .. }, _) => {
+            let history = histories.get(run);
+            let closed = history.and_then(|history| last_closing(&history.records));
+            is_closed(*run, store) && closed.is_some_and(|closed| closed.outcome == *outcome)
+        }
+        (
+            Reply::Accepted,
+            MessageBody::Signal { run, .. }
+            | MessageBody::Cancel { run, .. }
+            | MessageBody::Terminate { run, .. },
+        ) => {
+            let history = histories.get(run);
+            history.is_some_and(|history| records(history, &wish.id)) || waits(&wish.id, store)
+        }
+        _ => true,
+    };
+    if holds {
+        Ok(())
+    } else {
+        broken(LAW, format!("{} was answered {reply:?}", wish.id.0))
+    }
+}
+
+fn status(run: RunId, store: &SimulatedStore) -> Option<RunStatus> {
+    store
+        .durable()
+        .describe(run)
+        .ok()
+        .flatten()
+        .map(|summary| summary.status)
+}
+
+fn is_closed(run: RunId, store: &SimulatedStore) -> bool {
+    status(run, store)
+        .is_some_and(|status| !matches!(status, RunStatus::Running | RunStatus::Parked))
+}
+
+fn records(history: &History, id: &MessageId) -> bool {
+    history.records.iter().any(|record| match &record.body {
+        RecordBody::Event(
+            Event::SignalReceived { message_id, .. }
+            | Event::CancelRequested { message_id, .. }
+            | Event::RunTerminated { message_id, .. },
+        ) => message_id == id,
+        _ => false,
+    })
+}
+
+fn waits(id: &MessageId, store: &SimulatedStore) -> bool {
+    let inbox = store.durable().inbox(None).unwrap_or_default();
+    inbox.iter().any(|message| message.message_id == *id)
+}

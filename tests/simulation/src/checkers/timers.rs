@@ -1,0 +1,37 @@
+//! No timer fires early, and a run's time does not go back.
+
+use perdure_history::{Command, Event, RecordBody};
+
+use super::broken;
+use super::history::History;
+use crate::world::Kept;
+
+const LAW: &str = "no timer is early";
+
+pub(super) fn check(history: &History, index: usize) -> Kept {
+    let Some((record, before)) = history.records.get(..=index).and_then(<[_]>::split_last) else {
+        return Ok(());
+    };
+    if before.last().is_some_and(|last| last.at > record.at) {
+        let (run, n) = (history.run, record.n);
+        return broken(
+            "a run's time does not go back",
+            format!("run {run} at record {n}"),
+        );
+    }
+    let RecordBody::Event(Event::TimerFired { command_n }) = record.body else {
+        return Ok(());
+    };
+    match history.record(command_n).map(|record| &record.body) {
+        Some(RecordBody::Command(Command::StartTimer { fire_at, .. })) if *fire_at > record.at => {
+            broken(
+                LAW,
+                format!(
+                    "run {}: timer {command_n} fires at {}",
+                    history.run, record.n
+                ),
+            )
+        }
+        _ => Ok(()),
+    }
+}
