@@ -322,10 +322,10 @@ pub(crate) fn drain() -> Vec<u8> {
 }
 
 /// The `attach` document: from now on replies of the task go to `reply` under `nonce`.
-pub(crate) fn attach(task: &Task, reply: &str) -> Vec<u8> {
+pub(crate) fn attach(task: TaskId, nonce: u64, reply: &str) -> Vec<u8> {
     Builder::frame("attach")
-        .text("task", &task.id.to_string())
-        .text("nonce", &nonce_text(task.nonce))
+        .text("task", &task.to_string())
+        .text("nonce", &nonce_text(nonce))
         .text("reply", reply)
         .finish()
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use async_nats::ConnectOptions;
+use async_nats::{ConnectOptions, Event};
+use tokio::sync::mpsc;
 
 /// An address with credentials; every field but `url` is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,8 +62,10 @@ pub enum NatsError {
 }
 
 impl NatsAddress {
-    /// Connects once; later losses are mended by the client for ever.
-    pub(crate) async fn connect(&self) -> Result<async_nats::Client, NatsError> {
+    /// Connects once; later losses are mended by the client for ever, and told as events.
+    pub(crate) async fn connect(
+        &self,
+    ) -> Result<(async_nats::Client, mpsc::UnboundedReceiver<Event>), NatsError> {
         let servers: Vec<async_nats::ServerAddr> = self
             .url
             .split(',')
@@ -71,8 +74,15 @@ impl NatsAddress {
             .map_err(|_| NatsError::Address {
                 url: self.url.clone(),
             })?;
+        let (sender, events) = mpsc::unbounded_channel();
+        let tell = move |event| {
+            // Nobody listens any more when the transport has been dropped.
+            let _ = sender.send(event);
+            std::future::ready(())
+        };
         let options = self.options().await?.name("perdure").max_reconnects(None);
-        options.connect(servers).await.map_err(|error| {
+        let options = options.event_callback(tell);
+        let client = options.connect(servers).await.map_err(|error| {
             use async_nats::ConnectErrorKind as Kind;
             match error.kind() {
                 Kind::Authentication | Kind::AuthorizationViolation => NatsError::Credentials {
@@ -83,7 +93,8 @@ impl NatsAddress {
                     reason: error.to_string(),
                 },
             }
-        })
+        })?;
+        Ok((client, events))
     }
 
     async fn options(&self) -> Result<ConnectOptions, NatsError> {

@@ -1,25 +1,31 @@
 //! The connection: sends what the engine asks, and turns what comes back into reports.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_nats::{Client, Message, StatusCode, Subscriber};
+use async_nats::{Client, Event, Message, StatusCode, Subscriber};
 use futures_util::StreamExt;
-use perdure_engine::{Input, Lost, ReportSink, Route, Task, TaskOutcome, TaskReport};
+use perdure_engine::{
+    Input, Lost, ReportSink, Route, ServiceReport, Task, TaskOutcome, TaskReport,
+};
 use perdure_history::TaskId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::address::{NatsAddress, NatsError};
+use super::fleet::Fleet;
 use super::pending::{Pending, Sent, Silence};
 use super::{NatsOptions, Request, headers};
 use crate::failure;
 use crate::frame::{self, WorkerFrame};
-use crate::service::Service;
+
+/// How long the end waits for what is still on its way to the server.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The state of the connection's thread.
 pub(super) struct Driver {
     client: Client,
+    url: String,
     namespace: Arc<str>,
     options: NatsOptions,
     sink: ReportSink,
@@ -27,10 +33,9 @@ pub(super) struct Driver {
     inbox: String,
     replies: Subscriber,
     announcements: Subscriber,
-    services: BTreeMap<Arc<str>, Service>,
-    /// The service of each instance, and when it was last heard of.
-    instances: BTreeMap<String, (Arc<str>, Instant)>,
+    fleet: Fleet,
     pending: Pending,
+    connected: bool,
 }
 
 impl Driver {
@@ -39,8 +44,8 @@ impl Driver {
         namespace: Arc<str>,
         options: NatsOptions,
         sink: ReportSink,
-    ) -> Result<Self, NatsError> {
-        let client = address.connect().await?;
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), NatsError> {
+        let (client, events) = address.connect().await?;
         let inbox = client.new_inbox();
         let unreachable = |reason: String| NatsError::Unreachable {
             url: address.url.clone(),
@@ -49,15 +54,16 @@ impl Driver {
         let replies = client.subscribe(format!("{inbox}.>")).await;
         let announcements = client.subscribe(format!("pd.l.{namespace}.*")).await;
         let driver = Self {
+            url: address.url.clone(),
             namespace,
             options,
             sink,
             inbox,
             replies: replies.map_err(|error| unreachable(error.to_string()))?,
             announcements: announcements.map_err(|error| unreachable(error.to_string()))?,
-            services: BTreeMap::new(),
-            instances: BTreeMap::new(),
+            fleet: Fleet::default(),
             pending: Pending::default(),
+            connected: true,
             client,
         };
         driver
@@ -65,26 +71,61 @@ impl Driver {
             .flush()
             .await
             .map_err(|error| unreachable(error.to_string()))?;
-        Ok(driver)
+        Ok((driver, events))
     }
 
     /// Runs until the transport is dropped.
-    pub(super) async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
+    pub(super) async fn run(
+        mut self,
+        mut requests: mpsc::UnboundedReceiver<Request>,
+        mut events: mpsc::UnboundedReceiver<Event>,
+    ) {
         let mut tick = tokio::time::interval(self.options.tick);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
                 biased;
+                Some(event) = events.recv() => self.event(&event).await,
                 request = requests.recv() => match request {
                     Some(request) => self.request(request).await,
                     None => break,
                 },
                 Some(message) = self.replies.next() => self.reply(&message),
-                Some(message) = self.announcements.next() => self.announcement(&message),
+                Some(message) = self.announcements.next() => self.announcement(&message).await,
                 _ = tick.tick() => self.look_for_silence(),
             }
         }
-        let _ = self.client.flush().await;
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.client.flush()).await;
+    }
+
+    async fn event(&mut self, event: &Event) {
+        match event {
+            Event::Disconnected => {
+                self.connected = false;
+                // What cannot be sent waits in the engine's lines, not in a buffer here.
+                for service in self.fleet.services() {
+                    self.report_service(&service, |report| report.slots = 0);
+                }
+            }
+            Event::Connected if !self.connected => {
+                self.connected = true;
+                let now = Instant::now();
+                self.pending.heard_nothing_until(now);
+                self.fleet.heard_nothing_until(now);
+                // Replies may have passed while this end was not listening.
+                for (task, sent) in self.pending.all() {
+                    self.attach(&sent.service, task, sent.nonce).await;
+                }
+                for service in self.fleet.services() {
+                    self.control(&service, &frame::inventory()).await;
+                    self.report_service(&service, |_| ());
+                }
+            }
+            Event::ServerError(error) => {
+                eprintln!("perdure: the NATS server at {} says: {error}", self.url);
+            }
+            _ => {}
+        }
     }
 
     async fn request(&mut self, request: Request) {
@@ -97,79 +138,94 @@ impl Driver {
             } => {
                 self.control(&service, &frame::cancel(task, &reason)).await;
             }
-            Request::TakeInventory { service } => {
-                self.control(&service, &frame::inventory()).await;
+            Request::TakeInventory { service, awaited } => {
+                self.take_inventory(&service.into(), awaited).await;
             }
             // Workers outlive the engine: they are told to drain by whoever stops them.
-            Request::Drain => {
-                let _ = self.client.flush().await;
-            }
+            Request::Drain => {}
         }
+    }
+
+    /// Who holds one of the tasks, or keeps its outcome, is to answer this engine.
+    async fn take_inventory(&mut self, service: &Arc<str>, awaited: Vec<(TaskId, u64)>) {
+        self.fleet.meet(service);
+        for (task, nonce) in awaited {
+            let sent = Sent {
+                nonce,
+                service: Arc::clone(service),
+                accepted: true,
+                heard_at: Instant::now(),
+            };
+            self.pending.sent_before(task, sent);
+            self.attach(service, task, nonce).await;
+        }
+        self.control(service, &frame::inventory()).await;
     }
 
     async fn dispatch(&mut self, task: &Task) {
         let Route::Service(service) = &task.route else {
             return;
         };
-        let encoding = self
-            .services
-            .get(service)
-            .map(Service::encoding)
-            .unwrap_or_default();
-        let refused = |reason: &str| TaskOutcome::NotStarted {
-            reason: reason.to_owned(),
-        };
+        if !self.connected {
+            self.fleet.meet(service);
+            self.report_service(service, |report| report.slots = 0);
+            return self.refuse(task, format!("the NATS server at {} is away", self.url));
+        }
+        if self.fleet.meet(service) {
+            self.control(service, &frame::inventory()).await;
+        }
+        if self.fleet.holds(service, &task.id) {
+            // Its acceptance came too late: it must not run twice.
+            let held = vec![(task.id, task.nonce)];
+            return self.take_inventory(service, held).await;
+        }
+        let encoding = self.fleet.encoding(service);
         let Some(subject) = headers::subject(&self.namespace, service, &task.activity) else {
             let reason = "the names of namespace, service and activity must fit a NATS subject";
-            return self.report(task.id, task.nonce, refused(reason));
+            return self.refuse(task, reason.to_owned());
         };
         let Some(body) = headers::body(task, encoding) else {
-            return self.report(task.id, task.nonce, refused("the arguments cannot be sent"));
+            return self.refuse(task, "the arguments cannot be sent".to_owned());
         };
+        let headers = headers::of_task(task, encoding);
         let limit = self.client.server_info().max_payload;
-        if body.len() + 8 * 1024 > limit {
+        if headers::encoded_bytes(&headers) + body.len() > limit {
             return self.report(task.id, task.nonce, failure::too_large(limit));
         }
-        let held = self.services.get(service).is_some_and(|known| {
-            known
-                .instances
-                .values()
-                .any(|instance| instance.held.contains(&task.id))
-        });
         let sent = Sent {
             nonce: task.nonce,
             service: Arc::clone(service),
-            accepted: held,
+            accepted: false,
             heard_at: Instant::now(),
         };
         self.pending.sent(task.id, sent);
-        let reply = format!("{}.{}", self.inbox, task.id);
-        if held {
-            // A worker already has it from an engine before this one: it must not run twice.
-            return self.control(service, &frame::attach(task, &reply)).await;
-        }
-        let headers = headers::of_task(task, encoding);
+        let reply = self.reply_subject(task.id);
         let published = self
             .client
             .publish_with_reply_and_headers(subject, reply, headers, body)
             .await;
-        if published.is_err() {
-            self.pending.done(&task.id);
-            self.report(
-                task.id,
-                task.nonce,
-                refused("the message could not be published"),
-            );
+        if let Err(error) = published {
+            self.pending.done(&task.id, task.nonce);
+            self.refuse(task, format!("the message could not be published: {error}"));
         }
     }
 
+    fn reply_subject(&self, task: TaskId) -> String {
+        format!("{}.{task}", self.inbox)
+    }
+
+    async fn attach(&self, service: &str, task: TaskId, nonce: u64) {
+        let document = frame::attach(task, nonce, &self.reply_subject(task));
+        self.control(service, &document).await;
+    }
+
+    /// Control frames may be lost, and the engine repeats them: without a server they are dropped.
     async fn control(&self, service: &str, document: &[u8]) {
-        let subject = format!("pd.c.{}.{service}", self.namespace);
-        // Control frames may be lost: the engine repeats them.
-        let _ = self
-            .client
-            .publish(subject, headers::control(document))
-            .await;
+        if self.connected {
+            let subject = format!("pd.c.{}.{service}", self.namespace);
+            let document = headers::control(document);
+            let _ = self.client.publish(subject, document).await;
+        }
     }
 
     fn reply(&mut self, message: &Message) {
@@ -187,7 +243,7 @@ impl Driver {
                 self.pending.heard(report.id, Instant::now());
             }
             _ => {
-                self.pending.done(&report.id);
+                self.pending.done(&report.id, report.nonce);
             }
         }
         self.sink.send(Input::Task(report));
@@ -198,13 +254,17 @@ impl Driver {
         let Some(id) = message.subject.get(prefix..).and_then(TaskId::parse) else {
             return;
         };
-        if let Some(sent) = self.pending.done(&id) {
-            let reason = format!("no worker of {} is connected", sent.service);
-            self.report(id, sent.nonce, TaskOutcome::NotStarted { reason });
+        let Some(sent) = self.pending.unanswered(&id) else {
+            return;
+        };
+        let reason = format!("no worker of {} hosts it", sent.service);
+        self.report(id, sent.nonce, TaskOutcome::NotStarted { reason });
+        if self.fleet.nobody_answers(&sent.service, Instant::now()) {
+            self.report_service(&sent.service, |_| ());
         }
     }
 
-    fn announcement(&mut self, message: &Message) {
+    async fn announcement(&mut self, message: &Message) {
         let Some(service) = message.subject.rsplit('.').next() else {
             return;
         };
@@ -212,12 +272,7 @@ impl Driver {
         let now = Instant::now();
         match headers::announcement(&message.payload) {
             Some(WorkerFrame::Hello(hello)) if *hello.service == *service => {
-                self.instances
-                    .insert(hello.instance.clone(), (Arc::clone(&service), now));
-                self.services
-                    .entry(Arc::clone(&service))
-                    .or_default()
-                    .hello(hello);
+                self.fleet.hello(&service, hello, now);
             }
             Some(WorkerFrame::Liveness {
                 instance,
@@ -227,52 +282,23 @@ impl Driver {
                 for task in &tasks {
                     self.pending.heard(*task, now);
                 }
-                self.liveness(&service, &instance, concurrency, tasks, now);
-            }
-            Some(WorkerFrame::Draining { instance }) => {
-                let known = self.services.get_mut(&service);
-                if let Some(known) = known.and_then(|known| known.instances.get_mut(&instance)) {
-                    known.draining = true;
+                let fleet = &mut self.fleet;
+                if !fleet.liveness(&service, &instance, concurrency, tasks, now) {
+                    // It was here before this engine: what it hosts and reads is still unknown.
+                    self.control(&service, &frame::inventory()).await;
                 }
             }
+            Some(WorkerFrame::Draining { instance }) => self.fleet.draining(&service, &instance),
             // Garbage on a shared subject is nobody's answer.
             _ => return,
         }
-        self.report_service(&service);
+        self.report_service(&service, |_| ());
     }
 
-    fn liveness(
-        &mut self,
-        service: &Arc<str>,
-        instance: &str,
-        concurrency: usize,
-        tasks: Vec<TaskId>,
-        now: Instant,
-    ) {
-        let known = self.services.get_mut(service);
-        match known.and_then(|known| known.instances.get_mut(instance)) {
-            Some(known) => {
-                known.concurrency = concurrency.max(1);
-                known.held = tasks.into_iter().collect();
-                self.instances
-                    .insert(instance.to_owned(), (Arc::clone(service), now));
-            }
-            None => {
-                // It was here before this engine: its activities and encodings are still unknown.
-                let client = self.client.clone();
-                let subject = format!("pd.c.{}.{service}", self.namespace);
-                tokio::spawn(async move {
-                    let _ = client
-                        .publish(subject, headers::control(&frame::inventory()))
-                        .await;
-                });
-            }
-        }
-    }
-
-    fn report_service(&self, service: &Arc<str>) {
-        if let Some(known) = self.services.get(service) {
-            self.sink.send(Input::Service(known.report(service)));
+    fn report_service(&self, service: &Arc<str>, change: impl FnOnce(&mut ServiceReport)) {
+        if let Some(mut report) = self.fleet.report(service) {
+            change(&mut report);
+            self.sink.send(Input::Service(report));
         }
     }
 
@@ -281,7 +307,14 @@ impl Driver {
             .send(Input::Task(TaskReport { id, nonce, outcome }));
     }
 
+    fn refuse(&self, task: &Task, reason: String) {
+        self.report(task.id, task.nonce, TaskOutcome::NotStarted { reason });
+    }
+
     fn look_for_silence(&mut self) {
+        if !self.connected {
+            return;
+        }
         let now = Instant::now();
         let NatsOptions {
             accept_timeout,
@@ -297,19 +330,11 @@ impl Driver {
             };
             self.report(id, sent.nonce, outcome);
         }
-        let gone: Vec<String> = self
-            .instances
-            .iter()
-            .filter(|(_, (_, heard_at))| now.duration_since(*heard_at) > silence)
-            .map(|(instance, _)| instance.clone())
-            .collect();
-        for instance in gone {
-            if let Some((service, _)) = self.instances.remove(&instance) {
-                if let Some(known) = self.services.get_mut(&service) {
-                    known.instances.remove(&instance);
-                }
-                self.report_service(&service);
-            }
+        for service in self.fleet.forget_silent(now, silence) {
+            self.report_service(&service, |_| ());
+        }
+        for probe in self.fleet.probes(now) {
+            self.sink.send(Input::Service(probe));
         }
     }
 }

@@ -12,6 +12,17 @@ use crate::frame::{
 };
 use crate::payload::{MAXIMUM_DEPTH, MAXIMUM_DOCUMENT_DEPTH, to_json};
 
+/// About how many bytes the headers take in a message.
+pub(crate) fn encoded_bytes(headers: &HeaderMap) -> usize {
+    const VERSION_LINES: usize = "NATS/1.0\r\n\r\n".len();
+    let line = |(name, values): (&async_nats::HeaderName, &Vec<async_nats::HeaderValue>)| {
+        let name: &str = name.as_ref();
+        let each = |value: &async_nats::HeaderValue| name.len() + value.as_str().len() + 4;
+        values.iter().map(each).sum::<usize>()
+    };
+    VERSION_LINES + headers.iter().map(line).sum::<usize>()
+}
+
 /// The headers of a task message.
 pub(crate) fn of_task(task: &Task, encoding: Encoding) -> HeaderMap {
     let mut headers = HeaderMap::new();

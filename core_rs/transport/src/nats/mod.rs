@@ -2,6 +2,7 @@
 
 mod address;
 mod driver;
+mod fleet;
 mod headers;
 mod pending;
 
@@ -49,6 +50,7 @@ pub(crate) enum Request {
     },
     TakeInventory {
         service: String,
+        awaited: Vec<(TaskId, u64)>,
     },
     Drain,
 }
@@ -88,9 +90,9 @@ impl NatsTransport {
             };
             runtime.block_on(async move {
                 match Driver::connect(&address, namespace, options, sink).await {
-                    Ok(driver) => {
+                    Ok((driver, events)) => {
                         let _ = ready.send(Ok(()));
-                        driver.run(receiver).await;
+                        driver.run(receiver, events).await;
                     }
                     Err(error) => {
                         let _ = ready.send(Err(error));
@@ -135,9 +137,10 @@ impl Transport for NatsTransport {
         });
     }
 
-    fn take_inventory(&self, service: &str) {
+    fn take_inventory(&self, service: &str, awaited: &[(TaskId, u64)]) {
         self.ask(Request::TakeInventory {
             service: service.to_owned(),
+            awaited: awaited.to_vec(),
         });
     }
 

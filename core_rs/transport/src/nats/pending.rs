@@ -46,9 +46,40 @@ impl Pending {
         }
     }
 
-    /// The task has its final reply, or was given back.
-    pub(crate) fn done(&mut self, id: &TaskId) -> Option<Sent> {
-        self.tasks.remove(id)
+    /// A task that an engine before this one has sent. What is known of it already stays.
+    pub(crate) fn sent_before(&mut self, id: TaskId, sent: Sent) {
+        self.tasks.entry(id).or_insert(sent);
+    }
+
+    /// The task has its final reply, under the nonce that it was sent with.
+    pub(crate) fn done(&mut self, id: &TaskId, nonce: u64) {
+        if self.tasks.get(id).is_some_and(|sent| sent.nonce == nonce) {
+            self.tasks.remove(id);
+        }
+    }
+
+    /// Nobody took the task; `None` when a worker has said something of it after all.
+    pub(crate) fn unanswered(&mut self, id: &TaskId) -> Option<Sent> {
+        self.tasks
+            .get(id)
+            .is_some_and(|sent| !sent.accepted)
+            .then(|| self.tasks.remove(id))
+            .flatten()
+    }
+
+    /// Every task on its way.
+    pub(crate) fn all(&self) -> Vec<(TaskId, Sent)> {
+        self.tasks
+            .iter()
+            .map(|(id, sent)| (*id, sent.clone()))
+            .collect()
+    }
+
+    /// Nothing could be heard for a while: every silence begins anew.
+    pub(crate) fn heard_nothing_until(&mut self, now: Instant) {
+        for sent in self.tasks.values_mut() {
+            sent.heard_at = now;
+        }
     }
 
     /// Tasks that nobody answers for any more.

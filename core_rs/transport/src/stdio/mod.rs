@@ -97,11 +97,10 @@ impl StdioTransport {
             state: Mutex::default(),
         });
         for command in &commands {
-            shared
-                .lock()
-                .services
-                .entry(command.service.clone())
-                .or_default();
+            let mut state = shared.lock();
+            let hosted = state.services.entry(command.service.clone()).or_default();
+            // Tasks wait in line until the first worker is up, and leave as soon as it is.
+            shared.report(&command.service, hosted);
         }
         for command in commands {
             for _ in 0..command.processes.max(1) {
@@ -158,10 +157,14 @@ impl Shared {
         self.report(service, hosted);
         drop(state);
         for (id, nonce) in connection.into_iter().flat_map(|gone| gone.held) {
-            let outcome = TaskOutcome::Lost(Lost::Disconnected);
-            self.sink
-                .send(Input::Task(TaskReport { id, nonce, outcome }));
+            self.lost(id, nonce);
         }
+    }
+
+    fn lost(&self, id: TaskId, nonce: u64) {
+        let outcome = TaskOutcome::Lost(Lost::Disconnected);
+        self.sink
+            .send(Input::Task(TaskReport { id, nonce, outcome }));
     }
 
     /// A worker takes no more tasks.
@@ -186,7 +189,10 @@ impl Shared {
             let mut state = self.lock();
             let hosted = state.services.get_mut(service);
             if let Some(connection) = hosted.and_then(|each| each.connections.get_mut(instance)) {
-                connection.held.remove(&report.id);
+                // A word under another nonce frees nothing: the engine drops it.
+                if connection.held.get(&report.id) == Some(&report.nonce) {
+                    connection.held.remove(&report.id);
+                }
             }
         }
         self.sink.send(Input::Task(report));
@@ -275,11 +281,18 @@ impl Transport for StdioTransport {
         }
     }
 
-    fn take_inventory(&self, service: &str) {
-        // Children do not outlive the engine: what a new engine knows is all there is.
+    fn take_inventory(&self, service: &str, awaited: &[(TaskId, u64)]) {
         let state = self.shared.lock();
-        if let Some(hosted) = state.services.get(service) {
-            self.shared.report(service, hosted);
+        let Some(hosted) = state.services.get(service) else {
+            return;
+        };
+        self.shared.report(service, hosted);
+        // Children do not outlive the engine that started them: what none of these holds is lost.
+        for (id, nonce) in awaited.iter().copied() {
+            let holds = |connection: &Connection| connection.held.get(&id) == Some(&nonce);
+            if !hosted.connections.values().any(holds) {
+                self.shared.lost(id, nonce);
+            }
         }
     }
 
