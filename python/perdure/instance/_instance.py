@@ -176,13 +176,17 @@ class Instance(InstanceCore):
         elif _is_failure(error):
             self.fail(failure_of(error))
         else:
-            self.bug = error
+            self._stop(error)
+
+    def _stop(self, bug: BaseException) -> None:
+        self.bug = bug
+        self.stop()
 
     def _complete(self, result: Any) -> None:
         try:
             data = encode(result)
         except Exception as error:
-            self.bug = error
+            self._stop(error)
             return
         self.complete(data)
 

@@ -146,7 +146,7 @@ def definition_of(target: Any) -> WorkflowDefinition[..., Any]:
     if isinstance(target, WorkflowDefinition):
         return cast("WorkflowDefinition[..., Any]", target)
     owner = _owner_of_run(target) if getattr(target, _RUN_MARK, False) else target
-    definition = getattr(owner, _DEFINITION, None)
+    definition: Any = getattr(owner, _DEFINITION, None)
     if definition is None:
         raise TypeError(f"{target!r} is no workflow: decorate it with @workflow.defn")
     return cast("WorkflowDefinition[..., Any]", definition)

@@ -31,6 +31,8 @@ pub(crate) struct InstanceCore {
     waiting: GilCell<HashMap<u64, Waiting>>,
     /// Why the machine refused to go on. Workflow code may swallow the exception, not this.
     fault: GilCell<Option<MachineError>>,
+    /// Whether a bug of the workflow stops this turn before the event being delivered is over.
+    stopped: GilCell<bool>,
     /// Whether the instance has conditions to look at when the loop is idle.
     conditions: GilCell<bool>,
 }
@@ -270,6 +272,9 @@ impl InstanceCore {
                 return Ok(false);
             }
             this.check_fault(py)?;
+            if this.stopped.with(py, |stopped| *stopped) {
+                return Ok(true);
+            }
             if this.conditions.with(py, |conditions| *conditions)
                 && slf
                     .call_method0(pyo3::intern!(py, "_resolve_conditions"))?
@@ -342,6 +347,7 @@ impl InstanceCore {
             event_loop: GilCell::new(None),
             waiting: GilCell::new(HashMap::new()),
             fault: GilCell::new(None),
+            stopped: GilCell::new(false),
             conditions: GilCell::new(false),
         }
     }
@@ -355,6 +361,11 @@ impl InstanceCore {
     /// Whether there are conditions to look at when the loop is idle.
     fn set_conditions(&self, py: Python<'_>, present: bool) {
         self.conditions.with(py, |conditions| *conditions = present);
+    }
+
+    /// A bug stops the turn: the event being delivered is not over, so that it can be cut off.
+    fn stop(&self, py: Python<'_>) {
+        self.stopped.with(py, |stopped| *stopped = true);
     }
 
     /// Delivers what the machine has, each to idle. False when `budget_us` was used up first.
