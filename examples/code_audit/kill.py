@@ -7,9 +7,11 @@ killed with SIGKILL at points that a seed chooses, and started again. Both repor
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from examples.code_audit.session import Session
 from examples.code_audit.witness import WitnessReader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 POLL_INTERVAL_S = 0.01
@@ -46,7 +48,15 @@ class Outcome:
 
     digests: tuple[str, ...]
     attempts: int
+    """Attempts at files that really began, by the workers' own log."""
     again: int
+    """How many of them were not the first at their file."""
+    results: int
+    """Activities with a result in the history."""
+    doubled: int
+    """Activities with more than one: always 0."""
+    lost: int
+    """Attempts that the history records as lost or failed, each followed by another."""
 
 
 def plan_kills(seed: int, kills: int, files: int) -> list[Kill]:
@@ -80,12 +90,34 @@ def _audit(session: Session, paths: Sequence[str], plan: list[Kill]) -> Outcome:
         engine = _engine(session, services)
         engine.start()
         try:
-            _watch(engine, services.go, plan.copy(), progress, witness)
+            _watch(engine, services, plan.copy(), progress, witness)
         finally:
             engine.kill()
     progress.finish()
+    return _outcome(session, witness)
+
+
+def _outcome(session: Session, witness: WitnessReader) -> Outcome:
     digests = (hashlib.sha256((session.folder / name).read_bytes()) for name in REPORTS)
-    return Outcome(tuple(each.hexdigest() for each in digests), witness.attempts, witness.again)
+    results: Counter[int] = Counter()
+    lost = 0
+    for line in session.history.read_text().splitlines():
+        event = json.loads(line).get("event", {})
+        match event.get("kind"):
+            case "activity_completed" | "activity_failed":
+                results[event["command_n"]] += 1
+            case "activity_attempt_failed":
+                lost += 1
+            case _:
+                pass
+    return Outcome(
+        digests=tuple(each.hexdigest() for each in digests),
+        attempts=witness.attempts,
+        again=witness.again,
+        results=len(results),
+        doubled=sum(count > 1 for count in results.values()),
+        lost=lost,
+    )
 
 
 def _engine(session: Session, services: Services) -> Child:
@@ -95,14 +127,14 @@ def _engine(session: Session, services: Services) -> Child:
 
 
 def _watch(
-    engine: Child, go: Child, plan: list[Kill], progress: Progress, witness: WitnessReader
+    engine: Child, services: Services, plan: list[Kill], progress: Progress, witness: WitnessReader
 ) -> None:
     """Waits for the engine to finish, and kills what the plan says when the plan says it."""
     drawn_at = 0.0
     while not engine.has_ended:
         if plan and witness.attempts >= plan[0].after_attempts:
             kill = plan.pop(0)
-            target = engine if kill.target == "engine" else go
+            target = engine if kill.target == "engine" else services.go
             time.sleep(kill.delay_s)
             progress.say(f"  kill -9 {target.name} after {witness.attempts:,} attempts")
             target.kill()
@@ -110,6 +142,7 @@ def _watch(
         if time.monotonic() - drawn_at >= DRAW_INTERVAL_S:
             drawn_at = time.monotonic()
             progress.draw()
+            services.check()
         witness.read()
         time.sleep(POLL_INTERVAL_S)
     if engine.exit_code != 0:
@@ -117,14 +150,21 @@ def _watch(
 
 
 def _compare(calm: Outcome, killed: Outcome, seed: int) -> int:
-    print(f"\n{'':<14}{'attempts':>10}{'ran again':>11}   SHA-256 of the reports")
-    for name, outcome in (("undisturbed", calm), ("killed", killed)):
-        digests = "  ".join(
-            f"{file} {digest[:16]}…" for file, digest in zip(REPORTS, outcome.digests, strict=True)
-        )
-        print(f"  {name:<12}{outcome.attempts:>10,}{outcome.again:>11,}   {digests}")
-    if calm.digests != killed.digests:
-        print(f"\nThe reports differ. Seed {seed} shows it again.", file=sys.stderr)
+    rows: list[tuple[str, Callable[[Outcome], object]]] = [
+        ("report.json, SHA-256", lambda outcome: outcome.digests[0][:12]),
+        ("report.html, SHA-256", lambda outcome: outcome.digests[1][:12]),
+        ("activities with a result, by the history", lambda outcome: outcome.results),
+        ("… with more than one result", lambda outcome: outcome.doubled),
+        ("attempts lost, by the history", lambda outcome: outcome.lost),
+        ("attempts begun, by the workers' log", lambda outcome: outcome.attempts),
+        ("… that ran again", lambda outcome: outcome.again),
+    ]
+    print(f"\n{'':<44}{'undisturbed':>14}{'killed':>14}")
+    for name, value in rows:
+        print(f"  {name:<42}{value(calm)!s:>14}{value(killed)!s:>14}")
+    same = calm.digests == killed.digests and calm.results == killed.results
+    if not same or calm.doubled or killed.doubled:
+        print(f"\nThe two audits differ. Seed {seed} shows it again.", file=sys.stderr)
         return 1
     print("\nThe reports are identical to the byte: nothing was lost, nothing counted twice.")
     return 0

@@ -65,20 +65,20 @@ async def _audit(session: Session) -> int:
     progress = Progress(paths, witness)
     with Services(session.folder, session.witness) as services:
         os.environ.update(services.environment)
-        drawing = asyncio.create_task(_draw(progress))
-        try:
-            summary = await session.run()
-        finally:
-            drawing.cancel()
+        summary = await _watch(asyncio.create_task(session.run()), progress, services)
     progress.finish()
     _show(summary, session.root)
     return 0
 
 
-async def _draw(progress: Progress) -> None:
-    while True:
+async def _watch(
+    running: asyncio.Task[AuditSummary], progress: Progress, services: Services
+) -> AuditSummary:
+    while not running.done():
+        await asyncio.wait([running], timeout=DRAW_INTERVAL_S)
         progress.draw()
-        await asyncio.sleep(DRAW_INTERVAL_S)
+        services.check()
+    return running.result()
 
 
 def _show(summary: AuditSummary, root: Path) -> None:

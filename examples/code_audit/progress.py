@@ -54,7 +54,7 @@ class Progress:
             self._lines_drawn = len(lines)
         elif time.monotonic() - self._written_at >= QUIET_INTERVAL_S:
             self._written_at = time.monotonic()
-            print(self._summary(), file=self._out, flush=True)
+            print(f"  {self._summary()}", file=self._out, flush=True)
 
     def finish(self) -> None:
         """Leaves the last state on the screen."""

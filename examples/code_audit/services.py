@@ -89,6 +89,7 @@ class Services:
     def __init__(self, folder: Path, witness: Path) -> None:
         self._folder = folder
         self._children = ExitStack()
+        self._all: list[Child] = []
         self._token = secrets.token_urlsafe(24)
         self.environment: dict[str, str] = {VARIABLE: str(witness)}
         self.go = Child("Go service", [str(GO_PROGRAM)], self.environment, folder / "goaudit.log")
@@ -101,12 +102,22 @@ class Services:
                 raise ServiceError(f"{program} is not built: run `make setup`")
         self._start_nats()
         for child in (self.go, self.node):
-            self._children.callback(child.stop)
-            child.start()
+            self._start(child)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._children.close()
+
+    def _start(self, child: Child) -> None:
+        self._children.callback(child.stop)
+        child.start()
+        self._all.append(child)
+
+    def check(self) -> None:
+        """Raises a ServiceError if one of them has ended by itself."""
+        for child in self._all:
+            if child.has_ended:
+                raise ServiceError(f"the {child.name} ended by itself: see {child.log}")
 
     def _start_nats(self) -> None:
         settings = self._folder / "nats.conf"
@@ -118,8 +129,7 @@ class Services:
         )
         command = [_program("nats-server"), "--config", str(settings)]
         nats = Child("nats-server", command, {}, self._folder / "nats.log")
-        self._children.callback(nats.stop)
-        nats.start()
+        self._start(nats)
         self.environment |= {
             "PERDURE_NATS_URL": self._wait_for_address(nats),
             "PERDURE_NATS_TOKEN": self._token,
