@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def serve(store: str) -> Serve:
     @contextlib.asynccontextmanager
     async def serving(
         workflows: Sequence[Any], activities: Sequence[Any] = (), **options: Any
-    ) -> AsyncIterator[Client]:
+    ) -> AsyncGenerator[Client]:
         client = await Client.connect(store)
         async with Worker(client, workflows=workflows, activities=activities, **options):
             yield client

@@ -24,7 +24,7 @@ class CardDeclined(ApplicationError):
 
 
 def _chain(error: BaseException) -> list[str]:
-    names = []
+    names: list[str] = []
     current: BaseException | None = error
     while current is not None:
         names.append(f"{type(current).__name__}: {current}")
