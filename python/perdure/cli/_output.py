@@ -48,11 +48,19 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], *, colors: Mapping[str, str] | None = None
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    colors: Mapping[str, str] | None = None,
+    cut: bool = True,
 ) -> None:
-    """Columns as wide as they must be; a cell whose text has a color is painted."""
+    """Columns as wide as they must be; a cell whose text has a color is painted.
+
+    Args:
+        cut: Whether long cells are cut; True by default.
+    """
     style = Style(sys.stdout)
-    cells = [[_cut(cell) for cell in row] for row in rows]
+    cells = [[_cut(cell) if cut else cell for cell in row] for row in rows]
     widths = [
         max(_width(title), *(_width(row[column]) for row in cells), 0)
         for column, title in enumerate(titles)

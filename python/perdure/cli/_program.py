@@ -48,15 +48,19 @@ class Program:
         raise CommandError(f"{target} defines no workflow {name!r}; its workflows: {known}")
 
 
-def load(targets: list[str]) -> Program:
+def load(targets: list[str], directory: Path | None = None) -> Program:
     """Imports files and modules, and gathers what they define or import.
+
+    Args:
+        targets: Files and dotted names.
+        directory: Where dotted names are looked for; the current folder by default.
 
     Raises:
         CommandError: One cannot be imported, or there is nothing to host.
     """
     program = Program()
     for target in targets:
-        _gather(program, _import(target))
+        _gather(program, _import(target, directory or Path.cwd()))
     if not program.workflows and not program.activities:
         raise CommandError(
             f"{', '.join(targets)}: neither workflow nor activity in there: decorate functions "
@@ -82,14 +86,14 @@ def _gather(program: Program, module: ModuleType) -> None:
             program.workflows[definition.name] = definition
 
 
-def _import(target: str) -> ModuleType:
+def _import(target: str, directory: Path) -> ModuleType:
     path = Path(target)
     if target.endswith(".py") or path.is_file():
         if not path.is_file():
             raise CommandError(f"there is no file {target}")
         folder, name = _place_of(path.resolve())
     else:
-        folder, name = Path.cwd(), target
+        folder, name = directory, target
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     try:

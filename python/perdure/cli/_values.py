@@ -47,8 +47,7 @@ def to_json(value: Any) -> Any:
             items = cast("dict[str, Any]", value).items()
             return {f"${key}" if key.startswith("$") else key: to_json(item) for key, item in items}
         case list() | tuple():
-            entries: Sequence[Any] = value
-            return [to_json(item) for item in entries]
+            return [to_json(item) for item in cast("Sequence[Any]", value)]
         case _:
             return str(value)
 
@@ -91,7 +90,7 @@ def _refuse_constant(name: str) -> float:
 
 def _untagged(value: Any) -> Any:
     if isinstance(value, list):
-        return [_untagged(item) for item in cast("list[Any]", value)]
+        return [_untagged(item) for item in cast("Sequence[Any]", value)]
     if not isinstance(value, dict):
         return value
     fields = cast("dict[str, Any]", value)

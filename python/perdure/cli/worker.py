@@ -43,7 +43,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     targets = options.targets or list(configuration.modules)
     if not targets:
         raise CommandError("what to host? Name files or modules, or list them in perdure.toml")
-    program = load(targets)
+    program = load(targets, None if options.targets else configuration.directory)
     client = await connect(options, configuration=configuration)
     worker = hosting_worker(client, program, configuration, nats=_nats_of_environment())
     announcing = asyncio.create_task(_announce(worker, client, program))

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
-from perdure._core import StoreReader, encode
+from perdure._core import StoreReader, encode, owner_socket
 from perdure.client._address import store_path
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
 from perdure.client._ids import new_message_id, new_run, new_seed
@@ -50,6 +50,11 @@ class Client:
             ValueError: No such address.
         """
         return cls(store_path(target), namespace)
+
+    def owner_process(self) -> int | None:
+        """The process whose engine owns the store; None while there is none."""
+        owner = owner_socket(self.path)
+        return None if owner is None else owner[0]
 
     async def __aenter__(self) -> Self:
         return self

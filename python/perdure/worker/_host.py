@@ -30,6 +30,9 @@ logger = logging.getLogger("perdure.worker")
 SLICE_US = 3_000
 """How long workflows may hold the host's loop before it gets a turn of its own."""
 
+INBOX_SECONDS = 10.0
+"""How often the inbox is looked into without being asked."""
+
 _MICROSECONDS = 1_000_000
 
 
@@ -56,6 +59,13 @@ class Host:
         """Begins to pump."""
         self.loop.add_reader(self.engine.fileno(), self._schedule)
         self._schedule()
+        self._look_into_inbox()
+
+    def read_inbox(self) -> None:
+        """Takes what other processes have left in the inbox."""
+        if not self._closed:
+            self.engine.read_inbox()
+            self._schedule()
 
     def host_changed(self) -> None:
         """Tells the engine what this process hosts; parked runs are tried again."""
@@ -95,6 +105,12 @@ class Host:
                 future.set_exception(ServerError("the worker has shut down"))
         self._drop_instances()
         self.engine.close()
+
+    def _look_into_inbox(self) -> None:
+        """Clients say when they have left something; this is for those that died before."""
+        if not self._closed:
+            self.read_inbox()
+            self.loop.call_later(INBOX_SECONDS, self._look_into_inbox)
 
     def _complete(self, task: ActivityTask, result: Any) -> None:
         self.engine.complete(task, result)

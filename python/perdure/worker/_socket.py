@@ -61,4 +61,6 @@ class SocketServer:
         answer = await self._host.send(
             request["kind"], request["message_id"], dict(request["fields"])
         )
+        # The client left the message in the inbox first: it may leave it now.
+        self._host.read_inbox()
         return answer.fields()
