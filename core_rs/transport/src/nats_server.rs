@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How long the server may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the server may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How often the child is looked at.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -155,12 +158,27 @@ fn watch(mut child: Child, stopping: &AtomicBool) {
             return;
         }
         if stopping.load(Ordering::Acquire) {
-            let _ = child.kill();
-            let _ = child.wait();
-            return;
+            return stop(child);
         }
         thread::sleep(TICK);
     }
+}
+
+/// Ends the child as one that may tidy up, and by force when it does not.
+fn stop(mut child: Child) {
+    let deadline = Instant::now() + STOP_TIMEOUT;
+    if let Ok(process) = i32::try_from(child.id()) {
+        // SAFETY: kill takes two integers; the process is our child, which has not been waited for.
+        unsafe { libc::kill(process, libc::SIGTERM) };
+    }
+    while Instant::now() < deadline {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 impl ChildServer {

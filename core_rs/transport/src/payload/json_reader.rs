@@ -24,6 +24,17 @@ pub(crate) fn from_json(json: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
     }
 }
 
+/// The keys that make an object a scalar of another kind.
+const TAGS: [&str; 7] = [
+    "$int",
+    "$float",
+    "$bytes",
+    "$timestamp",
+    "$duration",
+    "$decimal",
+    "$uuid",
+];
+
 fn malformed() -> Refusal {
     Refusal::new(Reason::Malformed)
 }
@@ -172,6 +183,9 @@ impl<'a> Parser<'a> {
 
     /// The content of `{"$tag": …}`, whose key is read.
     fn tagged(&mut self, out: &mut Vec<u8>, tag: &str) -> Result<(), Refusal> {
+        if !TAGS.contains(&tag) {
+            return Err(Refusal::new(Reason::UnknownTag));
+        }
         self.space();
         if self.peek() != Some(b'"') {
             return Err(invalid());
