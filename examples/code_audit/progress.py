@@ -35,6 +35,9 @@ class Progress:
         self._is_terminal = out.isatty()
         self._total = Counter(language_of(path) for path in paths)
         self._started_at = time.monotonic()
+        witness.read()
+        self._attempts_before = witness.attempts
+        """Attempts of an engine before this one, which has nothing to do with our pace."""
         self._written_at = self._started_at
         self._lines_drawn = 0
 
@@ -74,7 +77,7 @@ class Progress:
 
     def _summary(self) -> str:
         elapsed_s = time.monotonic() - self._started_at
-        attempts = self._witness.attempts
+        attempts = self._witness.attempts - self._attempts_before
         return (
             f"{len(self._witness.ended):,} of {self._total.total():,} files · "
             f"{attempts / max(elapsed_s, 0.001):,.0f} attempts a second · "
