@@ -12,6 +12,8 @@ pub mod nats_server;
 mod payload;
 mod service;
 pub mod stdio;
+#[cfg(test)]
+mod vectors;
 
 pub use nats::{NatsAddress, NatsError, NatsOptions, NatsTransport};
 pub use nats_server::{NatsServer, NatsServerError};

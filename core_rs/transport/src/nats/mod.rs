@@ -3,7 +3,7 @@
 mod address;
 mod driver;
 mod fleet;
-mod headers;
+pub(crate) mod headers;
 mod pending;
 
 use std::sync::Arc;

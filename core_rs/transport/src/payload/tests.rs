@@ -3,22 +3,7 @@
 use serde_json::Value;
 
 use super::{MAXIMUM_DEPTH, from_json, to_json, validate};
-
-fn vectors(name: &str) -> Vec<Value> {
-    let path = format!(
-        "{}/../../bridges/protocol/vectors/{name}",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn bytes(hex: &Value) -> Vec<u8> {
-    let hex = hex.as_str().unwrap();
-    (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-        .collect()
-}
+use crate::vectors::{bytes, vectors};
 
 #[test]
 fn each_value_has_the_same_bytes_in_both_profiles() {

@@ -1,7 +1,7 @@
 //! Workers on this host, as child processes that talk over their stdin and stdout.
 
 mod child;
-mod framing;
+pub(crate) mod framing;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
