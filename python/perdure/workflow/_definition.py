@@ -113,7 +113,7 @@ def defn(target: Any = None, /, *, name: str | None = None) -> Any:
         if not inspect.isclass(value):
             if not inspect.iscoroutinefunction(value):
                 raise TypeError(f"{value!r} is no coroutine function: write `async def`")
-            return WorkflowDefinition(name or value.__name__, value, None)
+            return cast("Any", WorkflowDefinition(name or value.__name__, value, None))
         marked = [each for each in vars(value).values() if getattr(each, _RUN_MARK, False)]
         if len(marked) != 1:
             raise TypeError(
