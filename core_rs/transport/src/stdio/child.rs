@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::framing::{self, FramingError};
+use super::pipe::Pipe;
 use super::{Shared, StdioCommand};
 use crate::frame::{self, Encoding, FrameError, Hello, PROTOCOL, WorkerFrame};
 use crate::payload::MAXIMUM_DOCUMENT_DEPTH;
@@ -107,12 +108,14 @@ fn converse(
     stdin
         .write_all(&welcome.unwrap_or_default())
         .map_err(FramingError::Io)?;
-    let (sender, receiver) = crossbeam_channel::unbounded::<Vec<u8>>();
-    let writer = thread::spawn(move || write(&mut stdin, &receiver));
+    let pipe = Arc::new(Pipe::new(stdin).map_err(FramingError::Io)?);
+    let writing = Arc::clone(&pipe);
+    let writer = thread::spawn(move || writing.write_what_waits());
     let instance = hello.instance.clone();
-    shared.connected(&command.service, hello, encoding, sender);
+    shared.connected(&command.service, hello, encoding, Arc::clone(&pipe));
     let outcome = listen(shared, &command.service, &instance, encoding, &mut stdout);
     shared.disconnected(&command.service, &instance);
+    pipe.give_up();
     let _ = writer.join();
     outcome
 }
@@ -167,20 +170,6 @@ fn kill(process: u32) {
     if let Ok(process) = i32::try_from(process) {
         // SAFETY: kill takes two integers; the process is our child, which has not been waited for.
         unsafe { libc::kill(process, libc::SIGKILL) };
-    }
-}
-
-/// Writes whatever waits in one go; ends when nobody can send any more or the worker is gone.
-fn write(stdin: &mut ChildStdin, receiver: &crossbeam_channel::Receiver<Vec<u8>>) {
-    while let Ok(mut bytes) = receiver.recv() {
-        while bytes.len() < 256 * 1024
-            && let Ok(more) = receiver.try_recv()
-        {
-            bytes.extend_from_slice(&more);
-        }
-        if stdin.write_all(&bytes).is_err() {
-            return;
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod child;
 pub(crate) mod framing;
+mod pipe;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use perdure_history::TaskId;
 
 use crate::frame::{self, Encoding, Hello};
 use crate::service::Service;
+use pipe::Pipe;
 
 /// How a service's workers are started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +83,7 @@ struct HostedService {
 /// One live worker.
 #[derive(Debug)]
 struct Connection {
-    outgoing: crossbeam_channel::Sender<Vec<u8>>,
+    outgoing: Arc<Pipe>,
     encoding: Encoding,
     concurrency: usize,
     held: HashMap<TaskId, u64>,
@@ -122,13 +124,7 @@ impl Shared {
     }
 
     /// A worker said hello, and can take tasks.
-    pub(crate) fn connected(
-        &self,
-        service: &str,
-        hello: Hello,
-        encoding: Encoding,
-        outgoing: crossbeam_channel::Sender<Vec<u8>>,
-    ) {
+    fn connected(&self, service: &str, hello: Hello, encoding: Encoding, outgoing: Arc<Pipe>) {
         let mut state = self.lock();
         let Some(hosted) = state.services.get_mut(service) else {
             return;
@@ -258,7 +254,7 @@ impl Transport for StdioTransport {
             return;
         };
         connection.held.insert(task.id, task.nonce);
-        if connection.outgoing.send(bytes).is_err() {
+        if !connection.outgoing.send(&bytes) {
             // Its threads are ending; they report everything that it holds as lost.
             connection.held.remove(&task.id);
             drop(state);
@@ -277,7 +273,7 @@ impl Transport for StdioTransport {
             && let Some(bytes) = framed(&frame::cancel(task, reason), connection.encoding)
         {
             // A worker that is gone needs no cancel.
-            let _ = connection.outgoing.send(bytes);
+            let _ = connection.outgoing.send(&bytes);
         }
     }
 
@@ -302,7 +298,7 @@ impl Transport for StdioTransport {
         for hosted in state.services.values() {
             for connection in hosted.connections.values() {
                 if let Some(bytes) = framed(&frame::drain(), connection.encoding) {
-                    let _ = connection.outgoing.send(bytes);
+                    let _ = connection.outgoing.send(&bytes);
                 }
             }
         }
@@ -311,10 +307,13 @@ impl Transport for StdioTransport {
 
 impl Drop for StdioTransport {
     fn drop(&mut self) {
-        // Closing a worker's stdin ends it: the senders go with the state.
+        // The end of its stdin ends a worker.
         let mut state = self.shared.lock();
         state.draining = true;
         for hosted in state.services.values_mut() {
+            for connection in hosted.connections.values() {
+                connection.outgoing.close();
+            }
             hosted.connections.clear();
         }
     }
