@@ -16,6 +16,7 @@ from examples.code_audit.progress import Progress
 from examples.code_audit.services import ServiceError, Services
 from examples.code_audit.session import Session
 from examples.code_audit.witness import WitnessReader
+from perdure.errors import PerdureError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,12 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not root.is_dir():
         print(f"{root} is no folder: give one with REPO=…", file=sys.stderr)
         return 2
+    session = Session.of(root)
     try:
         if options.kill:
             return prove(root, options.seed, options.kills)
-        return asyncio.run(_audit(Session.of(root)))
+        return asyncio.run(_audit(session))
     except ServiceError as error:
         print(error, file=sys.stderr)
+        return 1
+    except PerdureError as error:
+        print(f"{error}\nTo begin anew: rm -r {session.folder}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from the last recorded step.")
