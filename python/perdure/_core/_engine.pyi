@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, final
 
 from perdure._core._convert import Failure
-from perdure._core._instance import InstanceCore
+from perdure._core._instance import InstanceCore, RecordedHistory
 
 @final
 class ActivityTask:
@@ -168,6 +168,7 @@ class StoreReader:
         limit: int = 0,
     ) -> list[dict[str, Any]]: ...
     def history(self, run: bytes) -> str: ...
+    def recorded(self, run: bytes) -> RecordedHistory: ...
 
 @final
 class StoreInbox:

@@ -16,6 +16,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::host::run_id;
 use super::messages;
 use crate::errors;
+use crate::instance::RecordedHistory;
 
 /// The socket of the engine that owns a store, if one runs.
 #[pyfunction]
@@ -93,6 +94,13 @@ impl StoreReader {
         let run = run_id(run)?;
         let batches = self.with(py, |reader| reader.read(run, 1))?;
         perdure_history::json::export(run, &batches).map_err(|error| errors::damaged(py, &error))
+    }
+
+    /// The history of a run as it is stored, to be replayed.
+    fn recorded(&self, py: Python<'_>, run: &[u8]) -> PyResult<RecordedHistory> {
+        let run = run_id(run)?;
+        let batches = self.with(py, |reader| reader.read(run, 1))?;
+        Ok(RecordedHistory::new(run, batches))
     }
 }
 

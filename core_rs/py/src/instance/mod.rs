@@ -6,16 +6,19 @@
 mod activity_call;
 mod activity_plan;
 mod core;
+mod recorded;
 mod site;
 
 use pyo3::prelude::*;
 
 pub(crate) use self::core::InstanceCore;
+pub(crate) use self::recorded::RecordedHistory;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<InstanceCore>()?;
     module.add_class::<activity_plan::ActivityPlan>()?;
     module.add_class::<activity_call::ActivityCall>()?;
     module.add_class::<site::CallSite>()?;
+    module.add_class::<RecordedHistory>()?;
     activity_call::attach(module.py())
 }

@@ -1,0 +1,1 @@
+"""Figures of the whole engine, each module a process of its own."""
