@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import logging
 import time
@@ -208,10 +209,21 @@ class Host:
             code=code,
             message=message,
             traceback=text,
-            code_hash=zlib.crc32(workflow_type.encode()),
+            code_hash=self._code_hash(workflow_type),
         )
         self._instances.pop(turn.run, None)
         instance.evict()
+
+    def _code_hash(self, workflow_type: str) -> int:
+        """A hash of the workflow's code, by which new code is known; 0 when there is none."""
+        definition = self.workflows.get(workflow_type)
+        if definition is None:
+            return 0
+        try:
+            source = inspect.getsource(definition.cls or definition.fn)
+        except (OSError, TypeError):
+            return zlib.crc32(definition.fn.__code__.co_code)
+        return zlib.crc32(source.encode())
 
     def _sleep(self, seconds: float | None) -> None:
         if self._timer is not None:
