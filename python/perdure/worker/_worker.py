@@ -169,13 +169,13 @@ class Worker:
         host = Host(self.client.path, engine, threads=threads, processes=processes)
         host.workflows.update(self._workflows)
         host.activities.definitions.update(self._activities)
-        self._serving = _Serving(host)
+        serving = _Serving(host)
         try:
-            await self._serving.start(self._services, self._nats, self.client.namespace)
+            await serving.start(self._services, self._nats, self.client.namespace)
         except BaseException:
-            await self._serving.close(0.0)
-            self._serving = None
+            await serving.close(0.0)
             raise
+        self._serving = serving
 
 
 class _Serving:
