@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import struct
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def answer(task: dict[str, Any]) -> None:
     value = {"attempt": task["attempt"], "starts": len(starts.read_text().splitlines())}
     if lie in BREAKING and first_start:
         BREAKING[lie]()
-        time.sleep(60)
+        signal.pause()
     if lie == "twice":
         result(task, value)
         result(task, "a second answer")
