@@ -16,6 +16,7 @@ from perdure.client._answer import Answer
 from perdure.errors import NondeterminismError, RunEvicted, ServerError
 from perdure.instance._instance import Instance
 from perdure.worker._activities import ActivityRunner
+from perdure.worker._watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,11 +37,21 @@ INBOX_SECONDS = 10.0
 
 _MICROSECONDS = 1_000_000
 
+_reply_numbers = itertools.count(1)
+
 
 class Host:
     """One engine, pumped by the asyncio loop that opened it."""
 
-    def __init__(self, path: Path, engine: EngineHost, *, threads: int, processes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        engine: EngineHost,
+        *,
+        threads: int,
+        processes: int,
+        deadlock_s: float | None = None,
+    ) -> None:
         self.path = path
         self.engine = engine
         self.loop = asyncio.get_running_loop()
@@ -51,10 +62,10 @@ class Host:
         self._instances: dict[bytes, Instance] = {}
         self._stepping: deque[tuple[Turn, Instance]] = deque()
         self._replies: dict[int, asyncio.Future[Answer]] = {}
-        self._reply_numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
         self._closed = False
+        self._watchdog = None if deadlock_s is None else Watchdog(deadlock_s)
 
     def start(self) -> None:
         """Begins to pump."""
@@ -77,7 +88,7 @@ class Host:
         """Hands a message over and waits for the answer."""
         if self._closed:
             raise ServerError("this worker has shut down: start another on the same store")
-        number = next(self._reply_numbers)
+        number = next(_reply_numbers)
         future: asyncio.Future[Answer] = self.loop.create_future()
         self._replies[number] = future
         self.engine.send(kind, message_id, number, **fields)
@@ -105,6 +116,8 @@ class Host:
             if not future.done():
                 future.set_exception(ServerError("the worker has shut down"))
         self._drop_instances()
+        if self._watchdog is not None:
+            self._watchdog.close()
         self.engine.close()
 
     def _look_into_inbox(self) -> None:
@@ -180,7 +193,7 @@ class Host:
                 return ended
             turn, instance = self._stepping[0]
             try:
-                if not instance.drive(left_us):
+                if not self._drive(instance, left_us):
                     return ended
                 bug = instance.bug
             except RunEvicted:
@@ -194,6 +207,16 @@ class Host:
             else:
                 self._park(turn, instance, bug)
         return ended
+
+    def _drive(self, instance: Instance, budget_us: int) -> bool:
+        watchdog = self._watchdog
+        if watchdog is None:
+            return instance.drive(budget_us)
+        watchdog.enter(instance)
+        try:
+            return instance.drive(budget_us)
+        finally:
+            watchdog.leave()
 
     def _park(self, turn: Turn, instance: Instance, bug: BaseException) -> None:
         text = "".join(traceback.format_exception(bug))

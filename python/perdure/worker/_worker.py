@@ -53,6 +53,7 @@ class Worker:
         max_activity_processes: int | None = None,
         retention: timedelta | None = timedelta(days=30),
         graceful_shutdown_timeout: timedelta = timedelta(seconds=10),
+        deadlock_timeout: timedelta | None = timedelta(seconds=2),
         standby: bool = True,
     ) -> None:
         """A worker; nothing happens before `async with` or `run`.
@@ -69,6 +70,8 @@ class Worker:
             max_activity_processes: Processes for process-pool activities; one a core by default.
             retention: How long closed runs are kept; 30 days by default, None for ever.
             graceful_shutdown_timeout: How long activities may take to end; 10 s by default.
+            deadlock_timeout: How long workflow code may hold the loop before a warning names it;
+                2 s by default, None for no warning.
             standby: Whether to wait while another engine owns the store; True by default.
 
         Raises:
@@ -89,7 +92,13 @@ class Worker:
             retention_s=None if retention is None else int(retention.total_seconds()),
             seed=int.from_bytes(os.urandom(8), "big"),
         )
-        self._pools = (max_concurrent_activities, max_activity_processes or os.cpu_count() or 1)
+        self._new_host = partial(
+            Host,
+            client.path,
+            threads=max_concurrent_activities,
+            processes=max_activity_processes or os.cpu_count() or 1,
+            deadlock_s=None if deadlock_timeout is None else deadlock_timeout.total_seconds(),
+        )
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
         self._serving: _Serving | None = None
@@ -165,8 +174,7 @@ class Worker:
             return
 
     async def _serve(self, engine: EngineHost) -> None:
-        threads, processes = self._pools
-        host = Host(self.client.path, engine, threads=threads, processes=processes)
+        host = self._new_host(engine)
         host.workflows.update(self._workflows)
         host.activities.definitions.update(self._activities)
         serving = _Serving(host)
