@@ -240,7 +240,7 @@ impl Context {
         append
             .index_changes
             .push(self.put_activity(run, command_n, &activity));
-        run.activities.insert(command_n, activity);
+        run.activities.insert(command_n, Box::new(activity));
         commit.scheduled.push(command_n);
     }
 

@@ -251,7 +251,7 @@ impl Context {
             last_failure: None,
             key: None,
         };
-        run.activities.insert(command_n, activity);
+        run.activities.insert(command_n, Box::new(activity));
         self.rearm(run, command_n);
     }
 

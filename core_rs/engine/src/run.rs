@@ -82,7 +82,8 @@ pub(crate) struct Run {
     pub(crate) pending: VecDeque<Pending>,
     /// Failed attempts to record; workflow code does not see them.
     pub(crate) attempt_failures: Vec<Event>,
-    pub(crate) activities: BTreeMap<u64, Activity>,
+    /// Boxed: most runs have one or none, and a node of a map holds eleven.
+    pub(crate) activities: BTreeMap<u64, Box<Activity>>,
     /// Activities whose indexed state changed since the last write.
     pub(crate) dirty: BTreeSet<u64>,
     pub(crate) timers: BTreeMap<u64, Timer>,

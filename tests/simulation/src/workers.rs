@@ -30,6 +30,9 @@ pub struct Workers {
     pub healed: bool,
 }
 
+/// What a forged word says.
+pub const FORGED: u64 = 6;
+
 /// What an attempt gives when it succeeds: no two attempts give the same.
 #[must_use]
 pub fn result_of(task: &Task) -> Payload {
@@ -172,8 +175,12 @@ impl Workers {
                 (vec![report(held, success()), (local, second)], false)
             }
             Behaviour::Forge => {
-                let (local, mut forged) =
-                    report(held, TaskOutcome::Completed { result: payload(6) });
+                let (local, mut forged) = report(
+                    held,
+                    TaskOutcome::Completed {
+                        result: payload(FORGED),
+                    },
+                );
                 forged.nonce = forged.nonce.wrapping_add(1);
                 (vec![(local, forged), report(held, success())], false)
             }

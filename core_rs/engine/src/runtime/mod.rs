@@ -43,6 +43,7 @@ pub struct Runtime<S: Store + 'static> {
     ready: Vec<(u64, Append)>,
     /// Inbox messages that the engine has, by run and id.
     known: HashSet<(Option<RunId>, MessageId)>,
+    inline_commits: bool,
     work: HostWork,
 }
 
@@ -91,6 +92,7 @@ impl<S: Store + 'static> Runtime<S> {
             transports: Vec::new(),
             ready: Vec::new(),
             known,
+            inline_commits: true,
             work: HostWork::default(),
         })
     }
@@ -98,6 +100,11 @@ impl<S: Store + 'static> Runtime<S> {
     /// Adds a way to services; the first that serves a service gets its tasks.
     pub fn add_transport(&mut self, transport: Arc<dyn Transport>) {
         self.transports.push(transport);
+    }
+
+    /// Whether one append alone may be committed on the host's thread; it may by default.
+    pub fn allow_inline_commits(&mut self, allow: bool) {
+        self.inline_commits = allow;
     }
 
     /// Where other threads put inputs.
@@ -293,7 +300,7 @@ impl<S: Store + 'static> Runtime<S> {
     /// [`Runtime::commit_inline`]: a wake-up on another core would cost more than the turn. All
     /// others go to the store thread, as one group.
     fn hand_over_appends(&mut self) {
-        let alone = self.ready.len() == 1 && self.work.turns.is_empty();
+        let alone = self.inline_commits && self.ready.len() == 1 && self.work.turns.is_empty();
         if self.ready.is_empty() || (alone && self.store.is_idle() && self.store.syncs_are_short())
         {
             return;

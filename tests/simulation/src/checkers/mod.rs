@@ -5,6 +5,7 @@ mod attempts;
 mod completion;
 mod effects;
 mod ended;
+mod forgery;
 mod history;
 mod replay;
 mod timers;
@@ -123,6 +124,7 @@ impl Checkers {
             completion::check(history, index)?;
             timers::check(history, index)?;
             attempts::check(history, index)?;
+            forgery::check(history, index)?;
         }
         Ok(())
     }
