@@ -142,6 +142,17 @@ class Worker:
         return self._serving is not None
 
     @property
+    def nats_environment(self) -> dict[str, str]:
+        """What foreign workers need to find the nats-server that this worker has started.
+
+        Empty unless `NatsOptions()` was given without a URL and this worker is serving.
+        """
+        server = None if self._serving is None else self._serving.nats_server
+        if server is None:
+            return {}
+        return {"PERDURE_NATS_URL": server.url, "PERDURE_NATS_TOKEN": server.token}
+
+    @property
     def is_standby(self) -> bool:
         """Whether another engine owns the store, and this one waits to take over."""
         return self._serving is None and self._taking_over is not None
@@ -192,7 +203,7 @@ class _Serving:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._socket = SocketServer(host, host.engine.socket_path)
-        self._nats_server: NatsChild | None = None
+        self.nats_server: NatsChild | None = None
 
     async def start(
         self, services: Sequence[StdioService], nats: NatsOptions | None, namespace: str
@@ -204,8 +215,8 @@ class _Serving:
             address = nats_address(nats)
             if nats.url is None:
                 directory = self._host.path.with_name(f"{self._host.path.name}-nats")
-                self._nats_server = await asyncio.to_thread(start_nats_server, directory)
-                address |= {"url": self._nats_server.url, "token": self._nats_server.token}
+                self.nats_server = await asyncio.to_thread(start_nats_server, directory)
+                address |= {"url": self.nats_server.url, "token": self.nats_server.token}
             await asyncio.to_thread(partial(engine.connect_nats, namespace, **address))
         self._host.start()
         self._host.host_changed()
@@ -220,8 +231,8 @@ class _Serving:
             self._host.engine.drain()
         await self._host.activities.finish(timeout_s)
         self._host.close()
-        if self._nats_server is not None:
-            self._nats_server.stop()
+        if self.nats_server is not None:
+            self.nats_server.stop()
 
 
 def _activity_of(value: Any) -> ActivityDefinition[..., Any]:
