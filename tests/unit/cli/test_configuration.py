@@ -80,7 +80,7 @@ def test_without_nats_services_speak_over_stdio(tmp_path: Path) -> None:
         ("[services.a]\ncommand = ['a']\nprocesses = true", "processes must be a number"),
         ("[services.a]\ncommand = ['a']\ntransport = 'http'", "transport is 'http'"),
         ("[services.a]\ncommand = ['a']\ntransport = 'nats'", r"add a \[nats\] table"),
-        ("[nats]\nadress = 'x'", r"\[nats\]: 'adress' means nothing here"),
+        ("[nats]\naddr = 'x'", r"\[nats\]: 'addr' means nothing here"),
         ("store = ", "Invalid value"),
     ],
 )
