@@ -13,7 +13,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from perdure.client._answer import Answer
-from perdure.errors import NondeterminismError, RunEvicted, ServerError
+from perdure.errors import (
+    NondeterminismError,
+    RunEvicted,
+    ServerError,
+    StoreDamagedError,
+    StoreError,
+)
 from perdure.instance._instance import Instance
 from perdure.worker._activities import ActivityRunner
 from perdure.worker._watchdog import Watchdog
@@ -36,6 +42,9 @@ INBOX_SECONDS = 10.0
 """How often the inbox is looked into without being asked."""
 
 _MICROSECONDS = 1_000_000
+
+_DAMAGED = " is damaged: "
+"""What a store says of itself when opening it again cannot help."""
 
 _reply_numbers = itertools.count(1)
 
@@ -106,15 +115,18 @@ class Host:
 
     def close(self) -> None:
         """Ends the engine; committed state stays for the next one."""
-        if self._closed:
-            return
+        if not self._closed:
+            self._end(ServerError("the worker has shut down"))
+
+    def _end(self, error: ServerError) -> None:
+        """Ends the engine; those who wait for an answer get the error."""
         self._closed = True
         self.loop.remove_reader(self.engine.fileno())
         if self._timer is not None:
             self._timer.cancel()
         for future in self._replies.values():
             if not future.done():
-                future.set_exception(ServerError("the worker has shut down"))
+                future.set_exception(error)
         self._drop_instances()
         if self._watchdog is not None:
             self._watchdog.close()
@@ -144,8 +156,9 @@ class Host:
         while True:
             work = self.engine.pump()
             if work.stopped is not None:
-                self._reopen(work.stopped)
-                continue
+                if self._reopen(work.stopped):
+                    continue
+                return
             self._take(work)
             stepped = self._step(deadline)
             if self._stepping or time.perf_counter() >= deadline:
@@ -255,11 +268,21 @@ class Host:
         if seconds is not None:
             self._timer = self.loop.call_later(min(seconds, 3_600.0), self._schedule)
 
-    def _reopen(self, reason: str) -> None:
+    def _reopen(self, reason: str) -> bool:
+        """Opens the store again; False when that cannot help, and the worker has stopped."""
         logger.error("the store must be opened again: %s", reason)
         self._drop_instances()
-        self.engine.reopen()
+        try:
+            if _DAMAGED in reason:
+                # Opened again, it would be as damaged as before, and again without an end.
+                raise StoreDamagedError(reason)
+            self.engine.reopen()
+        except StoreError as error:
+            logger.critical("this worker has stopped: %s", error)
+            self._end(error)
+            return False
         self.host_changed()
+        return True
 
     def _drop_instances(self) -> None:
         self._stepping.clear()
