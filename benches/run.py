@@ -74,7 +74,7 @@ def _run(part: Part, *, pinned: bool, fast: bool, seed: int) -> tuple[dict[str, 
         return {}, f"{command[0]} is not installed"
     except subprocess.TimeoutExpired as late:
         partial = late.stdout or b""
-        output = partial.decode() if isinstance(partial, bytes) else partial
+        output = partial.decode()
         errors, status = f"not done after {_PART_SECONDS_MAX} s", 1
     words = [line.split() for line in output.splitlines()]
     figures = {each[1]: float(each[2]) for each in words if len(each) == 3 and each[0] == "figure"}

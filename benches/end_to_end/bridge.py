@@ -27,7 +27,8 @@ _service = activity.service(_SERVICE)
 
 
 @_service.activity
-async def echo(value: int) -> int: ...
+async def echo(value: int) -> int:
+    raise NotImplementedError
 
 
 @workflow.defn

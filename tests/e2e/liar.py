@@ -10,6 +10,7 @@ import os
 import signal
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def read() -> dict[str, Any]:
     prefix = sys.stdin.buffer.read(4)
     if len(prefix) < 4:
         sys.exit(0)
-    return json.loads(sys.stdin.buffer.read(struct.unpack(">I", prefix)[0]))
+    document: dict[str, Any] = json.loads(sys.stdin.buffer.read(struct.unpack(">I", prefix)[0]))
+    return document
 
 
 def result(task: dict[str, Any], value: Any, /, **fields: Any) -> None:
@@ -62,7 +64,7 @@ def cut_short() -> None:
     sys.exit(0)
 
 
-BREAKING = {
+BREAKING: dict[str, Callable[[], object]] = {
     "garbage": garbage,
     "oversize": oversize,
     "empty_frame": nothing,
