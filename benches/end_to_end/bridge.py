@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ async def _gathered_per_s(client: Client, count: int) -> float:
 
 
 @contextlib.contextmanager
-def _nats_worker(folder: Path) -> Iterator[NatsOptions]:
+def _nats_worker(folder: Path) -> Generator[NatsOptions]:
     server = start_nats_server(folder / "nats")
     environment = {**os.environ, "PERDURE_NATS_URL": server.url, "PERDURE_NATS_TOKEN": server.token}
     worker = subprocess.Popen([_WORKER], env=environment, stderr=subprocess.DEVNULL)

@@ -10,7 +10,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def report(name: str, value: float) -> None:
 
 
 @contextlib.contextmanager
-def store_folder() -> Iterator[Path]:
+def store_folder() -> Generator[Path]:
     """A folder on the disk of the repository, empty, and gone afterwards."""
     _STORES.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=_STORES))
@@ -67,7 +67,7 @@ def store_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
+def scratch_folder() -> Generator[Path]:
     """A folder in memory where there is one: for stores whose writing is not measured."""
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         yield Path(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _LOOK_AGAIN_S = 0.02
 @contextlib.asynccontextmanager
 async def serve(
     folder: Path, workflows: Sequence[Any], activities: Sequence[Any] = (), **options: Any
-) -> AsyncIterator[Client]:
+) -> AsyncGenerator[Client]:
     """Serves workflows and activities on the store of a folder; gives a client of it."""
     client = await Client.connect(_address(folder))
     async with Worker(client, workflows=workflows, activities=activities, **options):

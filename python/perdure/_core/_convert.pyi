@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, final
 
-_Fields: TypeAlias = Sequence[tuple[str, "Shape", bool]]
+_Fields: TypeAlias = Sequence[tuple[str, Shape, bool]]
 
 @final
 class Shape:
