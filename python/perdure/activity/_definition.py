@@ -36,6 +36,8 @@ class ActivityDefinition(Generic[Parameters, Result]):
         self.reference = reference
         self.process_pool = process_pool
         """Whether a sync function runs in a process pool instead of a thread pool."""
+        self.is_async = inspect.iscoroutinefunction(fn)
+        """Whether the function is a coroutine function."""
         self.signature = inspect.signature(fn)
         self.__doc__ = fn.__doc__
         self.__name__ = getattr(fn, "__name__", reference.name)
@@ -47,11 +49,6 @@ class ActivityDefinition(Generic[Parameters, Result]):
     def name(self) -> str:
         """The registered name."""
         return self.reference.name
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the function is a coroutine function."""
-        return inspect.iscoroutinefunction(self.fn)
 
     def __call__(
         self, *args: Parameters.args, **kwargs: Parameters.kwargs

@@ -52,9 +52,15 @@ def is_user_file(file: str) -> bool:
 def user_frame() -> FrameType | None:
     """The nearest frame of user code above the caller; None when there is none."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not is_user_file(frame.f_code.co_filename):
+    known = _known_files
+    while frame is not None:
+        file = frame.f_code.co_filename
+        # Every recorded command passes here: a look-up for each frame, a call only for new files.
+        of_user = known.get(file)
+        if of_user or (of_user is None and is_user_file(file)):
+            return frame
         frame = frame.f_back
-    return frame
+    return None
 
 
 def user_site() -> Site:

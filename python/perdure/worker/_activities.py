@@ -51,8 +51,9 @@ class ActivityRunner:
             task.not_started(f"this worker has no activity {task.activity!r}")
             return
         running = RunningActivity(task)
-        runner = self._loop.create_task(self._run(definition, running))
-        self._running[task.id] = (running, runner)
+        task_id = task.id
+        runner = self._loop.create_task(self._run(definition, running, task_id))
+        self._running[task_id] = (running, runner)
 
     def cancel(self, task_id: str, reason: str) -> None:
         """Asks an attempt to end."""
@@ -85,7 +86,7 @@ class ActivityRunner:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     async def _run(
-        self, definition: ActivityDefinition[..., Any], running: RunningActivity
+        self, definition: ActivityDefinition[..., Any], running: RunningActivity, task_id: str
     ) -> None:
         task = running.task
         try:
@@ -105,7 +106,7 @@ class ActivityRunner:
             running.flush_heartbeat()
             task.fail(failure_of(error))
         finally:
-            self._running.pop(task.id, None)
+            self._running.pop(task_id, None)
 
     async def _call(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> Any:
         try:

@@ -27,7 +27,7 @@ class RunningActivity:
     def __init__(self, task: ActivityTask) -> None:
         self.task = task
         self._info: Info | None = None
-        self._cancelled = threading.Event()
+        self._cancelled = False
         self._lock = threading.Lock()
         self._held_back: bytes | None = None
         self._next_heartbeat = 0.0
@@ -63,11 +63,11 @@ class RunningActivity:
 
     def is_cancelled(self) -> bool:
         """Whether cancellation was requested."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def request_cancel(self) -> None:
         """Notes that cancellation was requested."""
-        self._cancelled.set()
+        self._cancelled = True
 
 
 def _info(task: ActivityTask) -> Info:

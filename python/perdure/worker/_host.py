@@ -42,6 +42,8 @@ INBOX_SECONDS = 10.0
 """How often the inbox is looked into without being asked."""
 
 _MICROSECONDS = 1_000_000
+_TIMER_SLACK_S = 0.001
+"""By how much the host's timer may be later than the engine asks for."""
 
 _DAMAGED = " is damaged: "
 """What a store says of itself when opening it again cannot help."""
@@ -167,11 +169,14 @@ class Host:
             if work.commit_inline:
                 self.engine.commit_inline()
                 continue
-            if work.is_idle and not stepped:
+            if not stepped:
+                # Whatever comes in from now on schedules the next pump by itself.
                 self._sleep(work.wake_after_s)
                 return
 
     def _take(self, work: Work) -> None:
+        if work.is_idle:
+            return
         for run in work.evictions():
             instance = self._instances.pop(run, None)
             if instance is not None:
@@ -263,10 +268,19 @@ class Host:
 
     def _sleep(self, seconds: float | None) -> None:
         if self._timer is not None:
+            if seconds is not None and self._timer.when() <= (
+                self.loop.time() + seconds + _TIMER_SLACK_S
+            ):
+                # It comes early enough: arming one at every step would cost more than the step.
+                return
             self._timer.cancel()
             self._timer = None
         if seconds is not None:
-            self._timer = self.loop.call_later(min(seconds, 3_600.0), self._schedule)
+            self._timer = self.loop.call_later(min(seconds, 3_600.0), self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._schedule()
 
     def _reopen(self, reason: str) -> bool:
         """Opens the store again; False when that cannot help, and the worker has stopped."""
