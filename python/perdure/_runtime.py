@@ -12,7 +12,7 @@ from asyncio import events
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from perdure.activity._options import ActivityOptions
@@ -81,8 +81,10 @@ class Runtime(Protocol):
 
 def current() -> Runtime | None:
     """The run whose code is running in this thread, if any."""
+    # Every activity call passes here: no call more than needed.
     loop = events._get_running_loop()  # pyright: ignore[reportPrivateUsage]
-    return cast("Runtime | None", getattr(loop, "perdure_runtime", None))
+    runtime: Runtime | None = getattr(loop, "perdure_runtime", None)
+    return runtime
 
 
 def require(verb: str) -> Runtime:

@@ -1,6 +1,6 @@
 """The native half of a workflow instance: `core_rs/py/src/instance`."""
 
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from typing import Any, Self, final
 
 from perdure._core._convert import Failure, Shape
@@ -63,6 +63,10 @@ class InstanceCore:
     def set_conditions(self, present: bool) -> None: ...
     def drive(self, budget_us: int | None = None) -> bool:
         """Delivers what the machine has, each to idle; False when the budget was used up first."""
+    def call_activity(
+        self, reference: Any, arguments: tuple[Any, ...], options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """The coroutine of one call: arguments are encoded now, scheduled at the first step."""
     def call_plan(self, plan: ActivityPlan, arguments: tuple[Any, ...]) -> ActivityCall: ...
     def start_timer(self, fire_at_us: int) -> int: ...
     def cancel_timer(self, timer_id: int) -> None: ...

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-    from perdure._core import CallSite, Failure
+    from perdure._core import ActivityPlan, CallSite, Failure
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
     from perdure.workflow._definition import WorkflowDefinition
@@ -66,15 +66,6 @@ class Instance(InstanceCore):
         self._info: Info | None = None
         self._main: asyncio.Task[Any] | None = None
         self._cancel_requested = False
-
-    def call_activity(
-        self, reference: ActivityReference, arguments: tuple[Any, ...], options: ActivityOptions
-    ) -> Coroutine[Any, Any, Any]:
-        """The coroutine of one call: arguments are encoded now, scheduled at the first step."""
-        call = self.call_plan(plan_of(reference, options), arguments)
-        if options.cancellation_type is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED:
-            return _waiting_for_the_worker(call)
-        return cast("Coroutine[Any, Any, Any]", call)
 
     def start_activity(
         self, reference: ActivityReference, arguments: tuple[Any, ...], options: ActivityOptions
@@ -201,6 +192,12 @@ class Instance(InstanceCore):
 
     def _resolve_conditions(self) -> bool:
         return self.conditions.resolve()
+
+    def _plan(self, reference: ActivityReference, options: ActivityOptions) -> ActivityPlan:
+        return plan_of(reference, options)
+
+    def _waiting_for_the_worker(self, call: Any) -> Coroutine[Any, Any, Any]:
+        return _waiting_for_the_worker(call)
 
     def _site(self) -> CallSite:
         return current_site()

@@ -1,5 +1,6 @@
 //! An activity with one set of options, ready to be called many times.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,55 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::convert::Shape;
+use crate::event_loop::GilCell;
+
+/// How many plans are found by identity; when there are more, all are forgotten.
+const KNOWN_PLANS_MAX: usize = 1_000;
+
+/// Plans by the addresses of reference and options. An entry keeps both alive, so that no other
+/// object can come to lie there.
+static KNOWN: GilCell<BTreeMap<(usize, usize), Known>> = GilCell::new(BTreeMap::new());
+
+/// A plan and what it was made from.
+struct Known {
+    plan: Py<ActivityPlan>,
+    _made_from: (Py<PyAny>, Py<PyAny>),
+}
+
+/// The plan that was remembered for these very objects.
+pub(super) fn known<'py>(
+    reference: &Bound<'py, PyAny>,
+    options: &Bound<'py, PyAny>,
+) -> Option<Bound<'py, ActivityPlan>> {
+    let py = reference.py();
+    let key = (reference.as_ptr() as usize, options.as_ptr() as usize);
+    KNOWN.with(py, |known| {
+        known.get(&key).map(|known| known.plan.bind(py).clone())
+    })
+}
+
+/// Remembers a plan.
+pub(super) fn remember(
+    reference: &Bound<'_, PyAny>,
+    options: &Bound<'_, PyAny>,
+    plan: &Bound<'_, ActivityPlan>,
+) {
+    let py = reference.py();
+    let key = (reference.as_ptr() as usize, options.as_ptr() as usize);
+    let entry = Known {
+        plan: plan.clone().unbind(),
+        _made_from: (reference.clone().unbind(), options.clone().unbind()),
+    };
+    let forgotten = KNOWN.with(py, |known| {
+        let forgotten = if known.len() < KNOWN_PLANS_MAX {
+            BTreeMap::new()
+        } else {
+            std::mem::take(known)
+        };
+        (known.insert(key, entry), forgotten)
+    });
+    drop(forgotten);
+}
 
 /// What a call needs of an activity: made once from its reference and options.
 #[pyclass(frozen, module = "perdure._core._native")]

@@ -1,17 +1,19 @@
 //! The native half of an instance: delivers activations, takes commands, resolves futures.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perdure_history::{Command, Digest, Payload, RunStarted, ScheduleActivity, Site, Timestamp};
+use perdure_history::{
+    CancellationType, Command, Digest, Payload, RunStarted, ScheduleActivity, Site, Timestamp,
+};
 use perdure_machine::{Activation, Machine, MachineError, Submitted};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::activity_call::ActivityCall;
-use super::activity_plan::ActivityPlan;
+use super::activity_plan::{self, ActivityPlan};
 use super::site::CallSite;
 use crate::convert;
 use crate::event_loop::{GilCell, LoopCore, resolve, slice};
@@ -28,7 +30,7 @@ struct Waiting {
 pub(crate) struct InstanceCore {
     machine: GilCell<Option<Box<Machine>>>,
     event_loop: GilCell<Option<Py<LoopCore>>>,
-    waiting: GilCell<HashMap<u64, Waiting>>,
+    waiting: GilCell<BTreeMap<u64, Waiting>>,
     /// Why the machine refused to go on. Workflow code may swallow the exception, not this.
     fault: GilCell<Option<MachineError>>,
     /// Whether a bug of the workflow stops this turn before the event being delivered is over.
@@ -146,6 +148,23 @@ impl InstanceCore {
                 Ok(n)
             }
         }
+    }
+
+    /// The plan of an activity with these options, made by the Python half.
+    fn plan<'py>(
+        slf: &Bound<'py, Self>,
+        reference: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, ActivityPlan>> {
+        let py = slf.py();
+        let plan = slf
+            .call_method1(pyo3::intern!(py, "_plan"), (reference, options))?
+            .cast_into::<ActivityPlan>()?;
+        // Options made for one call alone are not met again.
+        if reference.getattr(pyo3::intern!(py, "options"))?.is(options) {
+            activity_plan::remember(reference, options, &plan);
+        }
+        Ok(plan)
     }
 
     /// The verdict on arguments whose digests differ.
@@ -345,7 +364,7 @@ impl InstanceCore {
         Self {
             machine: GilCell::new(None),
             event_loop: GilCell::new(None),
-            waiting: GilCell::new(HashMap::new()),
+            waiting: GilCell::new(BTreeMap::new()),
             fault: GilCell::new(None),
             stopped: GilCell::new(false),
             conditions: GilCell::new(false),
@@ -379,7 +398,27 @@ impl InstanceCore {
         )
     }
 
-    /// The coroutine of one activity call.
+    /// The coroutine of one call: arguments are encoded now, scheduled at the first step.
+    fn call_activity<'py>(
+        slf: &Bound<'py, Self>,
+        reference: &Bound<'py, PyAny>,
+        arguments: &Bound<'py, PyTuple>,
+        options: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let plan = match activity_plan::known(reference, options) {
+            Some(plan) => plan,
+            None => Self::plan(slf, reference, options)?,
+        };
+        let waits = plan.get().options.cancellation_type == CancellationType::WaitCompleted;
+        let call = Bound::new(py, Self::call_plan(slf, &plan, arguments)?)?.into_any();
+        if waits {
+            return slf.call_method1(pyo3::intern!(py, "_waiting_for_the_worker"), (call,));
+        }
+        Ok(call)
+    }
+
+    /// The coroutine of one activity call, from its plan.
     fn call_plan(
         slf: &Bound<'_, Self>,
         plan: &Bound<'_, ActivityPlan>,
