@@ -55,16 +55,17 @@ class ActivityRunner:
         runner = self._loop.create_task(self._run(definition, running, task_id))
         self._running[task_id] = (running, runner)
 
-    def cancel(self, task_id: str, reason: str) -> None:
-        """Asks an attempt to end."""
+    def cancel(self, task_id: str, reason: str) -> bool:
+        """Asks an attempt to end; False when it is not under way."""
         found = self._running.get(task_id)
         if found is None:
-            return
+            return False
         running, runner = found
         running.request_cancel()
         definition = self.definitions.get(running.task.activity)
         if definition is not None and definition.is_async:
             runner.cancel(reason)
+        return True
 
     @property
     def count(self) -> int:

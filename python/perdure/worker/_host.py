@@ -71,7 +71,9 @@ class Host:
             self.loop, self._complete, threads=threads, processes=processes
         )
         self._instances: dict[bytes, Instance] = {}
-        self._stepping: deque[tuple[Turn, Instance]] = deque()
+        self._turns: deque[Turn] = deque()
+        self._stepping: tuple[Turn, Instance] | None = None
+        self._tasks: deque[ActivityTask] = deque()
         self._replies: dict[int, asyncio.Future[Answer]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
@@ -163,7 +165,8 @@ class Host:
                 return
             self._take(work)
             stepped = self._step(deadline)
-            if self._stepping or time.perf_counter() >= deadline:
+            self._start_tasks(deadline)
+            if self._has_more or time.perf_counter() >= deadline:
                 self._schedule()
                 return
             if work.commit_inline:
@@ -181,16 +184,32 @@ class Host:
             instance = self._instances.pop(run, None)
             if instance is not None:
                 instance.evict()
-        for turn in work.turns():
-            self._stepping.append((turn, self._instance_of(turn)))
-        for task in work.tasks():
-            self.activities.start(task)
+        self._turns.extend(work.turns())
+        self._tasks.extend(work.tasks())
         for task_id, reason in work.cancels():
-            self.activities.cancel(task_id, reason)
+            self._cancel(task_id, reason)
         for number, reply in work.replies():
             future = self._replies.get(number)
             if future is not None and not future.done():
                 future.set_result(Answer.of(reply))
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether the slice ended before what was taken."""
+        return bool(self._stepping or self._turns or self._tasks)
+
+    def _start_tasks(self, deadline: float) -> None:
+        while self._tasks and time.perf_counter() < deadline:
+            self.activities.start(self._tasks.popleft())
+
+    def _cancel(self, task_id: str, reason: str) -> None:
+        if self.activities.cancel(task_id, reason):
+            return
+        for task in self._tasks:
+            if task.id == task_id:
+                self._tasks.remove(task)
+                task.cancelled()
+                return
 
     def _instance_of(self, turn: Turn) -> Instance:
         instance = self._instances.get(turn.run)
@@ -205,11 +224,15 @@ class Host:
     def _step(self, deadline: float) -> bool:
         """Steps runs until the deadline; says whether any turn was ended, which is to be pumped."""
         ended = False
-        while self._stepping:
+        while self._stepping or self._turns:
             left_us = int((deadline - time.perf_counter()) * _MICROSECONDS)
             if left_us <= 0:
                 return ended
-            turn, instance = self._stepping[0]
+            if self._stepping is None:
+                # Made only now: a thousand new instances at once would hold the loop.
+                turn = self._turns.popleft()
+                self._stepping = (turn, self._instance_of(turn))
+            turn, instance = self._stepping
             try:
                 if not self._drive(instance, left_us):
                     return ended
@@ -218,7 +241,7 @@ class Host:
                 raise
             except Exception as error:
                 bug = error
-            self._stepping.popleft()
+            self._stepping = None
             ended = True
             if bug is None:
                 self.engine.end_turn(turn, instance)
@@ -299,7 +322,9 @@ class Host:
         return True
 
     def _drop_instances(self) -> None:
-        self._stepping.clear()
+        self._stepping = None
+        self._turns.clear()
+        self._tasks.clear()
         for instance in self._instances.values():
             instance.evict()
         self._instances.clear()
