@@ -196,7 +196,7 @@ def test_run_says_why_a_run_failed(shell: Shell) -> None:
 def test_run_shows_the_bug_that_parks_a_run(shell: Shell) -> None:
     done = shell.call("run", "app.py:buggy")
     assert done.returncode == ExitCode.FAILURE
-    assert "is parked: ZeroDivisionError" in done.stderr
+    assert "is parked (PRD1202): ZeroDivisionError" in done.stderr
     assert done.stderr.count("Traceback") == 1
     assert "return 1 // 0" in done.stderr
 
