@@ -9,7 +9,6 @@ import logging
 import time
 import traceback
 import zlib
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from perdure.client._answer import Answer
@@ -22,6 +21,7 @@ from perdure.errors import (
 )
 from perdure.instance._instance import Instance
 from perdure.worker._activities import ActivityRunner
+from perdure.worker._backlog import Backlog
 from perdure.worker._watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ class Host:
             self.loop, self._complete, threads=threads, processes=processes
         )
         self._instances: dict[bytes, Instance] = {}
-        self._turns: deque[Turn] = deque()
-        self._stepping: tuple[Turn, Instance] | None = None
-        self._tasks: deque[ActivityTask] = deque()
+        self._backlog = Backlog()
         self._replies: dict[int, asyncio.Future[Answer]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
@@ -166,7 +164,7 @@ class Host:
             self._take(work)
             stepped = self._step(deadline)
             self._start_tasks(deadline)
-            if self._has_more or time.perf_counter() >= deadline:
+            if self._backlog or time.perf_counter() >= deadline:
                 self._schedule()
                 return
             if work.commit_inline:
@@ -184,8 +182,7 @@ class Host:
             instance = self._instances.pop(run, None)
             if instance is not None:
                 instance.evict()
-        self._turns.extend(work.turns())
-        self._tasks.extend(work.tasks())
+        self._backlog.take(work)
         for task_id, reason in work.cancels():
             self._cancel(task_id, reason)
         for number, reply in work.replies():
@@ -193,23 +190,17 @@ class Host:
             if future is not None and not future.done():
                 future.set_result(Answer.of(reply))
 
-    @property
-    def _has_more(self) -> bool:
-        """Whether the slice ended before what was taken."""
-        return bool(self._stepping or self._turns or self._tasks)
-
     def _start_tasks(self, deadline: float) -> None:
-        while self._tasks and time.perf_counter() < deadline:
-            self.activities.start(self._tasks.popleft())
+        tasks = self._backlog.tasks
+        while tasks and time.perf_counter() < deadline:
+            self.activities.start(tasks.popleft())
 
     def _cancel(self, task_id: str, reason: str) -> None:
         if self.activities.cancel(task_id, reason):
             return
-        for task in self._tasks:
-            if task.id == task_id:
-                self._tasks.remove(task)
-                task.cancelled()
-                return
+        task = self._backlog.withdraw(task_id)
+        if task is not None:
+            task.cancelled()
 
     def _instance_of(self, turn: Turn) -> Instance:
         instance = self._instances.get(turn.run)
@@ -224,15 +215,16 @@ class Host:
     def _step(self, deadline: float) -> bool:
         """Steps runs until the deadline; says whether any turn was ended, which is to be pumped."""
         ended = False
-        while self._stepping or self._turns:
+        backlog = self._backlog
+        while backlog.stepping or backlog.turns:
             left_us = int((deadline - time.perf_counter()) * _MICROSECONDS)
             if left_us <= 0:
                 return ended
-            if self._stepping is None:
+            if backlog.stepping is None:
                 # Made only now: a thousand new instances at once would hold the loop.
-                turn = self._turns.popleft()
-                self._stepping = (turn, self._instance_of(turn))
-            turn, instance = self._stepping
+                turn = backlog.turns.popleft()
+                backlog.stepping = (turn, self._instance_of(turn))
+            turn, instance = backlog.stepping
             try:
                 if not self._drive(instance, left_us):
                     return ended
@@ -241,7 +233,7 @@ class Host:
                 raise
             except Exception as error:
                 bug = error
-            self._stepping = None
+            backlog.stepping = None
             ended = True
             if bug is None:
                 self.engine.end_turn(turn, instance)
@@ -322,9 +314,7 @@ class Host:
         return True
 
     def _drop_instances(self) -> None:
-        self._stepping = None
-        self._turns.clear()
-        self._tasks.clear()
+        self._backlog.clear()
         for instance in self._instances.values():
             instance.evict()
         self._instances.clear()
