@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from perdure._core import StoreInbox, owner_socket
 from perdure.client._answer import Answer
@@ -15,6 +16,8 @@ from perdure.convert import failure_from_fields
 from perdure.errors import NoWorkerError
 
 __all__ = ["EnginePort", "PendingFields", "deliver", "hosts", "pending_activities"]
+
+Result = TypeVar("Result")
 
 PendingFields: TypeAlias = tuple[int, str | None, str | None, int, str, str | None]
 """Number, name, service, attempt, progress and last failure of an outstanding activity."""
@@ -59,7 +62,7 @@ async def deliver(
     """
     host = hosts.get(path)
     if host is not None:
-        return await _in_process(host, kind, message_id, fields)
+        return await _on_loop_of(host, host.send(kind, message_id, fields))
     if durable:
         inbox = await asyncio.to_thread(StoreInbox, path)
         now_us = time.time_ns() // 1_000
@@ -75,10 +78,7 @@ async def pending_activities(path: Path, run: bytes) -> list[PendingFields] | No
     """
     host = hosts.get(path)
     if host is not None:
-        if host.loop is asyncio.get_running_loop():
-            return await host.pending_activities(run)
-        asked = asyncio.run_coroutine_threadsafe(host.pending_activities(run), host.loop)
-        return await asyncio.wrap_future(asked)
+        return await _on_loop_of(host, host.pending_activities(run))
     owner = owner_socket(path)
     if owner is not None:
         request = {"kind": "pending_activities", "message_id": "", "fields": {"run": run}}
@@ -101,13 +101,11 @@ def _pending_of(
     return number, name, service, attempt, progress, last_failure
 
 
-async def _in_process(
-    host: EnginePort, kind: str, message_id: str, fields: dict[str, Any]
-) -> Answer:
+async def _on_loop_of(host: EnginePort, asked: Coroutine[Any, Any, Result]) -> Result:
+    """Awaits what is asked of a host where the host runs: here, or in another thread."""
     if host.loop is asyncio.get_running_loop():
-        return await host.send(kind, message_id, fields)
-    future = asyncio.run_coroutine_threadsafe(host.send(kind, message_id, fields), host.loop)
-    return await asyncio.wrap_future(future)
+        return await asked
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, host.loop))
 
 
 async def _over_socket(path: Path, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
@@ -116,7 +114,7 @@ async def _over_socket(path: Path, kind: str, message_id: str, fields: dict[str,
     while True:
         host = hosts.get(path)
         if host is not None:
-            return await _in_process(host, kind, message_id, fields)
+            return await _on_loop_of(host, host.send(kind, message_id, fields))
         owner = owner_socket(path)
         if owner is not None:
             with contextlib.suppress(OSError, EOFError):

@@ -67,11 +67,6 @@ class ActivityRunner:
             runner.cancel(reason)
         return True
 
-    @property
-    def count(self) -> int:
-        """How many attempts are under way."""
-        return len(self._running)
-
     async def finish(self, timeout_s: float) -> None:
         """Lets attempts end by themselves for a while, then cancels them."""
         runners = [runner for _, runner in self._running.values()]
