@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use perdure_engine::{
-    EngineOptions, Input, MessageBody, Runtime, StartRun, TaskOutcome, TaskReport,
+    EngineOptions, Input, MessageBody, Runtime, ServedQueue, StartRun, TaskOutcome, TaskReport,
 };
 use perdure_history::{ActivityOptions, Command, MessageId, Payload, RunId, Timestamp};
 use perdure_machine::Activation;
@@ -45,16 +45,13 @@ impl<S: Store + 'static> Host<S> {
         let waker = move || {
             let _ = wake.send(());
         };
-        let options = EngineOptions {
-            maximum_concurrent_activities: 1_000,
-            ..EngineOptions::default()
-        };
-        let mut runtime = Runtime::new(store, options, waker).unwrap();
+        let mut runtime = Runtime::new(store, EngineOptions::default(), waker).unwrap();
         runtime.allow_inline_commits(inline);
-        runtime.submit(Input::Hosted {
+        runtime.submit(Input::Hosted(vec![ServedQueue {
+            task_queue: Arc::from("default"),
             workflow_types: vec![Arc::from("audit")],
-            activities: vec![],
-        });
+            maximum_concurrent_activities: 1_000,
+        }]));
         Self {
             runtime,
             woken,

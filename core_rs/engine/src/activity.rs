@@ -223,7 +223,8 @@ mod tests {
     #[test]
     fn what_the_index_keeps_is_read_back() {
         let asked = schedule("parse", Some("goaudit"));
-        let mut activity = Activity::new(asked, RouteId(1), Timestamp::from_micros(-5));
+        let mut activity =
+            Activity::new(asked, RouteId::of_tests(false), Timestamp::from_micros(-5));
         activity.stage = Stage::Backoff;
         activity.attempt = 3;
         activity.nonce = u64::MAX;
@@ -250,7 +251,7 @@ mod tests {
     fn a_truncated_or_newer_state_is_refused() {
         let activity = Activity::new(
             schedule("parse", None),
-            RouteId(0),
+            RouteId::of_tests(true),
             Timestamp::from_micros(0),
         );
         let state = activity.encode(RunId([9; 16]));

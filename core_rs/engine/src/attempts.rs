@@ -8,7 +8,6 @@ use crate::activity::Stage;
 use crate::context::Context;
 use crate::retry::{self, FailedAttempt, Verdict};
 use crate::run::Run;
-use crate::slots::LOCAL;
 use crate::task::{TaskOutcome, TaskReport};
 use crate::timeouts::{self, Deadline};
 use crate::wheel::Due;
@@ -239,7 +238,7 @@ impl Context {
                 n: command_n,
                 attempt: activity.attempt,
             };
-            if activity.route != LOCAL {
+            if !activity.route.is_local() {
                 let abandoned_at = now + Duration::from_secs(60);
                 if let Some(held) = self.slots.held_mut(&task) {
                     held.abandoned = self.wheel.arm(abandoned_at, Due::Abandoned { task });

@@ -225,7 +225,7 @@ impl Context {
         else {
             return;
         };
-        let route = self.slots.route_of(asked.service.as_ref());
+        let route = self.slots.route_of(asked, &run.identity.task_queue);
         let mut activity = Activity::new(std::sync::Arc::clone(asked), route, *at);
         activity.nonce = self.random.next_u64();
         let task = TaskId {

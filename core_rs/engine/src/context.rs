@@ -1,15 +1,15 @@
 //! What the turns of all runs share: the effects on their way out, the wheel, the slots, chance.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use perdure_history::RunId;
-use rustc_hash::FxHashSet;
 
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::EngineOptions;
 use crate::eviction::RecentlyUsed;
+use crate::hosted::Hosted;
 use crate::random::Random;
+use crate::run::Identity;
 use crate::slots::Slots;
 use crate::tickets::Tickets;
 use crate::wheel::Wheel;
@@ -24,8 +24,8 @@ pub(crate) struct Context {
     pub(crate) tickets: Tickets,
     pub(crate) random: Random,
     pub(crate) recently_used: RecentlyUsed,
-    /// The workflow types that the host has; absent until it has said so.
-    pub(crate) hosted_types: Option<FxHashSet<Arc<str>>>,
+    /// What the host has; absent until it has said so.
+    pub(crate) hosted: Option<Hosted>,
     pub(crate) draining: bool,
 }
 
@@ -34,11 +34,11 @@ impl Context {
         Self {
             effects: VecDeque::new(),
             wheel: Wheel::default(),
-            slots: Slots::new(options.maximum_concurrent_activities),
+            slots: Slots::default(),
             tickets: Tickets::default(),
             random: Random::new(options.seed),
             recently_used: RecentlyUsed::default(),
-            hosted_types: None,
+            hosted: None,
             draining: false,
             options,
         }
@@ -52,11 +52,9 @@ impl Context {
         self.effects.push_back(Effect::Reply { to, reply });
     }
 
-    /// Whether the host has said that it knows the type.
-    pub(crate) fn hosts(&self, workflow_type: &str) -> bool {
-        self.hosted_types
-            .as_ref()
-            .is_some_and(|types| types.contains(workflow_type))
+    /// Whether the host has said that it can step the run.
+    pub(crate) fn hosts(&self, run: &Identity) -> bool {
+        self.hosted.as_ref().is_some_and(|hosted| hosted.has(run))
     }
 
     /// Reads a run's history from a record on.

@@ -11,7 +11,6 @@ use crate::context::Context;
 use crate::effect::Effect;
 use crate::pending::Pending;
 use crate::run::Run;
-use crate::slots::LOCAL;
 use crate::task::Task;
 use crate::timeouts;
 use crate::wheel::Due;
@@ -115,7 +114,7 @@ impl Context {
                 attempt: activity.attempt,
             },
             nonce: activity.nonce,
-            route: self.slots.route(activity.route),
+            route: self.slots.route(activity.route)?,
             activity: Arc::clone(&asked.name),
             namespace: Arc::clone(&identity.namespace),
             workflow_id: Arc::clone(&identity.workflow_id),
@@ -236,7 +235,7 @@ impl Context {
         };
         if activity.stage == Stage::Reserved {
             self.slots.release(&task);
-        } else if activity.is_handed() && activity.route != LOCAL {
+        } else if activity.is_handed() && !activity.route.is_local() {
             let at = activity.heard_at.max(activity.stage_at) + ABANDONED_AFTER;
             if let Some(held) = self.slots.held_mut(&task) {
                 held.abandoned = self.wheel.arm(at, Due::Abandoned { task });

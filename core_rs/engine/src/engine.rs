@@ -11,6 +11,7 @@ use crate::append_failure::Stopped;
 use crate::closing::ClosingRequest;
 use crate::context::Context;
 use crate::effect::Effect;
+use crate::hosted::Hosted;
 use crate::input::{AppendFailure, Input};
 use crate::loading::{LAST_RECORD, Lookup};
 use crate::run::{Phase, Run};
@@ -28,8 +29,6 @@ pub struct EngineOptions {
     pub namespace: String,
     /// Most live runs; 10,000 by default.
     pub maximum_cached_runs: usize,
-    /// Most local activities at once; 200 by default.
-    pub maximum_concurrent_activities: usize,
     /// Most events one turn delivers; 1,000 (design law 2).
     pub maximum_turn_events: usize,
     /// How long after a restart a remote worker may take to claim its task; 15 s.
@@ -49,7 +48,6 @@ impl Default for EngineOptions {
         Self {
             namespace: "default".to_owned(),
             maximum_cached_runs: 10_000,
-            maximum_concurrent_activities: 200,
             maximum_turn_events: 1_000,
             claim_timeout: Duration::from_secs(15),
             park_backoff: (Duration::from_secs(10), Duration::from_secs(600)),
@@ -122,9 +120,9 @@ impl Engine {
                 }
             }
             Input::Evict { count } => self.evict_oldest(count),
-            Input::Hosted { workflow_types, .. } => {
-                let types = workflow_types.into_iter().collect();
-                self.context.hosted_types = Some(types);
+            Input::Hosted(queues) => {
+                self.context.slots.serve(&queues);
+                self.context.hosted = Some(Hosted::new(queues));
                 self.try_parked_again(now);
             }
             Input::Drain => {

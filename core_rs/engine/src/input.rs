@@ -44,15 +44,21 @@ pub enum Input {
         /// How many.
         count: usize,
     },
-    /// The host now hosts these workflow types (a deploy): parked runs are tried again.
-    Hosted {
-        /// Registered workflow names.
-        workflow_types: Vec<Arc<str>>,
-        /// Registered local activity names.
-        activities: Vec<Arc<str>>,
-    },
+    /// The host now serves these task queues (a deploy), and no others: parked runs are tried again.
+    Hosted(Vec<ServedQueue>),
     /// Take no new work; finish what is begun.
     Drain,
+}
+
+/// What the host has for one task queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedQueue {
+    /// The queue's name.
+    pub task_queue: Arc<str>,
+    /// Registered workflow names.
+    pub workflow_types: Vec<Arc<str>>,
+    /// Most activities of the queue at once.
+    pub maximum_concurrent_activities: usize,
 }
 
 /// A write that did not happen, or may not have.

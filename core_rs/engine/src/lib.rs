@@ -16,6 +16,7 @@ mod dispatch;
 pub mod effect;
 pub mod engine;
 mod eviction;
+mod hosted;
 pub mod input;
 mod loading;
 pub mod message_codec;
@@ -44,7 +45,8 @@ pub use describe::{LiveRun, PendingActivity, Progress};
 pub use effect::{Effect, Reply, ReplyTo};
 pub use engine::{Engine, EngineOptions};
 pub use input::{
-    AppendFailure, Input, Message, MessageBody, ParkReason, StartRun, Turn, TurnOutcome, TurnReport,
+    AppendFailure, Input, Message, MessageBody, ParkReason, ServedQueue, StartRun, Turn,
+    TurnOutcome, TurnReport,
 };
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};

@@ -148,6 +148,7 @@ impl Engine {
             namespace,
             workflow_id,
             workflow_type: Arc::clone(&start.workflow_type),
+            task_queue: Arc::from(start.task_queue.as_str()),
             origin: start.run,
         };
         let mut run = Run::new(start.run, Arc::new(identity), 0);

@@ -18,9 +18,14 @@ pub mod code {
     pub const MISMATCH: &str = "PRD1200";
     /// No host knows the workflow type.
     pub const UNKNOWN_TYPE: &str = "PRD1203";
+    /// No host serves the task queue.
+    pub const NO_WORKER: &str = "PRD1204";
     /// The history cannot be read: damaged, or written by a newer version.
     pub const UNREADABLE_HISTORY: &str = "PRD1503";
 }
+
+/// How long who waits for a result is not told that nobody serves the task queue.
+const WORKER_AWAITED: Duration = Duration::from_secs(5);
 
 /// How a parked run stands.
 #[derive(Debug)]
@@ -33,6 +38,14 @@ pub(crate) struct Parked {
     /// Whether the store has the status row with this reason.
     pub(crate) written: bool,
     pub(crate) key: Option<WheelKey>,
+}
+
+impl Parked {
+    /// A worker of the task queue may just be starting: those who wait for the result hear of a
+    /// lack only when it lasts.
+    fn is_worker_awaited(&self) -> bool {
+        self.reason.code == code::NO_WORKER && self.tries == 0
+    }
 }
 
 impl Context {
@@ -48,7 +61,7 @@ impl Context {
             ),
             None => (0, false, None),
         };
-        let again_at = now + self.park_wait(tries);
+        let again_at = now + self.park_wait(&reason, tries);
         self.wheel
             .rearm(&mut key, again_at, Due::Unpark { run: run.id });
         run.parked = Some(Box::new(Parked {
@@ -65,7 +78,7 @@ impl Context {
     /// nobody hears of would look like a long wait.
     pub(crate) fn answer_parked(&mut self, run: &mut Run) {
         let Some(parked) = &run.parked else { return };
-        if parked.trying || !parked.written {
+        if parked.trying || !parked.written || parked.is_worker_awaited() {
             return;
         }
         let committing = matches!(run.phase, Phase::Committing(_));
@@ -84,8 +97,11 @@ impl Context {
         }
     }
 
-    fn park_wait(&self, tries: u32) -> Duration {
+    pub(crate) fn park_wait(&self, reason: &ParkReason, tries: u32) -> Duration {
         let (first, longest) = self.options.park_backoff;
+        if reason.code == code::NO_WORKER && tries == 0 {
+            return WORKER_AWAITED.min(first);
+        }
         first
             .saturating_mul(2u32.saturating_pow(tries.min(16)))
             .min(longest)

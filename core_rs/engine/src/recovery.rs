@@ -19,7 +19,6 @@ use crate::messages;
 use crate::parking::{self, Parked};
 use crate::pending::{Delivered, Pending};
 use crate::run::{Identity, Run, Timer};
-use crate::slots::LOCAL;
 use crate::wheel::Due;
 
 /// How often services are asked for their inventory until every task is claimed or lost.
@@ -175,6 +174,7 @@ impl Context {
             namespace: Arc::from(summary.namespace.as_str()),
             workflow_id: Arc::from(summary.workflow_id.as_str()),
             workflow_type: Arc::from(summary.workflow_type.as_str()),
+            task_queue: Arc::from(summary.task_queue.as_str()),
             origin,
         };
         let mut run = Run::new(summary.run, Arc::new(identity), summary.last_n);
@@ -218,9 +218,13 @@ impl Context {
         state: activity::KeptActivity,
         now: Timestamp,
     ) {
-        let route = self.slots.route_of(state.service.as_ref());
+        // The queue of a local activity stands in the history, if it is not the run's own.
+        let route = match &state.service {
+            Some(service) => self.slots.route_to_service(service),
+            None => self.slots.route_to_queue(&run.identity.task_queue),
+        };
         let stage = match state.stage {
-            Stage::Handed if route != LOCAL => Stage::Unclaimed,
+            Stage::Handed if state.service.is_some() => Stage::Unclaimed,
             stage => stage,
         };
         if stage == Stage::Unclaimed {
@@ -256,7 +260,7 @@ impl Context {
     }
 
     fn recover_parked(&mut self, run: &mut Run, reason: ParkReason, now: Timestamp) {
-        let again_at = now + self.options.park_backoff.0;
+        let again_at = now + self.park_wait(&reason, 0);
         let key = self.wheel.arm(again_at, Due::Unpark { run: run.id });
         let parked = Parked {
             reason,
@@ -276,6 +280,7 @@ impl Context {
             .map(|(n, activity)| (*n, activity.stage))
             .collect();
         for (command_n, stage) in outstanding {
+            self.route_again(run, command_n);
             match stage {
                 Stage::Queued if self.recovered_cancel(run, command_n) => {
                     let event = Event::ActivityCancelled {
@@ -295,10 +300,19 @@ impl Context {
         }
     }
 
+    /// The history says which task queue the activity was scheduled on.
+    fn route_again(&mut self, run: &mut Run, command_n: u64) {
+        if let Some(activity) = run.activities.get_mut(&command_n)
+            && let Some(asked) = &activity.schedule
+        {
+            activity.route = self.slots.route_of(asked, &run.identity.task_queue);
+        }
+    }
+
     fn is_local(&self, run: &Run, command_n: u64) -> bool {
         run.activities
             .get(&command_n)
-            .is_some_and(|activity| activity.route == LOCAL)
+            .is_some_and(|activity| activity.route.is_local())
     }
 
     fn recovered_cancel(&self, run: &Run, command_n: u64) -> bool {

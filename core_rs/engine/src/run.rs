@@ -23,6 +23,7 @@ pub(crate) struct Identity {
     pub(crate) namespace: Arc<str>,
     pub(crate) workflow_id: Arc<str>,
     pub(crate) workflow_type: Arc<str>,
+    pub(crate) task_queue: Arc<str>,
     /// The run in which activities were first scheduled: this run, unless it was reset.
     pub(crate) origin: RunId,
 }

@@ -8,8 +8,8 @@ use perdure_history::{Failure, IdempotencyKey, Payload, TaskId, Timestamp};
 /// Where an activity runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
-    /// In this process, by the host.
-    Local,
+    /// In this process, by what the host has for the task queue.
+    TaskQueue(Arc<str>),
     /// By whatever hosts the service.
     Service(Arc<str>),
 }

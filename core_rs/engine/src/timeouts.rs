@@ -5,7 +5,6 @@ use std::time::Duration;
 use perdure_history::{Failure, FailureKind, Payload, TimeoutKind, Timestamp};
 
 use crate::activity::{Activity, Stage};
-use crate::slots::LOCAL;
 
 /// How often a cancel is told again to a worker that has not answered.
 pub(crate) const CANCEL_REPEAT: Duration = Duration::from_secs(2);
@@ -56,7 +55,7 @@ pub(crate) fn earliest(activity: &Activity, claim_timeout: Duration) -> (Timesta
     };
     let begun = activity.stage == Stage::Started
         || activity.stage == Stage::Backoff
-        || (activity.stage == Stage::Handed && activity.route == LOCAL);
+        || (activity.stage == Stage::Handed && activity.route.is_local());
     let to_start = match options.schedule_to_start_timeout {
         Some(span) if !begun && activity.attempt == 1 => activity.scheduled_at + span,
         _ => Timestamp::NEVER,

@@ -7,6 +7,7 @@ use perdure_machine::{Machine, effect::Effect as MachineEffect};
 use crate::commit::Written;
 use crate::context::Context;
 use crate::effect::Effect;
+use crate::hosted::Hosted;
 use crate::input::{ParkReason, Turn, TurnOutcome, TurnReport};
 use crate::parking::code;
 use crate::pending::{self, Delivered};
@@ -25,12 +26,19 @@ impl Context {
             return self.read(run);
         }
         if run.wants_turn() {
-            if self.hosts(&run.identity.workflow_type) {
+            if self.hosts(&run.identity) {
                 return self.begin_turn(run, now);
             }
             // Before the host has said what it has, what is stored can wait; a start cannot.
-            if self.hosted_types.is_some() || run.create.is_some() {
-                let reason = unknown_type(&run.identity.workflow_type);
+            let nothing = Hosted::new(Vec::new());
+            let hosted = self.hosted.as_ref();
+            if let Some(hosted) = hosted.or(run.create.as_ref().map(|_| &nothing)) {
+                let (code, message) = hosted.lack(&run.identity);
+                let reason = ParkReason {
+                    code: code.to_owned(),
+                    message,
+                    ..ParkReason::default()
+                };
                 self.evict(run);
                 self.park(run, reason, now);
             }
@@ -158,14 +166,4 @@ fn cut(
         "a turn that closed its run has nothing left to cut"
     );
     (Written::of_turn(turn, delivered), undelivered, about)
-}
-
-fn unknown_type(workflow_type: &str) -> ParkReason {
-    ParkReason {
-        code: code::UNKNOWN_TYPE.to_owned(),
-        message: format!(
-            "no worker hosts the workflow type {workflow_type:?}: register it with a worker"
-        ),
-        ..ParkReason::default()
-    }
 }

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use perdure_engine::{EngineOptions, Input, Lost, Reply, ServiceReport, TaskOutcome};
+use perdure_engine::{Input, Lost, Reply, ServiceReport, TaskOutcome};
 use perdure_history::{
     ActivityOptions, CancellationType, Command, Event, FailureKind, RecordBody, RetryPolicy,
     RetryState, TimeoutKind,
@@ -337,7 +337,8 @@ fn c12_one_attempt_after_an_outage_longer_than_the_wait() {
     world.fail("Flaky");
     world.now = at(2_000);
     world.restart();
-    world.advance(Duration::ZERO);
+    assert!(world.tasks.is_empty(), "the host has not said what it has");
+    world.host(&["audit"]);
     assert_eq!(world.tasks.len(), 1);
     assert_eq!(world.tasks[0].id.attempt, 2);
 }
@@ -347,10 +348,10 @@ fn b1_b9_a_local_attempt_is_lost_with_its_process_and_counts() {
     let mut world = World::new(one_activity);
     world.start_run(1);
     world.restart();
+    world.host(&["audit"]);
     assert!(world.tasks.is_empty());
     world.advance(Duration::from_secs(1));
     assert_eq!(world.tasks[0].id.attempt, 2);
-    world.host(&["audit"]);
     world.complete("parsed");
     assert!(matches!(
         world.result(run_id(1)),
@@ -440,11 +441,8 @@ fn a_lost_worker_is_followed_by_the_next_attempt() {
 
 #[test]
 fn slots_bound_what_is_handed_out_and_the_line_is_fair() {
-    let options = EngineOptions {
-        maximum_concurrent_activities: 1,
-        ..EngineOptions::default()
-    };
-    let mut world = World::with_options(one_activity, options);
+    let mut world = World::new(one_activity);
+    world.serve(&[("default", &["audit"], 1)]);
     for number in 1..=3 {
         world.start_run(number);
     }

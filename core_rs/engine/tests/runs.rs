@@ -513,19 +513,13 @@ fn a_result_for_a_parked_run_waits_durably_in_the_inbox() {
 
 #[test]
 fn drain_finishes_what_is_begun_and_begins_nothing() {
-    let options = EngineOptions {
-        maximum_concurrent_activities: 1,
-        ..EngineOptions::default()
-    };
-    let mut world = World::with_options(
-        |activation| {
-            Ok(match activation {
-                Activation::Start(_) => vec![activity("parse", None, ActivityOptions::default())],
-                _ => vec![complete("done")],
-            })
-        },
-        options,
-    );
+    let mut world = World::new(|activation| {
+        Ok(match activation {
+            Activation::Start(_) => vec![activity("parse", None, ActivityOptions::default())],
+            _ => vec![complete("done")],
+        })
+    });
+    world.serve(&[("default", &["audit"], 1)]);
     world.start_run(1);
     world.start_run(2);
     world.input(Input::Drain);

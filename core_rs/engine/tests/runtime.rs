@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use perdure_engine::{
-    EngineOptions, Input, MessageBody, Reply, ReplyTo, Runtime, StartRun, TaskOutcome, TaskReport,
+    EngineOptions, Input, MessageBody, Reply, ReplyTo, Runtime, ServedQueue, StartRun, TaskOutcome,
+    TaskReport,
 };
 use perdure_history::{ActivityOptions, Command, MessageId, Payload, RunId};
 use perdure_machine::Activation;
@@ -48,10 +49,11 @@ impl<S: Store + 'static> Host<S> {
             let _ = wake.send(());
         };
         let mut runtime = Runtime::new(store, EngineOptions::default(), waker).unwrap();
-        runtime.submit(Input::Hosted {
+        runtime.submit(Input::Hosted(vec![ServedQueue {
+            task_queue: Arc::from("default"),
             workflow_types: vec![Arc::from("audit")],
-            activities: vec![],
-        });
+            maximum_concurrent_activities: 200,
+        }]));
         Self {
             runtime,
             woken,

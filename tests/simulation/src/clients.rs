@@ -32,6 +32,8 @@ pub struct Clients {
 
 /// The workflow type of every run.
 pub const WORKFLOW_TYPE: &str = "program";
+/// The task queue of every run.
+pub const TASK_QUEUE: &str = "default";
 
 /// The id of the run with this number.
 #[must_use]
@@ -51,7 +53,7 @@ impl Clients {
             namespace: "default".to_owned(),
             workflow_id: format!("workflow-{number}"),
             workflow_type: Arc::from(WORKFLOW_TYPE),
-            task_queue: "default".to_owned(),
+            task_queue: TASK_QUEUE.to_owned(),
             arguments: payload(u64::from(number)),
             seed: u64::from(number),
             run_timeout,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use perdure_engine::{Input, MessageBody, TaskOutcome, TaskReport, encode_message};
 use perdure_store::{AppendError, Fault, InboxMessage, Store};
 
+use crate::clients::{TASK_QUEUE, WORKFLOW_TYPE};
 use crate::world::{Kept, Violation, Wire, World};
 
 /// How many steps a healed world may take to end every run.
@@ -222,15 +223,11 @@ impl World {
         if self.random.percent(30) {
             self.version = 1;
         }
-        let types = if self.random.percent(20) {
-            vec![]
-        } else {
-            vec!["program".into()]
-        };
-        self.input(Input::Hosted {
-            workflow_types: types,
-            activities: Vec::new(),
-        })
+        match self.random.below(10) {
+            0 | 1 => self.serve(TASK_QUEUE, &[]),
+            2 => self.serve("another", &[WORKFLOW_TYPE]),
+            _ => self.serve(TASK_QUEUE, &[WORKFLOW_TYPE]),
+        }
     }
 
     fn evict(&mut self) -> Kept {
@@ -312,11 +309,7 @@ impl World {
         if self.engine.is_none() {
             self.start_engine()?;
         }
-        let hosted = Input::Hosted {
-            workflow_types: vec!["program".into()],
-            activities: Vec::new(),
-        };
-        self.input(hosted)?;
+        self.serve(TASK_QUEUE, &[WORKFLOW_TYPE])?;
         self.report_services(4)?;
         for step in 0..HEALING_STEPS_MAX {
             if self.clients.open() == 0 && self.open_runs().is_empty() {

@@ -77,21 +77,21 @@ impl Workers {
     pub fn inventory(&self, service: &str) -> Vec<TaskId> {
         let of_service = self.held.iter().filter(|held| match &held.task.route {
             Route::Service(name) => **name == *service,
-            Route::Local => false,
+            Route::TaskQueue(_) => false,
         });
         of_service.map(|held| held.task.id).collect()
     }
 
     /// The engine's process ended: what ran in it is gone.
     pub fn lose_local(&mut self) {
-        self.held.retain(|held| held.task.route != Route::Local);
+        self.held.retain(|held| !is_local(held));
     }
 
     /// A remote worker process ends; its tasks are gone, and may or may not be reported so.
     pub fn lose_remote(&mut self, random: &mut Random) -> Vec<(bool, TaskReport)> {
         let mut reports = Vec::new();
         self.held.retain(|held| {
-            if held.task.route == Route::Local {
+            if is_local(held) {
                 return true;
             }
             if random.percent(50) {
@@ -131,7 +131,7 @@ impl Workers {
                 );
             }
         }
-        if !held.accepted && held.task.route != Route::Local {
+        if !held.accepted && !is_local(held) {
             held.accepted = true;
             return (vec![report(held, TaskOutcome::Accepted)], true);
         }
@@ -189,8 +189,12 @@ impl Workers {
     }
 }
 
+fn is_local(held: &Held) -> bool {
+    matches!(held.task.route, Route::TaskQueue(_))
+}
+
 fn report(held: &Held, outcome: TaskOutcome) -> (bool, TaskReport) {
-    let local = held.task.route == Route::Local;
+    let local = is_local(held);
     (
         local,
         TaskReport {

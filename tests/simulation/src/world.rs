@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use perdure_engine::{
     AppendFailure, Effect, Engine, EngineOptions, Input, LAST_RECORD, ParkReason, Reply, Route,
-    ServiceReport, Task, TaskReport, Turn, TurnOutcome, TurnReport,
+    ServedQueue, ServiceReport, Task, TaskReport, Turn, TurnOutcome, TurnReport,
 };
 use perdure_history::{RunId, TaskId, Timestamp};
 use perdure_store::{Append, AppendError, SimulatedStore, Store};
 
 use crate::checkers::Checkers;
-use crate::clients::{Clients, WORKFLOW_TYPE};
+use crate::clients::{Clients, TASK_QUEUE, WORKFLOW_TYPE};
 use crate::fail_points::{self, Way};
 use crate::instance::{Instance, Stop};
 use crate::program::{self, Node, SERVICES};
@@ -114,7 +114,6 @@ impl World {
         }
         let options = EngineOptions {
             maximum_cached_runs: 1 + random.below(4),
-            maximum_concurrent_activities: 1 + random.below(5),
             maximum_turn_events: 1 + random.below(8),
             seed: random.next_u64(),
             ..EngineOptions::default()
@@ -158,11 +157,20 @@ impl World {
         })?;
         self.checkers.after_reopen(&self.store)?;
         self.engine = Some(Engine::new(self.options.clone(), recovery, self.now));
-        let hosted = Input::Hosted {
-            workflow_types: vec![Arc::from(WORKFLOW_TYPE)],
-            activities: Vec::new(),
+        self.serve(TASK_QUEUE, &[WORKFLOW_TYPE])
+    }
+
+    /// The host says which task queue it serves, and which workflow types it has for it.
+    ///
+    /// # Errors
+    /// A broken promise.
+    pub fn serve(&mut self, task_queue: &str, workflow_types: &[&str]) -> Kept {
+        let served = ServedQueue {
+            task_queue: Arc::from(task_queue),
+            workflow_types: workflow_types.iter().map(|name| Arc::from(*name)).collect(),
+            maximum_concurrent_activities: 1 + self.random.below(5),
         };
-        self.input(hosted)
+        self.input(Input::Hosted(vec![served]))
     }
 
     /// The engine's process ends at once. On a machine crash the disk loses what was not synced.
@@ -228,7 +236,7 @@ impl World {
             Effect::Load { run, from_n } => self.process.loads.push((run, from_n)),
             Effect::Dispatch(task) => {
                 self.checkers.dispatched(&task, &self.store)?;
-                if task.route == Route::Local {
+                if matches!(task.route, Route::TaskQueue(_)) {
                     self.workers.take(*task);
                 } else {
                     self.wire.push(Wire::Dispatch(task));

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use perdure_engine::{
     AppendFailure, Effect, Engine, EngineOptions, Input, Message, MessageBody, ParkReason, Reply,
-    ReplyTo, StartRun, Task, TaskOutcome, TaskReport, Turn, TurnOutcome, TurnReport,
+    ReplyTo, ServedQueue, StartRun, Task, TaskOutcome, TaskReport, Turn, TurnOutcome, TurnReport,
 };
 use perdure_history::{
     ActivityOptions, Command, Event, Failure, FailureKind, MessageId, Payload, Record, RecordBody,
@@ -117,11 +117,17 @@ impl World {
     }
 
     pub(crate) fn host(&mut self, types: &[&str]) {
-        let workflow_types = types.iter().map(|name| Arc::from(*name)).collect();
-        self.input(Input::Hosted {
-            workflow_types,
-            activities: Vec::new(),
+        self.serve(&[("default", types, 200)]);
+    }
+
+    /// Says which task queues the host serves: name, workflow types, most activities at once.
+    pub(crate) fn serve(&mut self, queues: &[(&str, &[&str], usize)]) {
+        let served = queues.iter().map(|(queue, types, most)| ServedQueue {
+            task_queue: Arc::from(*queue),
+            workflow_types: types.iter().map(|name| Arc::from(*name)).collect(),
+            maximum_concurrent_activities: *most,
         });
+        self.input(Input::Hosted(served.collect()));
     }
 
     pub(crate) fn input(&mut self, input: Input) {
