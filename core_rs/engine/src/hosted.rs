@@ -1,4 +1,4 @@
-//! What the host has: the task queues that it serves, and the workflow types that it knows for each.
+//! What the host has: the task queues that it serves, and the workflow types of each.
 
 use std::sync::Arc;
 

@@ -44,7 +44,7 @@ pub enum Input {
         /// How many.
         count: usize,
     },
-    /// The host now serves these task queues (a deploy), and no others: parked runs are tried again.
+    /// The host serves these task queues from now on (a deploy): parked runs are tried again.
     Hosted(Vec<ServedQueue>),
     /// Take no new work; finish what is begun.
     Drain,

@@ -18,17 +18,20 @@ def hosting_worker(
     program: Program,
     configuration: Configuration,
     *,
+    task_queue: str = "default",
     nats: NatsOptions | None = None,
 ) -> Worker:
     """The worker. A service is reached over NATS where there is a server, else over stdio.
 
     Args:
+        task_queue: Which queue to serve; `default` by default.
         nats: A server beside the configured one: `perdure dev` starts one.
     """
     if nats is None and configuration.nats is not None and configuration.nats.url is not None:
         nats = configuration.nats
     return Worker(
         client,
+        task_queue=task_queue,
         workflows=list(program.workflows.values()),
         activities=list(program.activities.values()),
         services=_over_stdio(configuration, has_nats=nats is not None),

@@ -33,6 +33,9 @@ def add(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "worker", "serve a store until stopped", execute, text=_TEXT)
     parser.add_argument("targets", metavar="FILE_OR_MODULE", nargs="*", help="what to host")
+    parser.add_argument(
+        "--task-queue", metavar="NAME", default="default", help="which queue to serve"
+    )
     add_store(parser)
 
 
@@ -45,7 +48,13 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         raise CommandError("what to host? Name files or modules, or list them in perdure.toml")
     program = load(targets, None if options.targets else configuration.directory)
     client = await connect(options, configuration=configuration)
-    worker = hosting_worker(client, program, configuration, nats=_nats_of_environment())
+    worker = hosting_worker(
+        client,
+        program,
+        configuration,
+        task_queue=options.task_queue,
+        nats=_nats_of_environment(),
+    )
     announcing = asyncio.create_task(_announce(worker, client, program))
     try:
         await worker.run()

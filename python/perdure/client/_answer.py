@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from perdure.convert import exception_of, failure_fields
 from perdure.errors import (
     NotFoundError,
+    NoWorkerError,
     RunClosedError,
     ServerError,
     WorkflowAlreadyStartedError,
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from perdure._core import Failure, Reply
 
 __all__ = ["Answer"]
+
+NO_WORKER = "PRD1204"
+"""The code of a run whose task queue nobody serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,14 @@ class Answer:
         Raises:
             WorkflowFailureError: It ended otherwise; the cause says why.
             WorkflowParkedError: It is parked.
+            NoWorkerError: Nobody has served its task queue for 5 s.
         """
         if self.kind == "parked" and self.park_reason is not None:
             code, message, traceback = self.park_reason
+            if code == NO_WORKER:
+                raise NoWorkerError(
+                    f"run {self.run_id} is kept and waits: {message}, and it goes on from there"
+                )
             raise WorkflowParkedError(
                 f"run {self.run_id} is parked ({code}): {message}. Correct the code and deploy it, "
                 "or run `perdure workflow unpark`.",

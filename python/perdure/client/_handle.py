@@ -116,7 +116,7 @@ class WorkflowHandle(Generic[Result]):
         Raises:
             WorkflowFailureError: It ended otherwise; `cause` says why.
             WorkflowParkedError: A bug has stopped it.
-            NoWorkerError: No engine has come for 5 s.
+            NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s.
             NotFoundError: There is no such run.
         """
         answer = await self._send("await_result", durable=False)

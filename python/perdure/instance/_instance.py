@@ -29,13 +29,17 @@ from perdure.workflow._info import Info
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import TypeAlias
 
     from perdure._core import ActivityPlan, CallSite, Failure
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
     from perdure.workflow._definition import WorkflowDefinition
     from perdure.workflow._handle import ActivityHandle
+
+    FindWorkflow: TypeAlias = Callable[[str, str], WorkflowDefinition[..., Any] | None]
+    """The workflow of a task queue, by its registered name."""
 
 __all__ = ["Instance"]
 
@@ -49,14 +53,13 @@ class Instance(InstanceCore):
     one underscore; user code reaches the others through `perdure.workflow`.
     """
 
-    def __init__(
-        self, workflows: Mapping[str, WorkflowDefinition[..., Any]], run_id: str, now_us: int
-    ) -> None:
+    def __init__(self, find_workflow: FindWorkflow, run_id: str, now_us: int) -> None:
         self.run_id = run_id
         self.workflow_type = ""
         """The registered name; known once the run has begun."""
-        self._workflows = workflows
-        self._definition: WorkflowDefinition[..., Any] | None = None
+        self._find_workflow = find_workflow
+        self.definition: WorkflowDefinition[..., Any] | None = None
+        """The workflow; known once the run has begun."""
         self.loop = WorkflowLoop(cast("Any", self), now_us)  # type: ignore[abstract]
         self.loop.perdure_runtime = self
         self.set_loop(self.loop)
@@ -116,17 +119,11 @@ class Instance(InstanceCore):
         self.release()
         vars(self).clear()
 
-    @property
-    def definition(self) -> WorkflowDefinition[..., Any]:
-        """The workflow; known once the run has begun."""
-        if self._definition is None:
-            raise RuntimeError("the run has not begun")
-        return self._definition
-
     def _begin(self, started: dict[str, Any]) -> None:
         self.workflow_type = started["workflow_type"]
-        self._definition = self._workflows.get(self.workflow_type)
-        if self._definition is None:
+        definition = self._find_workflow(started["task_queue"], self.workflow_type)
+        self.definition = definition
+        if definition is None:
             raise UnknownWorkflowError(self.workflow_type)
         run_timeout_us = started["run_timeout_us"]
         self._info = Info(
@@ -140,18 +137,10 @@ class Instance(InstanceCore):
             headers=dict(started["headers"]),
         )
         self.loop.random_streams = RandomStreams(str(started["seed"]))
-        arguments = self._decode_arguments(started["arguments"])
-        _, begin = self.definition.begin(arguments)
+        arguments = _decode_arguments(definition, started["arguments"])
+        _, begin = definition.begin(arguments)
         self._main = self.loop.create_task(begin())
         self._main.add_done_callback(self._ended)
-
-    def _decode_arguments(self, data: bytes) -> tuple[Any, ...]:
-        values: list[Any] = decode(data, shape_of(list[Any]))
-        declared = self.definition.parameter_types[: len(values)]
-        if len(declared) < len(values):
-            return tuple(values)
-        hint: Any = types.GenericAlias(tuple, declared)
-        return cast("tuple[Any, ...]", decode(data, shape_of(hint)))
 
     def _ended(self, main: asyncio.Task[Any]) -> None:
         if main.cancelled():
@@ -211,7 +200,17 @@ class Instance(InstanceCore):
         return _same_values(recorded, asked, hint if reference.parameter_types else list[Any])
 
     def _result_agrees(self, recorded: bytes, asked: bytes) -> bool:
-        return _same_values(recorded, asked, self.definition.result_type)
+        hint = Any if self.definition is None else self.definition.result_type
+        return _same_values(recorded, asked, hint)
+
+
+def _decode_arguments(definition: WorkflowDefinition[..., Any], data: bytes) -> tuple[Any, ...]:
+    values: list[Any] = decode(data, shape_of(list[Any]))
+    declared = definition.parameter_types[: len(values)]
+    if len(declared) < len(values):
+        return tuple(values)
+    hint: Any = types.GenericAlias(tuple, declared)
+    return cast("tuple[Any, ...]", decode(data, shape_of(hint)))
 
 
 def _same_values(recorded: bytes, asked: bytes, hint: Any) -> bool:

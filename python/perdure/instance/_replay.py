@@ -30,7 +30,7 @@ def replay(
         Exception: What parks the run at its end: a bug of the workflow's code.
     """
     install_determinism()
-    instance = Instance(workflows, history.run_id, 0)
+    instance = Instance(lambda _, name: workflows.get(name), history.run_id, 0)
     history.lend(instance)
     try:
         instance.drive()

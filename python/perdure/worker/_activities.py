@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from perdure._core import ActivityTask
     from perdure.activity._definition import ActivityDefinition
+    from perdure.worker._queues import ServedQueues
 
 __all__ = ["ActivityRunner"]
 
@@ -30,23 +31,22 @@ class ActivityRunner:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        queues: ServedQueues,
         complete: Callable[[ActivityTask, Any], None],
         *,
-        threads: int,
         processes: int,
     ) -> None:
-        self.definitions: dict[str, ActivityDefinition[..., Any]] = {}
+        self._queues = queues
         self._loop = loop
         self._complete = complete
-        self._threads_max = threads
         self._processes_max = processes
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: dict[str, ThreadPoolExecutor] = {}
         self._processes: ProcessPoolExecutor | None = None
         self._running: dict[str, tuple[RunningActivity, asyncio.Task[None]]] = {}
 
     def start(self, task: ActivityTask) -> None:
         """Begins an attempt."""
-        definition = self.definitions.get(task.activity)
+        definition = self._queues.activity(task.task_queue, task.activity)
         if definition is None:
             task.not_started(f"this worker has no activity {task.activity!r}")
             return
@@ -62,24 +62,34 @@ class ActivityRunner:
             return False
         running, runner = found
         running.request_cancel()
-        definition = self.definitions.get(running.task.activity)
+        definition = self._queues.activity(running.task.task_queue, running.task.activity)
         if definition is not None and definition.is_async:
             runner.cancel(reason)
         return True
 
-    async def finish(self, timeout_s: float) -> None:
-        """Lets attempts end by themselves for a while, then cancels them."""
-        runners = [runner for _, runner in self._running.values()]
-        if runners:
+    async def finish(self, timeout_s: float, task_queue: str | None = None) -> None:
+        """Lets attempts, of one task queue or of all, end by themselves, then cancels them."""
+        if runners := list(self._of(task_queue).values()):
             await asyncio.wait(runners, timeout=timeout_s)
-        for task_id in list(self._running):
+        for task_id in self._of(task_queue):
             self.cancel(task_id, "the worker is shutting down")
-        left = [runner for _, runner in self._running.values()]
-        if left:
+        if left := list(self._of(task_queue).values()):
             await asyncio.wait(left, timeout=1.0)
-        for pool in (self._threads, self._processes):
+        ended = list(self._threads) if task_queue is None else [task_queue]
+        pools: list[Executor | None] = [self._threads.pop(each, None) for each in ended]
+        if task_queue is None:
+            pools.append(self._processes)
+        for pool in pools:
             if pool is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def _of(self, task_queue: str | None) -> dict[str, asyncio.Task[None]]:
+        """The attempts under way, of one task queue or of all."""
+        return {
+            task_id: runner
+            for task_id, (running, runner) in self._running.items()
+            if task_queue in (None, running.task.task_queue)
+        }
 
     async def _run(
         self, definition: ActivityDefinition[..., Any], running: RunningActivity, task_id: str
@@ -119,7 +129,7 @@ class ActivityRunner:
             return await self._in_process(definition, task)
         context = contextvars.copy_context()
         return await self._loop.run_in_executor(
-            self._thread_pool(), lambda: context.run(definition.fn, *arguments)
+            self._thread_pool(task.task_queue), lambda: context.run(definition.fn, *arguments)
         )
 
     async def _in_process(
@@ -138,10 +148,12 @@ class ActivityRunner:
             raise
         return decode(data, shape_of(definition.reference.result_type))
 
-    def _thread_pool(self) -> Executor:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._threads_max, "perdure-activity")
-        return self._threads
+    def _thread_pool(self, task_queue: str) -> Executor:
+        pool = self._threads.get(task_queue)
+        if pool is None:
+            slots = self._queues.slots(task_queue)
+            pool = self._threads[task_queue] = ThreadPoolExecutor(slots, "perdure-activity")
+        return pool
 
     def _process_pool(self) -> Executor:
         if self._processes is None:

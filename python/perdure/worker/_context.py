@@ -71,6 +71,7 @@ class RunningActivity:
 
 
 def _info(task: ActivityTask) -> Info:
+    namespace, workflow_id, workflow_type, run_id = task.asked_by
     details = task.heartbeat_details
     failure = task.last_failure
     deadline_us = task.deadline_us
@@ -81,10 +82,10 @@ def _info(task: ActivityTask) -> Info:
         attempt=task.attempt,
         idempotency_key=task.idempotency_key,
         fencing_token=task.fencing_token,
-        namespace=task.namespace,
-        workflow_id=task.workflow_id,
-        workflow_type=task.workflow_type,
-        run_id=task.run_id,
+        namespace=namespace,
+        workflow_id=workflow_id,
+        workflow_type=workflow_type,
+        run_id=run_id,
         scheduled_time=_EPOCH + timedelta(microseconds=task.scheduled_at_us),
         deadline=None if deadline_us is None else _EPOCH + timedelta(microseconds=deadline_us),
         heartbeat_timeout=None if timeout_us is None else timedelta(microseconds=timeout_us),

@@ -22,6 +22,7 @@ from perdure.errors import (
 from perdure.instance._instance import Instance
 from perdure.worker._activities import ActivityRunner
 from perdure.worker._backlog import Backlog
+from perdure.worker._queues import ServedQueues
 from perdure.worker._watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from perdure._core import ActivityTask, EngineHost, Turn, Work
     from perdure.client._port import PendingFields
-    from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["Host"]
 
@@ -59,16 +59,15 @@ class Host:
         path: Path,
         engine: EngineHost,
         *,
-        threads: int,
         processes: int,
         deadlock_s: float | None = None,
     ) -> None:
         self.path = path
         self.engine = engine
         self.loop = asyncio.get_running_loop()
-        self.workflows: dict[str, WorkflowDefinition[..., Any]] = {}
+        self.queues = ServedQueues()
         self.activities = ActivityRunner(
-            self.loop, self._complete, threads=threads, processes=processes
+            self.loop, self.queues, self._complete, processes=processes
         )
         self._instances: dict[bytes, Instance] = {}
         self._backlog = Backlog()
@@ -92,8 +91,13 @@ class Host:
 
     def host_changed(self) -> None:
         """Tells the engine what this process hosts; parked runs are tried again."""
-        self.engine.set_hosted(list(self.workflows), list(self.activities.definitions))
+        self.engine.set_hosted(self.queues.hosted())
         self._schedule()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the engine has ended."""
+        return self._closed
 
     async def send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
         """Hands a message over and waits for the answer."""
@@ -207,7 +211,7 @@ class Host:
         if instance is None or turn.replay:
             if instance is not None:
                 instance.evict()
-            instance = Instance(self.workflows, turn.run_id, turn.now_us)
+            instance = Instance(self.queues.workflow, turn.run_id, turn.now_us)
             self._instances[turn.run] = instance
         self.engine.begin_turn(turn, instance)
         return instance
@@ -265,21 +269,10 @@ class Host:
             code=code,
             message=message,
             traceback=text,
-            code_hash=self._code_hash(workflow_type),
+            code_hash=_code_hash(instance),
         )
         self._instances.pop(turn.run, None)
         instance.evict()
-
-    def _code_hash(self, workflow_type: str) -> int:
-        """A hash of the workflow's code, by which new code is known; 0 when there is none."""
-        definition = self.workflows.get(workflow_type)
-        if definition is None:
-            return 0
-        try:
-            source = inspect.getsource(definition.cls or definition.fn)
-        except (OSError, TypeError):
-            return zlib.crc32(definition.fn.__code__.co_code)
-        return zlib.crc32(source.encode())
 
     def _sleep(self, seconds: float | None) -> None:
         if self._timer is not None:
@@ -318,3 +311,15 @@ class Host:
         for instance in self._instances.values():
             instance.evict()
         self._instances.clear()
+
+
+def _code_hash(instance: Instance) -> int:
+    """A hash of the workflow's code, by which new code is known; 0 when there is none."""
+    definition = instance.definition
+    if definition is None:
+        return 0
+    try:
+        source = inspect.getsource(definition.cls or definition.fn)
+    except (OSError, TypeError):
+        return zlib.crc32(definition.fn.__code__.co_code)
+    return zlib.crc32(source.encode())

@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from perdure._core import EngineHost
 from perdure.activity._definition import ActivityDefinition
-from perdure.client._port import hosts
 from perdure.errors import StoreOwnedError
 from perdure.instance._determinism import install_determinism
 from perdure.worker._host import Host
-from perdure.worker._nats import nats_address, start_nats_server
 from perdure.worker._options import NatsOptions, StdioService
-from perdure.worker._socket import SocketServer
+from perdure.worker._queues import ServedQueue
+from perdure.worker._serving import Serving, serving_here
 from perdure.workflow._definition import definition_of
 
 if TYPE_CHECKING:
-    from perdure._core import NatsChild
     from perdure.client._client import Client
 
 __all__ = ["Worker"]
@@ -33,10 +31,12 @@ _STANDBY_SECONDS = 1.0
 
 
 class Worker:
-    """An engine over the client's store, with the workflows and activities of this process.
+    """Serves one task queue of the client's store, with workflows and activities of this process.
 
-    Only one engine owns a store. A second worker on it, in this process or another, waits as a
-    standby and takes over as soon as the owner ends.
+    Only one engine owns a store. Workers of one asyncio loop share it when each serves a task queue
+    of its own; the options about the engine (cached workflows, retention, deadlock timeout, NATS)
+    are then those of the first. Any other worker on the store, in this process or another, waits
+    as a standby and takes over as soon as the owner ends.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Worker:
             activities: Decorated functions.
             services: Services in other languages to start on this host; none by default.
             nats: How to reach services over NATS; not at all by default.
-            max_concurrent_activities: Local activities at once; 200 by default.
+            max_concurrent_activities: Activities of this task queue at once; 200 by default.
             max_cached_workflows: Runs kept live; 10,000 by default.
             max_activity_processes: Processes for process-pool activities; one a core by default.
             retention: How long closed runs are kept; 30 days by default, None for ever.
@@ -79,8 +79,12 @@ class Worker:
         """
         self.client = client
         self.task_queue = task_queue
-        self._workflows = {each.name: each for each in map(definition_of, workflows)}
-        self._activities = {each.name: each for each in map(_activity_of, activities)}
+        self._queue = ServedQueue(
+            task_queue,
+            {each.name: each for each in map(definition_of, workflows)},
+            {each.name: each for each in map(_activity_of, activities)},
+            max_concurrent_activities,
+        )
         self._services = tuple(services)
         self._nats = nats
         self._open = partial(
@@ -88,24 +92,24 @@ class Worker:
             client.path,
             namespace=client.namespace,
             maximum_cached_runs=max_cached_workflows,
-            maximum_concurrent_activities=max_concurrent_activities,
             retention_s=None if retention is None else int(retention.total_seconds()),
             seed=int.from_bytes(os.urandom(8), "big"),
         )
         self._new_host = partial(
             Host,
             client.path,
-            threads=max_concurrent_activities,
             processes=max_activity_processes or os.cpu_count() or 1,
             deadlock_s=None if deadlock_timeout is None else deadlock_timeout.total_seconds(),
         )
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
-        self._serving: _Serving | None = None
+        self._serving: Serving | None = None
         self._taking_over: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         install_determinism()
+        if await self._join():
+            return self
         try:
             engine = await asyncio.to_thread(partial(self._open, standby_s=0.0))
         except StoreOwnedError:
@@ -165,7 +169,7 @@ class Worker:
             self._taking_over = None
         if self._serving is not None:
             serving, self._serving = self._serving, None
-            await serving.close(self._shutdown_s)
+            await serving.leave(self.task_queue, self._shutdown_s)
 
     async def _wait_and_serve(self) -> None:
         while True:
@@ -175,6 +179,8 @@ class Worker:
             try:
                 engine = await asyncio.shield(opening)
             except StoreOwnedError:
+                if await self._join():
+                    return
                 continue
             except asyncio.CancelledError:
                 # The thread may still come to own the store: it must not keep it.
@@ -185,64 +191,29 @@ class Worker:
             return
 
     async def _serve(self, engine: EngineHost) -> None:
-        host = self._new_host(engine)
-        host.workflows.update(self._workflows)
-        host.activities.definitions.update(self._activities)
-        serving = _Serving(host)
+        serving = Serving(self._new_host(engine))
         try:
-            await serving.start(self._services, self._nats, self.client.namespace)
+            await serving.start(self._queue, self._services, self._nats)
         except BaseException:
             await serving.close(0.0)
             raise
         self._serving = serving
 
-
-class _Serving:
-    """What a worker has while it owns the store."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._socket = SocketServer(host, host.engine.socket_path)
-        self.nats_server: NatsChild | None = None
-
-    async def start(
-        self, services: Sequence[StdioService], nats: NatsOptions | None, namespace: str
-    ) -> None:
-        engine = self._host.engine
-        if services:
-            engine.start_stdio([_stdio_fields(each) for each in services])
-        if nats is not None:
-            address = nats_address(nats)
-            if nats.url is None:
-                directory = self._host.path.with_name(f"{self._host.path.name}-nats")
-                self.nats_server = await asyncio.to_thread(start_nats_server, directory)
-                address |= {"url": self.nats_server.url, "token": self.nats_server.token}
-            await asyncio.to_thread(partial(engine.connect_nats, namespace, **address))
-        self._host.start()
-        self._host.host_changed()
-        await self._socket.start()
-        hosts[self._host.path] = self._host
-
-    async def close(self, timeout_s: float) -> None:
-        if hosts.get(self._host.path) is self._host:
-            del hosts[self._host.path]
-        await self._socket.close()
-        with contextlib.suppress(RuntimeError):
-            self._host.engine.drain()
-        await self._host.activities.finish(timeout_s)
-        self._host.close()
-        if self.nats_server is not None:
-            self.nats_server.stop()
+    async def _join(self) -> bool:
+        """Shares the engine of another worker of this loop, if one has another task queue."""
+        serving = serving_here(self.client.path, self.task_queue)
+        if serving is None:
+            return False
+        try:
+            await serving.join(self._queue, self._services, self._nats)
+        except BaseException:
+            await serving.leave(self.task_queue, 0.0)
+            raise
+        self._serving = serving
+        return True
 
 
 def _activity_of(value: Any) -> ActivityDefinition[..., Any]:
     if isinstance(value, ActivityDefinition):
         return cast("ActivityDefinition[..., Any]", value)
     raise TypeError(f"{value!r} is no activity: decorate it with @activity.defn")
-
-
-def _stdio_fields(service: StdioService) -> tuple[Any, ...]:
-    program, *arguments = service.command
-    directory = None if service.directory is None else os.fspath(service.directory)
-    environment = list(service.environment.items())
-    return (service.name, program, arguments, directory, environment, service.processes)

@@ -19,12 +19,14 @@ Argument = TypeVar("Argument")
 
 
 def _reference(
-    activity: ActivityDefinition[..., Any] | Callable[..., Any] | str, service: str | None
+    activity: ActivityDefinition[..., Any] | Callable[..., Any] | str,
+    service: str | None,
+    result_type: Any,
 ) -> ActivityReference:
     if isinstance(activity, ActivityDefinition):
         return activity.reference
     if isinstance(activity, str):
-        return ActivityReference(name=activity, service=service)
+        return ActivityReference(name=activity, service=service, result_type=result_type)
     raise TypeError(f"{activity!r} is no activity: decorate it with @activity.defn")
 
 
@@ -54,6 +56,16 @@ def execute_activity(
     activity: str,
     /,
     *arguments: Any,
+    result_type: type[Result],
+    args: Sequence[Any] = (),
+    service: str | None = None,
+    **options: Unpack[ActivityOptionsFields],
+) -> Coroutine[Any, Any, Result]: ...
+@overload
+def execute_activity(
+    activity: str,
+    /,
+    *arguments: Any,
     args: Sequence[Any] = (),
     service: str | None = None,
     **options: Unpack[ActivityOptionsFields],
@@ -62,6 +74,7 @@ def execute_activity(
     activity: Any,
     /,
     *arguments: Any,
+    result_type: Any = Any,
     args: Sequence[Any] = (),
     service: str | None = None,
     **options: Unpack[ActivityOptionsFields],
@@ -71,6 +84,7 @@ def execute_activity(
     Args:
         activity: The activity, or its name.
         *arguments: Its arguments.
+        result_type: With a name: what the result is decoded as; plain values by default.
         args: Further arguments, for activities with several; none by default.
         service: With a name: the service that hosts it; the run's own task queue by default.
         **options: As in `ActivityOptions`, over the activity's own defaults.
@@ -80,7 +94,7 @@ def execute_activity(
         asyncio.CancelledError: This workflow cancelled it.
     """
     runtime = _runtime.require("workflow.execute_activity")
-    reference = _reference(activity, service)
+    reference = _reference(activity, service, result_type)
     chosen = reference.options.with_fields(options)
     return runtime.call_activity(reference, (*arguments, *args), chosen)
 
@@ -89,6 +103,7 @@ def start_activity(
     activity: ActivityDefinition[..., Result] | str,
     /,
     *arguments: Any,
+    result_type: Any = Any,
     args: Sequence[Any] = (),
     service: str | None = None,
     **options: Unpack[ActivityOptionsFields],
@@ -98,6 +113,6 @@ def start_activity(
     Args and errors as `execute_activity`.
     """
     runtime = _runtime.require("workflow.start_activity")
-    reference = _reference(activity, service)
+    reference = _reference(activity, service, result_type)
     chosen = reference.options.with_fields(options)
     return runtime.start_activity(reference, (*arguments, *args), chosen)

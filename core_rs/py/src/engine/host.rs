@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use perdure_engine::{
-    EngineOptions, Input, ParkReason, Progress, ReplyTo, Runtime, RuntimeHandle, TurnOutcome,
-    TurnReport,
+    EngineOptions, Input, ParkReason, Progress, ReplyTo, Runtime, RuntimeHandle, ServedQueue,
+    TurnOutcome, TurnReport,
 };
 use perdure_history::{MessageId, RunId};
 use perdure_store::{LocalStore, Standby};
@@ -33,6 +33,7 @@ pub(crate) struct EngineHost {
     wake: UnixStream,
     path: PathBuf,
     socket: String,
+    namespace: String,
 }
 
 /// Sixteen bytes as a run.
@@ -65,15 +66,13 @@ impl EngineHost {
     /// Opens the store as its owner. `standby_s`: None waits for the owner for ever, 0 refuses.
     #[staticmethod]
     #[pyo3(signature = (path, *, namespace, standby_s, maximum_cached_runs,
-        maximum_concurrent_activities, retention_s, seed))]
-    #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
+        retention_s, seed))]
     fn open(
         py: Python<'_>,
         path: PathBuf,
         namespace: String,
         standby_s: Option<f64>,
         maximum_cached_runs: usize,
-        maximum_concurrent_activities: usize,
         retention_s: Option<u64>,
         seed: u64,
     ) -> PyResult<Self> {
@@ -83,9 +82,8 @@ impl EngineHost {
             Some(_) => Standby::Refuse,
         };
         let options = EngineOptions {
-            namespace,
+            namespace: namespace.clone(),
             maximum_cached_runs,
-            maximum_concurrent_activities,
             retention: retention_s.map(Duration::from_secs),
             seed,
             ..EngineOptions::default()
@@ -116,6 +114,7 @@ impl EngineHost {
             wake,
             path,
             socket,
+            namespace,
         })
     }
 
@@ -148,12 +147,16 @@ impl EngineHost {
         self.with(Runtime::read_inbox)
     }
 
-    /// Says which workflow types and activities this process hosts.
-    fn set_hosted(&self, workflow_types: Vec<String>, activities: Vec<String>) -> PyResult<()> {
-        self.submit(Input::Hosted {
-            workflow_types: workflow_types.into_iter().map(Into::into).collect(),
-            activities: activities.into_iter().map(Into::into).collect(),
-        })
+    /// Says which task queues this process serves: name, workflow types, most activities at once.
+    fn set_hosted(&self, queues: Vec<(String, Vec<String>, usize)>) -> PyResult<()> {
+        let served = queues.into_iter().map(
+            |(task_queue, workflow_types, maximum_concurrent_activities)| ServedQueue {
+                task_queue: task_queue.into(),
+                workflow_types: workflow_types.into_iter().map(Into::into).collect(),
+                maximum_concurrent_activities,
+            },
+        );
+        self.submit(Input::Hosted(served.collect()))
     }
 
     /// Lends a turn's machine to an instance.
@@ -245,16 +248,11 @@ impl EngineHost {
     }
 
     /// Connects to a NATS server, as the way to every service that is not on stdio.
-    #[pyo3(signature = (namespace, **address))]
-    fn connect_nats(
-        &self,
-        py: Python<'_>,
-        namespace: &str,
-        address: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<()> {
+    #[pyo3(signature = (**address))]
+    fn connect_nats(&self, py: Python<'_>, address: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         let address = transports::address(address)?;
         let sink = self.handle.sink();
-        let connected = py.detach(|| transports::connect(address, namespace, sink));
+        let connected = py.detach(|| transports::connect(address, &self.namespace, sink));
         let transport = connected.map_err(|error| errors::server_error(py, &error))?;
         self.with(|runtime| runtime.add_transport(transport))
     }

@@ -1,6 +1,6 @@
 //! A local activity's task, and what its runner says of it from any thread.
 
-use perdure_engine::{Input, RuntimeHandle, Task, TaskOutcome, TaskReport};
+use perdure_engine::{Input, Route, RuntimeHandle, Task, TaskOutcome, TaskReport};
 use perdure_history::{Payload, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -43,11 +43,6 @@ impl ActivityTask {
     }
 
     #[getter]
-    fn run_id(&self) -> String {
-        self.task.id.run.to_string()
-    }
-
-    #[getter]
     fn attempt(&self) -> u32 {
         self.task.id.attempt
     }
@@ -57,19 +52,24 @@ impl ActivityTask {
         &self.task.activity
     }
 
+    /// The task queue that it came on.
     #[getter]
-    fn namespace(&self) -> &str {
-        &self.task.namespace
+    fn task_queue(&self) -> &str {
+        match &self.task.route {
+            Route::TaskQueue(name) | Route::Service(name) => name,
+        }
     }
 
+    /// The run that asked: namespace, workflow id, workflow type, run id.
     #[getter]
-    fn workflow_id(&self) -> &str {
-        &self.task.workflow_id
-    }
-
-    #[getter]
-    fn workflow_type(&self) -> &str {
-        &self.task.workflow_type
+    fn asked_by(&self) -> (&str, &str, &str, String) {
+        let task = &self.task;
+        (
+            &task.namespace,
+            &task.workflow_id,
+            &task.workflow_type,
+            task.id.run.to_string(),
+        )
     }
 
     #[getter]

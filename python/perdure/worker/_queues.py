@@ -1,0 +1,66 @@
+"""The task queues that an engine of this process serves, each with what one worker has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perdure.activity._definition import ActivityDefinition
+    from perdure.workflow._definition import WorkflowDefinition
+
+__all__ = ["ServedQueue", "ServedQueues"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedQueue:
+    """What a worker has for its task queue."""
+
+    task_queue: str
+    workflows: Mapping[str, WorkflowDefinition[..., Any]]
+    activities: Mapping[str, ActivityDefinition[..., Any]]
+    max_concurrent_activities: int
+
+
+class ServedQueues:
+    """All task queues of one engine; a queue has one worker."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, ServedQueue] = {}
+
+    def __contains__(self, task_queue: str) -> bool:
+        return task_queue in self._queues
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def add(self, queue: ServedQueue) -> None:
+        """Serves one more queue."""
+        self._queues[queue.task_queue] = queue
+
+    def remove(self, task_queue: str) -> None:
+        """Serves a queue no longer."""
+        self._queues.pop(task_queue, None)
+
+    def workflow(self, task_queue: str, name: str) -> WorkflowDefinition[..., Any] | None:
+        """The workflow of this name; None when the queue has none."""
+        queue = self._queues.get(task_queue)
+        return None if queue is None else queue.workflows.get(name)
+
+    def activity(self, task_queue: str, name: str) -> ActivityDefinition[..., Any] | None:
+        """The activity of this name; None when the queue has none."""
+        queue = self._queues.get(task_queue)
+        return None if queue is None else queue.activities.get(name)
+
+    def slots(self, task_queue: str) -> int:
+        """How many activities of the queue may run at once."""
+        queue = self._queues.get(task_queue)
+        return 1 if queue is None else queue.max_concurrent_activities
+
+    def hosted(self) -> list[tuple[str, list[str], int]]:
+        """As the engine is told: name, workflow types, most activities at once."""
+        return [
+            (queue.task_queue, list(queue.workflows), queue.max_concurrent_activities)
+            for queue in self._queues.values()
+        ]

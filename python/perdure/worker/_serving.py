@@ -1,0 +1,113 @@
+"""What the workers of a process have while they own a store: one engine, shared by task queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from perdure.client._port import hosts
+from perdure.worker._nats import nats_address, start_nats_server
+from perdure.worker._socket import SocketServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from perdure._core import NatsChild
+    from perdure.worker._host import Host
+    from perdure.worker._options import NatsOptions, StdioService
+    from perdure.worker._queues import ServedQueue
+
+__all__ = ["Serving", "serving_here"]
+
+_servings: dict[Path, Serving] = {}
+"""The engines of this process, by the store that they own."""
+
+
+def serving_here(path: Path, task_queue: str) -> Serving | None:
+    """The engine that a worker on this task queue can share: of this loop, the queue still free."""
+    serving = _servings.get(path)
+    if serving is None or serving.host.loop is not asyncio.get_running_loop():
+        return None
+    taken = serving.host.is_closed or task_queue in serving.host.queues
+    return None if taken else serving
+
+
+class Serving:
+    """An engine that owns a store, until the last of its workers has left."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.nats_server: NatsChild | None = None
+        self._socket = SocketServer(host, host.engine.socket_path)
+        self._has_nats = False
+
+    async def start(
+        self, queue: ServedQueue, services: Sequence[StdioService], nats: NatsOptions | None
+    ) -> None:
+        """Begins to serve, with the first worker."""
+        # From here on others of this process find it, and no two of them take one queue.
+        _servings[self.host.path] = self
+        self.host.queues.add(queue)
+        await self._reach(services, nats)
+        self.host.start()
+        self.host.host_changed()
+        await self._socket.start()
+        hosts[self.host.path] = self.host
+
+    async def join(
+        self, queue: ServedQueue, services: Sequence[StdioService], nats: NatsOptions | None
+    ) -> None:
+        """One more worker, on a task queue of its own."""
+        self.host.queues.add(queue)
+        await self._reach(services, nats)
+        self.host.host_changed()
+
+    async def leave(self, task_queue: str, timeout_s: float) -> None:
+        """A worker goes: its activities may end; the last one closes the store."""
+        if len(self.host.queues) > 1:
+            self.host.queues.remove(task_queue)
+            self.host.host_changed()
+            await self.host.activities.finish(timeout_s, task_queue)
+        else:
+            await self.close(timeout_s)
+
+    async def close(self, timeout_s: float) -> None:
+        """Takes no new work, lets activities end, closes the store."""
+        path = self.host.path
+        if hosts.get(path) is self.host:
+            del hosts[path]
+        if _servings.get(path) is self:
+            del _servings[path]
+        await self._socket.close()
+        with contextlib.suppress(RuntimeError):
+            self.host.engine.drain()
+        await self.host.activities.finish(timeout_s)
+        self.host.close()
+        if self.nats_server is not None:
+            self.nats_server.stop()
+
+    async def _reach(self, services: Sequence[StdioService], nats: NatsOptions | None) -> None:
+        """Starts and connects what leads to services; one connection to NATS serves all."""
+        engine = self.host.engine
+        if services:
+            engine.start_stdio([_stdio_fields(each) for each in services])
+        if nats is None or self._has_nats:
+            return
+        self._has_nats = True
+        address = nats_address(nats)
+        if nats.url is None:
+            directory = self.host.path.with_name(f"{self.host.path.name}-nats")
+            self.nats_server = await asyncio.to_thread(start_nats_server, directory)
+            address |= {"url": self.nats_server.url, "token": self.nats_server.token}
+        await asyncio.to_thread(partial(engine.connect_nats, **address))
+
+
+def _stdio_fields(service: StdioService) -> tuple[Any, ...]:
+    program, *arguments = service.command
+    directory = None if service.directory is None else os.fspath(service.directory)
+    environment = list(service.environment.items())
+    return (service.name, program, arguments, directory, environment, service.processes)
