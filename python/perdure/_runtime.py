@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from perdure.activity._reference import ActivityReference
     from perdure.workflow._handle import ActivityHandle
     from perdure.workflow._info import Info
+    from perdure.workflow._signals import SignalHandler
 
 __all__ = ["Runtime", "current", "require"]
 
@@ -48,6 +49,14 @@ class Runtime(Protocol):
         self, predicate: Callable[[], bool], timeout: timedelta | float | None
     ) -> Awaitable[None]:
         """Resolves once the predicate holds when the loop is idle."""
+        ...
+
+    def set_signal_handler(self, name: str | None, handler: SignalHandler | None) -> None:
+        """Sets the handler of a signal; the dynamic one without a name."""
+        ...
+
+    def all_handlers_finished(self) -> bool:
+        """Whether no `async` handler is at work."""
         ...
 
     def now(self) -> datetime:

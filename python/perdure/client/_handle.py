@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from perdure._core import StoreReader, decode
+from perdure._core import StoreReader, decode, encode
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver, pending_activities
 from perdure.convert import shape_of
 from perdure.errors import NotFoundError
+from perdure.workflow._signals import signal_name
 
 __all__ = ["PendingActivity", "WorkflowDescription", "WorkflowHandle", "description_of"]
 
@@ -102,7 +104,7 @@ def _pending_activity(
 
 
 class WorkflowHandle(Generic[Result]):
-    """A run to wait for, look at, cancel or terminate."""
+    """A run to wait for, look at, signal, cancel or terminate."""
 
     def __init__(self, path: Path, workflow_id: str, run_id: str, result_type: Any = Any) -> None:
         self.id = workflow_id
@@ -119,7 +121,7 @@ class WorkflowHandle(Generic[Result]):
             NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s.
             NotFoundError: There is no such run.
         """
-        answer = await self._send("await_result", durable=False)
+        answer = await self._send("await_result")
         return cast("Result", decode(answer.outcome(), shape_of(self._result_type)))
 
     async def describe(self) -> WorkflowDescription:
@@ -142,6 +144,25 @@ class WorkflowHandle(Generic[Result]):
         pending = await pending_activities(self._path, self._run)
         return [_pending_activity(*each) for each in pending or ()]
 
+    async def signal(
+        self, signal: str | Callable[..., Any], /, *arguments: Any, args: Sequence[Any] = ()
+    ) -> None:
+        """Sends a signal; returns when it is durable. The run handles it in its turn.
+
+        Args:
+            signal: The decorated method, or the signal's name. One that the run has no handler
+                for waits until it has.
+            *arguments: Its arguments.
+            args: Further arguments; none by default.
+
+        Raises:
+            RunClosedError: The run is closed.
+            NotFoundError: There is no such run.
+            EncodeError: An argument cannot travel.
+        """
+        data = encode([*arguments, *args])
+        await self._post("signal", name=signal_name(signal), arguments=data)
+
     async def cancel(self, reason: str = "") -> None:
         """Asks the run to cancel itself; its code may clean up.
 
@@ -149,7 +170,7 @@ class WorkflowHandle(Generic[Result]):
             RunClosedError: It is closed.
             NotFoundError: There is no such run.
         """
-        await self._end("cancel", reason)
+        await self._post("cancel", reason=reason)
 
     async def terminate(self, reason: str = "") -> None:
         """Ends the run without running its code.
@@ -158,11 +179,11 @@ class WorkflowHandle(Generic[Result]):
             RunClosedError: It is closed.
             NotFoundError: There is no such run.
         """
-        await self._end("terminate", reason)
+        await self._post("terminate", reason=reason)
 
     async def unpark(self) -> None:
         """Tries a parked run again now."""
-        answer = await self._send("unpark", durable=False)
+        answer = await self._send("unpark")
         answer.expect("accepted")
 
     async def fetch_history(self) -> str:
@@ -173,18 +194,18 @@ class WorkflowHandle(Generic[Result]):
     def _run(self) -> bytes:
         return uuid.UUID(self.run_id).bytes
 
-    async def _end(self, kind: str, reason: str) -> None:
+    async def _post(self, kind: str, **fields: Any) -> None:
         message_id = new_message_id()
-        message = {"run": self._run, "reason": reason}
+        message = {"run": self._run, **fields}
         answer = await deliver(self._path, kind, message_id, message)
         # An engine may take the message from the inbox, and the run may close over it, before the
         # same message arrives over the socket: then the history has it.
         if answer.kind != "closed" or message_id not in await self.fetch_history():
             answer.expect("accepted")
 
-    async def _send(self, kind: str, *, durable: bool = True, **fields: Any) -> Any:
-        message = {"run": self._run, **fields}
-        return await deliver(self._path, kind, new_message_id(), message, durable=durable)
+    async def _send(self, kind: str) -> Any:
+        message = {"run": self._run}
+        return await deliver(self._path, kind, new_message_id(), message, durable=False)
 
     def __repr__(self) -> str:
         return f"<run {self.run_id} of workflow id {self.id!r}>"

@@ -51,7 +51,7 @@ class _LoopThread:
 
 
 class SyncWorkflowHandle(Generic[Result]):
-    """A run to wait for, look at, cancel or terminate; see `WorkflowHandle`."""
+    """A run to wait for, look at, signal, cancel or terminate; see `WorkflowHandle`."""
 
     def __init__(self, handle: WorkflowHandle[Result], loop: _LoopThread) -> None:
         self.id = handle.id
@@ -70,6 +70,12 @@ class SyncWorkflowHandle(Generic[Result]):
     def pending_activities(self) -> list[PendingActivity]:
         """What the run waits for, and why it is not running."""
         return self._loop.call(self._handle.pending_activities())
+
+    def signal(
+        self, signal: str | Callable[..., Any], /, *arguments: Any, args: Sequence[Any] = ()
+    ) -> None:
+        """Sends a signal; returns when it is durable. See `WorkflowHandle.signal`."""
+        self._loop.call(self._handle.signal(signal, *arguments, args=args))
 
     def cancel(self, reason: str = "") -> None:
         """Asks the run to cancel itself; its code may clean up."""

@@ -1,5 +1,6 @@
 """Payloads to Python values and back; failures to exceptions and back."""
 
+from perdure.convert._arguments import decode_arguments
 from perdure.convert._failures import (
     exception_of,
     failure_fields,
@@ -8,4 +9,11 @@ from perdure.convert._failures import (
 )
 from perdure.convert._shapes import shape_of
 
-__all__ = ["exception_of", "failure_fields", "failure_from_fields", "failure_of", "shape_of"]
+__all__ = [
+    "decode_arguments",
+    "exception_of",
+    "failure_fields",
+    "failure_from_fields",
+    "failure_of",
+    "shape_of",
+]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from perdure._core import InstanceCore, decode, encode
 from perdure.activity._options import ActivityCancellationType
-from perdure.convert import exception_of, failure_of, shape_of
+from perdure.convert import decode_arguments, exception_of, failure_of, shape_of
 from perdure.errors import (
     ActivityError,
     CancelledFailure,
@@ -21,11 +21,13 @@ from perdure.errors import (
 from perdure.instance._conditions import Conditions
 from perdure.instance._eviction import evict
 from perdure.instance._guard import unguarded
+from perdure.instance._handlers import SignalHandlers
 from perdure.instance._loop import WorkflowLoop
 from perdure.instance._plans import plan_of
 from perdure.instance._random import RandomStreams
 from perdure.instance._sites import current_site
 from perdure.workflow._info import Info
+from perdure.workflow._signals import signals_of
 
 if TYPE_CHECKING:
     import random
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from perdure.activity._reference import ActivityReference
     from perdure.workflow._definition import WorkflowDefinition
     from perdure.workflow._handle import ActivityHandle
+    from perdure.workflow._signals import SignalHandler
 
     FindWorkflow: TypeAlias = Callable[[str, str], WorkflowDefinition[..., Any] | None]
     """The workflow of a task queue, by its registered name."""
@@ -64,6 +67,7 @@ class Instance(InstanceCore):
         self.loop.perdure_runtime = self
         self.set_loop(self.loop)
         self.conditions = Conditions(self.set_conditions)
+        self.handlers = SignalHandlers(self.loop, self._raised)
         self.bug: BaseException | None = None
         """What parks the run: an error of its code that is no failure."""
         self._info: Info | None = None
@@ -85,6 +89,14 @@ class Instance(InstanceCore):
         """Waits until the predicate holds when the loop is idle."""
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         return asyncio.wait_for(self.conditions.wait(predicate), seconds)
+
+    def set_signal_handler(self, name: str | None, handler: SignalHandler | None) -> None:
+        """Sets the handler of a signal, or the dynamic one."""
+        self.handlers.set(name, handler)
+
+    def all_handlers_finished(self) -> bool:
+        """Whether no `async` handler is at work."""
+        return self.handlers.are_finished
 
     def now(self) -> datetime:
         """The run's time, in UTC."""
@@ -137,8 +149,10 @@ class Instance(InstanceCore):
             headers=dict(started["headers"]),
         )
         self.loop.random_streams = RandomStreams(str(started["seed"]))
-        arguments = _decode_arguments(definition, started["arguments"])
-        _, begin = definition.begin(arguments)
+        arguments = decode_arguments(definition.parameter_types, started["arguments"])
+        instance, begin = definition.begin(arguments)
+        if definition.cls is not None:
+            self.handlers.bind(signals_of(instance))
         self._main = self.loop.create_task(begin())
         self._main.add_done_callback(self._ended)
 
@@ -153,7 +167,13 @@ class Instance(InstanceCore):
         error = main.exception()
         if error is None:
             self._complete(main.result())
-        elif _is_failure(error):
+        else:
+            self._raised(error)
+
+    def _raised(self, error: BaseException) -> None:
+        """What nobody caught: a failure ends the run, a bug parks it."""
+        if _is_failure(error):
+            self.handlers.warn_of_unfinished()
             self.fail(failure_of(error))
         else:
             self._stop(error)
@@ -168,6 +188,7 @@ class Instance(InstanceCore):
         except Exception as error:
             self._stop(error)
             return
+        self.handlers.warn_of_unfinished()
         self.complete(data)
 
     def _request_cancel(self, reason: str) -> None:
@@ -176,8 +197,7 @@ class Instance(InstanceCore):
             self._main.cancel(reason or None)
 
     def _signal(self, name: str, arguments: bytes) -> None:
-        # Kept in the history; handlers come with the messages of a later version.
-        del name, arguments
+        self.handlers.deliver(name, arguments)
 
     def _resolve_conditions(self) -> bool:
         return self.conditions.resolve()
@@ -202,15 +222,6 @@ class Instance(InstanceCore):
     def _result_agrees(self, recorded: bytes, asked: bytes) -> bool:
         hint = Any if self.definition is None else self.definition.result_type
         return _same_values(recorded, asked, hint)
-
-
-def _decode_arguments(definition: WorkflowDefinition[..., Any], data: bytes) -> tuple[Any, ...]:
-    values: list[Any] = decode(data, shape_of(list[Any]))
-    declared = definition.parameter_types[: len(values)]
-    if len(declared) < len(values):
-        return tuple(values)
-    hint: Any = types.GenericAlias(tuple, declared)
-    return cast("tuple[Any, ...]", decode(data, shape_of(hint)))
 
 
 def _same_values(recorded: bytes, asked: bytes, hint: Any) -> bool:

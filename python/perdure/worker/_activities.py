@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from perdure._core import decode
 from perdure.activity._context import set_context
-from perdure.convert import failure_of, shape_of
+from perdure.convert import decode_arguments, failure_of, shape_of
 from perdure.errors import ApplicationError, DecodeError, EncodeError
 from perdure.worker._context import RunningActivity
-from perdure.worker._process_pool import decode_arguments, new_pool, run_by_name
+from perdure.worker._process_pool import new_pool, run_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ class ActivityRunner:
 
     async def _call(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> Any:
         try:
-            arguments = decode_arguments(definition, task.arguments)
+            arguments = decode_arguments(definition.reference.parameter_types, task.arguments)
         except (DecodeError, TypeError) as error:
             raise ApplicationError(
                 f"{definition.name}: the arguments do not fit: {error}",

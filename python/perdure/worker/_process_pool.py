@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from types import GenericAlias
 from typing import Any
 
-from perdure._core import decode, encode
+from perdure._core import encode
 from perdure.activity._definition import ActivityDefinition
-from perdure.convert import shape_of
+from perdure.convert import decode_arguments
 
 __all__ = ["new_pool", "run_by_name"]
 
@@ -26,31 +25,5 @@ def run_by_name(module: str, qualified_name: str, arguments: bytes) -> bytes:
     for part in qualified_name.split("."):
         found = getattr(found, part)
     definition: ActivityDefinition[..., Any] = found
-    values = decode_arguments(definition, arguments)
+    values = decode_arguments(definition.reference.parameter_types, arguments)
     return encode(definition.fn(*values))
-
-
-def decode_arguments(definition: ActivityDefinition[..., Any], data: bytes) -> tuple[Any, ...]:
-    """The arguments of a call, in the types that the activity declares."""
-    types = definition.reference.parameter_types
-    count = _length(data)
-    if count is None or not types or count > len(types):
-        values: list[Any] = decode(data, shape_of(list[Any]))
-        return tuple(values)
-    hint: Any = GenericAlias(tuple, tuple(types[:count]))
-    shaped: tuple[Any, ...] = decode(data, shape_of(hint))
-    return shaped
-
-
-def _length(data: bytes) -> int | None:
-    """How many elements an encoded list has, if it is a list: its head says so."""
-    head = data[:5]
-    if not head:
-        return None
-    if 0x90 <= head[0] <= 0x9F:
-        return head[0] & 0x0F
-    if head[0] == 0xDC:
-        return int.from_bytes(head[1:3], "big")
-    if head[0] == 0xDD:
-        return int.from_bytes(head[1:5], "big")
-    return None

@@ -6,6 +6,12 @@ from perdure.workflow._definition import WorkflowDefinition, defn, run
 from perdure.workflow._handle import ActivityHandle
 from perdure.workflow._info import Info
 from perdure.workflow._logger import logger
+from perdure.workflow._signals import (
+    all_handlers_finished,
+    set_dynamic_signal_handler,
+    set_signal_handler,
+    signal,
+)
 from perdure.workflow._verbs import (
     info,
     now,
@@ -21,6 +27,7 @@ __all__ = [
     "ActivityHandle",
     "Info",
     "WorkflowDefinition",
+    "all_handlers_finished",
     "defn",
     "execute_activity",
     "info",
@@ -28,6 +35,9 @@ __all__ = [
     "now",
     "random",
     "run",
+    "set_dynamic_signal_handler",
+    "set_signal_handler",
+    "signal",
     "sleep",
     "start_activity",
     "time",

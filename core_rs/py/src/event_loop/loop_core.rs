@@ -36,10 +36,20 @@ pub(crate) struct LoopCore {
     now_us: AtomicI64,
     monotonic_us: AtomicI64,
     dead: AtomicBool,
+    halted: AtomicBool,
     replaying: AtomicBool,
 }
 
 impl LoopCore {
+    /// Runs no callback any more: the run has closed, or a bug has stopped it.
+    pub(crate) fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Relaxed)
     }
@@ -65,6 +75,9 @@ impl LoopCore {
     }
 
     pub(crate) fn pop(&self, py: Python<'_>) -> Option<Call> {
+        if self.is_halted() {
+            return None;
+        }
         self.queue.with(py, ReadyQueue::pop)
     }
 
@@ -187,6 +200,7 @@ impl LoopCore {
             now_us: AtomicI64::new(now_us),
             monotonic_us: AtomicI64::new(now_us),
             dead: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
             replaying: AtomicBool::new(false),
         }
     }

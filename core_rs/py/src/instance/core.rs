@@ -210,6 +210,12 @@ impl InstanceCore {
             .ok_or_else(|| PyRuntimeError::new_err("this run has no loop yet"))
     }
 
+    /// Nothing runs after the command that closes the run: it could only ask for more.
+    fn halt(&self, py: Python<'_>) -> PyResult<()> {
+        self.event_loop(py)?.get().halt();
+        Ok(())
+    }
+
     fn site(slf: &Bound<'_, Self>) -> PyResult<Arc<Site>> {
         let py = slf.py();
         let site = slf.call_method0(pyo3::intern!(py, "_site"))?;
@@ -294,7 +300,8 @@ impl InstanceCore {
             if this.stopped.with(py, |stopped| *stopped) {
                 return Ok(true);
             }
-            if this.conditions.with(py, |conditions| *conditions)
+            if !event_loop.get().is_halted()
+                && this.conditions.with(py, |conditions| *conditions)
                 && slf
                     .call_method0(pyo3::intern!(py, "_resolve_conditions"))?
                     .is_truthy()?
@@ -383,8 +390,9 @@ impl InstanceCore {
     }
 
     /// A bug stops the turn: the event being delivered is not over, so that it can be cut off.
-    fn stop(&self, py: Python<'_>) {
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
         self.stopped.with(py, |stopped| *stopped = true);
+        self.halt(py)
     }
 
     /// Delivers what the machine has, each to idle. False when `budget_us` was used up first.
@@ -473,7 +481,9 @@ impl InstanceCore {
         let command = Command::CompleteRun {
             result: Payload(result.into()),
         };
-        match slf.get().submit(py, command.clone())? {
+        let this = slf.get();
+        this.halt(py)?;
+        match this.submit(py, command.clone())? {
             Submitted::Accepted { .. } => Ok(()),
             Submitted::ArgumentsDiffer { recorded, .. } => {
                 let Command::CompleteRun { result } = &command else {
@@ -483,13 +493,14 @@ impl InstanceCore {
                     pyo3::intern!(py, "_result_agrees"),
                     (PyBytes::new(py, &recorded.0), PyBytes::new(py, &result.0)),
                 )?;
-                slf.get().judge(py, agree.is_truthy()?, command)
+                this.judge(py, agree.is_truthy()?, command)
             }
         }
     }
 
     /// Closes the run with a failure.
     fn fail(&self, py: Python<'_>, failure: PyFailure) -> PyResult<()> {
+        self.halt(py)?;
         self.submit(py, Command::FailRun { failure: failure.0 })?;
         Ok(())
     }
@@ -498,6 +509,7 @@ impl InstanceCore {
     #[pyo3(signature = (details=None))]
     fn end_cancelled(&self, py: Python<'_>, details: Option<Vec<u8>>) -> PyResult<()> {
         let details = details.map(|details| Payload(details.into()));
+        self.halt(py)?;
         self.submit(py, Command::CancelRun { details })?;
         Ok(())
     }

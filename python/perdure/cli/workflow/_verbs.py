@@ -7,6 +7,7 @@ from perdure.cli.workflow import (
     _list,
     _result,
     _show,
+    _signal,
     _start,
     _terminate,
     _unpark,
@@ -24,5 +25,5 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (_list, _describe, _show, _result, _start, _cancel, _terminate, _unpark):
+    for verb in (_list, _describe, _show, _result, _start, _signal, _cancel, _terminate, _unpark):
         verb.add(verbs)

@@ -1,0 +1,95 @@
+"""The handlers of a run's signals: who takes which, which signals wait, and who is at work."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from perdure.convert import decode_arguments
+from perdure.errors import DecodeError
+from perdure.workflow._logger import logger
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from perdure.instance._loop import WorkflowLoop
+    from perdure.workflow._signals import SignalHandler
+
+__all__ = ["SignalHandlers"]
+
+
+class SignalHandlers:
+    """Delivers signals in the order of their receipt; one that nobody handles yet waits."""
+
+    def __init__(self, loop: WorkflowLoop, raised: Callable[[BaseException], None]) -> None:
+        self._loop = loop
+        self._raised = raised
+        self._handlers: dict[str | None, SignalHandler] = {}
+        self._waiting: list[tuple[str, bytes]] = []
+        self._at_work: set[asyncio.Task[Any]] = set()
+
+    def bind(self, handlers: dict[str | None, SignalHandler]) -> None:
+        """Takes the handlers that the workflow's class declares."""
+        self._handlers.update(handlers)
+
+    def set(self, name: str | None, handler: SignalHandler | None) -> None:
+        """Sets the handler of a name, or the dynamic one; what waited for it is delivered."""
+        if handler is None:
+            self._handlers.pop(name, None)
+            return
+        self._handlers[name] = handler
+        waiting, self._waiting = self._waiting, []
+        for signal in waiting:
+            # Not at once: the code that sets a handler is in the middle of something else.
+            self._loop.call_soon(self.deliver, *signal)
+
+    def deliver(self, name: str, arguments: bytes) -> None:
+        """Runs the handler of a signal, or keeps the signal until there is one."""
+        handler = self._handlers.get(name)
+        dynamic = self._handlers.get(None)
+        try:
+            if handler is not None:
+                values = decode_arguments(handler.parameter_types, arguments)
+                inspect.signature(handler.fn).bind(*values)
+                self._run(name, handler, values)
+            elif dynamic is not None:
+                self._run(name, dynamic, (name, list(decode_arguments((), arguments))))
+            else:
+                self._waiting.append((name, arguments))
+        except (DecodeError, TypeError) as error:
+            # A poisoned message must not stop the run: it stays in the history.
+            logger.error("the signal %r is dropped, its arguments do not fit: %s", name, error)
+
+    @property
+    def are_finished(self) -> bool:
+        """Whether no `async` handler is at work."""
+        return not self._at_work
+
+    def warn_of_unfinished(self) -> None:
+        """Says which handlers the end of the run cuts off."""
+        if self._at_work:
+            names = sorted(task.get_name() for task in self._at_work)
+            logger.warning(
+                "the run ends while handlers are still at work: %s. Wait for them with "
+                "`await workflow.wait_condition(workflow.all_handlers_finished)`.",
+                ", ".join(names),
+            )
+
+    def _run(self, name: str, handler: SignalHandler, values: tuple[Any, ...]) -> None:
+        context = contextvars.copy_context()
+        try:
+            result = context.run(handler.fn, *values)
+        except Exception as error:
+            self._raised(error)
+            return
+        if inspect.iscoroutine(result):
+            task = self._loop.create_task(result, name=f"signal {name}", context=context)
+            self._at_work.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._at_work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._raised(error)

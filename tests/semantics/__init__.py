@@ -1,0 +1,1 @@
+"""What must hold, case by case; each test names the case it makes executable."""
