@@ -95,8 +95,15 @@ async def late_handlers() -> list[Any]:
     """Sets its handlers after the signals have come."""
     log: list[Any] = []
     await asyncio.sleep(0.05)
-    workflow.set_signal_handler("named", lambda text: log.append(("named", text)))
-    workflow.set_dynamic_signal_handler(lambda name, arguments: log.append((name, arguments)))
+
+    def named(text: str) -> None:
+        log.append(("named", text))
+
+    def others(name: str, arguments: list[Any]) -> None:
+        log.append((name, arguments))
+
+    workflow.set_signal_handler("named", named)
+    workflow.set_dynamic_signal_handler(others)
     await workflow.wait_condition(lambda: len(log) == 3)
     return log
 
