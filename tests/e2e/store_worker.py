@@ -43,6 +43,16 @@ async def who_serves() -> int:
     return await process_id()
 
 
+@activity.defn(process_pool=True)
+def pool_process_id() -> int:
+    return os.getpid()
+
+
+@workflow.defn
+async def who_computes() -> int:
+    return await pool_process_id()
+
+
 @activity.defn(retry_policy=QUICK)
 async def wait_for_release(folder: str) -> str:
     """Ends when the test has made the file `release`."""
@@ -82,8 +92,8 @@ async def sleeps() -> str:
     return "never"
 
 
-WORKFLOWS = [who_serves, waits_for_release, fills_the_disk, sleeps]
-ACTIVITIES: list[Any] = [process_id, wait_for_release, write_down]
+WORKFLOWS = [who_serves, who_computes, waits_for_release, fills_the_disk, sleeps]
+ACTIVITIES: list[Any] = [process_id, pool_process_id, wait_for_release, write_down]
 
 
 async def serve(folder: Path, shutdown: timedelta) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import wait
 from typing import Any
 
 from perdure._core import encode
@@ -16,7 +19,20 @@ __all__ = ["new_pool", "run_by_name"]
 
 def new_pool(processes: int) -> ProcessPoolExecutor:
     """A pool whose processes start fresh: a fork of a process with threads may hang."""
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_the_worker)
+
+
+def _end_with_the_worker() -> None:
+    """Ends this process when the worker's is killed: it would wait for its next call for ever."""
+    worker = multiprocessing.parent_process()
+    if worker is not None:
+        threading.Thread(target=_await_end, args=(worker.sentinel,), daemon=True).start()
+
+
+def _await_end(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def run_by_name(module: str, qualified_name: str, arguments: bytes) -> bytes:
