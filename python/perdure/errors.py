@@ -115,6 +115,10 @@ class ApplicationError(FailureError):
         self.non_retryable = non_retryable
         self.next_retry_delay = next_retry_delay
 
+    def __str__(self) -> str:
+        # Of an error without a text, its type is all that can be told.
+        return self.message or self.type
+
 
 class ActivityError(FailureError):
     """An activity failed for good; `cause` says why."""

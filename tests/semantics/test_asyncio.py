@@ -98,7 +98,8 @@ async def groups() -> list[Any]:
     except ExceptionGroup as errors:
         log.append(errors.message)
         log.append([type(each).__name__ for each in errors.exceptions])
-    return log
+    # asyncio cancels the tasks of a group in the order of their addresses, a run in creation order.
+    return sorted(map(str, log))
 
 
 def _told(error: BaseException) -> str:
@@ -132,10 +133,10 @@ async def times_out() -> list[Any]:
     except TimeoutError:
         log.append("E10")
     log.append(await kept)
+    outer = asyncio.timeout(0.02)
     try:
-        async with asyncio.timeout(0.02) as outer:
-            async with asyncio.timeout(5):
-                await asyncio.sleep(9)
+        async with outer, asyncio.timeout(5):
+            await asyncio.sleep(9)
     except TimeoutError:
         log.append(("E11", outer.expired()))
     async with asyncio.timeout(0.01) as moved:

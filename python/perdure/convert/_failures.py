@@ -48,7 +48,7 @@ def _failure_of(error: BaseException, causes_left: int) -> Failure:
             return Failure.timeout(
                 error.message,
                 kind=error.kind.value,
-                last_heartbeat_details=_details((error.last_heartbeat_details,)),
+                last_heartbeat_details=_detail(error.last_heartbeat_details),
                 cause=cause,
             )
         case CancelledFailure():
@@ -103,11 +103,13 @@ def _plain(failure: Failure) -> FailureError:
                 retry_state=RetryState(retry_state),
             )
         case "timeout":
-            details = _values(failure.details)
+            heartbeat = failure.details
             return TimeoutError(
                 failure.message,
                 kind=TimeoutKind(failure.timeout_kind),
-                last_heartbeat_details=details[0] if details else None,
+                last_heartbeat_details=None
+                if heartbeat is None
+                else decode(heartbeat, shape_of(Any)),
             )
         case "cancelled":
             return CancelledFailure(failure.message, *_values(failure.details))
@@ -174,6 +176,16 @@ def _details(values: Sequence[Any]) -> bytes | None:
         return encode(list(values))
     except EncodeError:
         return encode([repr(value) for value in values])
+
+
+def _detail(value: Any) -> bytes | None:
+    """What a worker told with its heartbeat is one value, not a list."""
+    if value is None:
+        return None
+    try:
+        return encode(value)
+    except EncodeError:
+        return encode(repr(value))
 
 
 def _values(data: bytes | None) -> list[Any]:

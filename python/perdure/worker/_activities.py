@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,11 @@ class ActivityRunner:
 
     async def _call(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> Any:
         try:
-            arguments = decode_arguments(definition.reference.parameter_types, task.arguments)
+            types = definition.reference.parameter_types
+            arguments = decode_arguments(types, task.arguments)
+            if len(arguments) != len(types):
+                # Too few may have defaults; too many, or one without, no attempt can mend.
+                inspect.signature(definition.fn).bind(*arguments)
         except (DecodeError, TypeError) as error:
             raise ApplicationError(
                 f"{definition.name}: the arguments do not fit: {error}",
