@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from perdure.activity._reference import ActivityReference
     from perdure.workflow._handle import ActivityHandle
     from perdure.workflow._info import Info
-    from perdure.workflow._signals import SignalHandler
+    from perdure.workflow._message_handler import MessageHandler
 
 __all__ = ["Runtime", "current", "require"]
 
@@ -51,8 +51,12 @@ class Runtime(Protocol):
         """Resolves once the predicate holds when the loop is idle."""
         ...
 
-    def set_signal_handler(self, name: str | None, handler: SignalHandler | None) -> None:
+    def set_signal_handler(self, name: str | None, handler: MessageHandler | None) -> None:
         """Sets the handler of a signal; the dynamic one without a name."""
+        ...
+
+    def set_query_handler(self, name: str | None, handler: MessageHandler | None) -> None:
+        """Sets the handler of a query; the dynamic one without a name."""
         ...
 
     def all_handlers_finished(self) -> bool:

@@ -42,6 +42,7 @@ __all__ = [
     "WorkflowAlreadyStartedError",
     "WorkflowFailureError",
     "WorkflowParkedError",
+    "WorkflowQueryFailedError",
 ]
 
 
@@ -288,6 +289,12 @@ class WorkflowParkedError(PerdureError):
         self.run_id = run_id
         self.reason = reason
         self.traceback = traceback
+
+
+class WorkflowQueryFailedError(PerdureError):
+    """A query has no handler, or its handler raised; `__cause__` says what. The run is unharmed."""
+
+    code: ClassVar[str] = "PRD1305"
 
 
 class NotFoundError(PerdureError):

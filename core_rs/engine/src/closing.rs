@@ -103,6 +103,16 @@ impl Context {
                 message_id,
             });
         }
+        for query in run.queries.drain(..) {
+            let reply = Reply::Closed {
+                run: run.id,
+                status: closed.status,
+            };
+            self.effects.push_back(Effect::Reply {
+                to: query.reply_to,
+                reply,
+            });
+        }
         for to in run.waiters.drain(..) {
             let outcome = closed.outcome.clone();
             let reply = Reply::Result {

@@ -7,7 +7,7 @@ use perdure_history::{Failure, MessageId, Payload, RunId, TaskId, Timestamp};
 use perdure_machine::effect::ClosedStatus;
 use perdure_store::Append;
 
-use crate::input::{ParkReason, Turn};
+use crate::input::{ParkReason, Query, Turn};
 use crate::task::Task;
 
 /// One thing to perform, in order.
@@ -54,6 +54,13 @@ pub enum Effect {
         to: ReplyTo,
         /// What.
         reply: Reply,
+    },
+    /// Let the live instance of this run answer, before anything else is done with it.
+    Query {
+        /// The run: committed and idle.
+        run: RunId,
+        /// What is asked.
+        query: Query,
     },
     /// Delete runs that closed before an instant.
     Retain {

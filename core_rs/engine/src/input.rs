@@ -120,6 +120,26 @@ pub enum MessageBody {
         /// The run.
         run: RunId,
     },
+    /// Read the run's state, which changes nothing and is not recorded.
+    Query {
+        /// The run.
+        run: RunId,
+        /// The query's name.
+        name: String,
+        /// The positional arguments, one encoded list.
+        arguments: Payload,
+    },
+}
+
+/// A query that waits for its run to be live and idle; the host answers it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// Who waits for the answer.
+    pub reply_to: ReplyTo,
+    /// The query's name.
+    pub name: String,
+    /// The positional arguments, one encoded list.
+    pub arguments: Payload,
 }
 
 /// Everything needed to begin a run. The sender makes the ids: a repeated start is the same one.

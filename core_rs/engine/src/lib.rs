@@ -23,6 +23,7 @@ pub mod message_codec;
 mod messages;
 pub mod parking;
 mod pending;
+mod queries;
 mod random;
 mod recovery;
 mod retry;
@@ -45,7 +46,7 @@ pub use describe::{LiveRun, PendingActivity, Progress};
 pub use effect::{Effect, Reply, ReplyTo};
 pub use engine::{Engine, EngineOptions};
 pub use input::{
-    AppendFailure, Input, Message, MessageBody, ParkReason, ServedQueue, StartRun, Turn,
+    AppendFailure, Input, Message, MessageBody, ParkReason, Query, ServedQueue, StartRun, Turn,
     TurnOutcome, TurnReport,
 };
 pub use loading::LAST_RECORD;

@@ -78,7 +78,7 @@ pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp)
             let (message_id, reason) = (message_id.clone(), reason.clone());
             (*run, Event::CancelRequested { message_id, reason })
         }
-        MessageBody::AwaitResult { .. } => return None,
+        MessageBody::AwaitResult { .. } | MessageBody::Query { .. } => return None,
     };
     Some(encode_event(run, &event, at))
 }

@@ -35,6 +35,11 @@ impl Engine {
                     self.look_up(run, reply_to, true);
                 }
             }
+            MessageBody::Query {
+                run,
+                name,
+                arguments,
+            } => self.query(run, reply_to, name, arguments, now),
             MessageBody::Unpark { run } => self.unpark(run, message_id, reply_to, now),
             MessageBody::Terminate { run, reason } => {
                 let request = ClosingRequest::Terminate {

@@ -12,6 +12,7 @@ use crate::activity::Activity;
 use crate::closing::ClosingRequest;
 use crate::commit::Commit;
 use crate::effect::ReplyTo;
+use crate::input::Query;
 use crate::parking::Parked;
 use crate::pending::{Delivered, Pending};
 use crate::task::TaskReport;
@@ -103,6 +104,8 @@ pub(crate) struct Run {
     pub(crate) unreadable: bool,
     /// Who waits for the result.
     pub(crate) waiters: Vec<ReplyTo>,
+    /// Who asks about its state, and waits until it is live and idle.
+    pub(crate) queries: Vec<Query>,
     /// Who waits to hear that the run is started; `true` for the very message that starts it.
     pub(crate) start_waiters: Vec<(ReplyTo, bool)>,
     /// Ids of the messages that history or a pending turn holds; known only while live.
@@ -147,6 +150,7 @@ impl Run {
             lacks_schedules: false,
             unreadable: false,
             waiters: Vec::new(),
+            queries: Vec::new(),
             start_waiters: Vec::new(),
             seen: FxHashSet::default(),
             doubles: Vec::new(),
@@ -170,6 +174,16 @@ impl Run {
         let trying = self.parked.as_ref().is_some_and(|parked| parked.trying);
         let waits = !self.pending.is_empty() || !self.due_timers.is_empty();
         let unseen = self.machine.is_some() && !self.attempt_failures.is_empty();
-        trying || (!self.is_parked() && (waits || unseen))
+        trying || (!self.is_parked() && (waits || unseen || self.wants_replay()))
+    }
+
+    /// Whether somebody asks about its state, and the host has no instance that could tell.
+    pub(crate) fn wants_replay(&self) -> bool {
+        !self.queries.is_empty() && !self.is_live()
+    }
+
+    /// Whether the host has an instance, and the run is not being stepped.
+    pub(crate) fn is_live(&self) -> bool {
+        self.hosted && self.machine.is_some()
     }
 }

@@ -25,6 +25,7 @@ impl Context {
         if run.lacks_schedules && !run.unreadable {
             return self.read(run);
         }
+        self.refuse_queries(run);
         if run.wants_turn() {
             if self.hosts(&run.identity) {
                 return self.begin_turn(run, now);
@@ -43,11 +44,13 @@ impl Context {
                 self.park(run, reason, now);
             }
         }
+        self.answer_queries(run);
         self.write_aside(run, now);
     }
 
     /// Takes what waits and hands it to the host, with the machine.
     fn begin_turn(&mut self, run: &mut Run, now: Timestamp) {
+        let replays = run.wants_replay();
         let machine = match run.machine.take() {
             Some(machine) => Some(machine),
             None if run.tail.n == 0 => Some(Box::new(Machine::new(
@@ -61,7 +64,7 @@ impl Context {
         };
         let turn = pending::take_turn_events(run, self.options.maximum_turn_events);
         let tries = run.parked.as_ref().is_some_and(|parked| parked.trying);
-        if turn.events.is_empty() && !tries {
+        if turn.events.is_empty() && !tries && !replays {
             run.machine = Some(machine);
             return self.write_aside(run, now);
         }

@@ -75,6 +75,7 @@ class LoopCore:
     ) -> _Result:
         """Calls `callback(*arguments)` as the run's own code, in the run's root context."""
 
+    def inside_reading(self, callback: Callable[..., Any], *arguments: Any) -> Any: ...
     def resolve_in_turn(self, waiting: list[Future[Any]]) -> int:
         """Resolves the futures with None, oldest first, each to idle, until the list is empty."""
 

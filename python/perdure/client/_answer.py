@@ -14,6 +14,7 @@ from perdure.errors import (
     WorkflowAlreadyStartedError,
     WorkflowFailureError,
     WorkflowParkedError,
+    WorkflowQueryFailedError,
 )
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Answer:
     """What came of a message; `kind` says which fields mean something."""
 
     kind: str
-    """`started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked` or
-    `refused`."""
+    """`started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked`,
+    `refused`, `query_answered` or `query_failed`."""
     run_id: str = ""
     status: str = ""
     result: bytes | None = None
@@ -65,6 +66,22 @@ class Answer:
             self._raise(workflow_id)
         return self
 
+    def query_answer(self) -> bytes:
+        """The encoded answer to a query.
+
+        Raises:
+            WorkflowQueryFailedError: There is no such query, or its handler raised.
+            WorkflowParkedError: The run is parked.
+            NoWorkerError: Nobody serves its task queue.
+        """
+        self._raise_if_parked()
+        if self.kind == "query_failed" and self.failure is not None:
+            raise WorkflowQueryFailedError(
+                f"the query failed: {self.failure.message}"
+            ) from exception_of(self.failure)
+        self.expect("query_answered")
+        return self.result or b""
+
     def outcome(self) -> bytes:
         """The encoded result of a run that completed.
 
@@ -73,6 +90,18 @@ class Answer:
             WorkflowParkedError: It is parked.
             NoWorkerError: Nobody has served its task queue for 5 s.
         """
+        self._raise_if_parked()
+        self.expect("result")
+        if self.result is not None:
+            return self.result
+        error = WorkflowFailureError(
+            f"run {self.run_id} {self.status}", run_id=self.run_id, status=self.status
+        )
+        if self.failure is not None:
+            error.__cause__ = exception_of(self.failure)
+        raise error
+
+    def _raise_if_parked(self) -> None:
         if self.kind == "parked" and self.park_reason is not None:
             code, message, traceback = self.park_reason
             if code == NO_WORKER:
@@ -86,15 +115,6 @@ class Answer:
                 reason=message,
                 traceback=traceback,
             )
-        self.expect("result")
-        if self.result is not None:
-            return self.result
-        error = WorkflowFailureError(
-            f"run {self.run_id} {self.status}", run_id=self.run_id, status=self.status
-        )
-        if self.failure is not None:
-            error.__cause__ = exception_of(self.failure)
-        raise error
 
     def _raise(self, workflow_id: str) -> NoReturn:
         match self.kind:

@@ -8,18 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, get_type_hints, overload
 
 from perdure._core import StoreReader, decode, encode
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver, pending_activities
 from perdure.convert import shape_of
 from perdure.errors import NotFoundError
-from perdure.workflow._signals import signal_name
+from perdure.workflow._message_handler import name_of
 
 __all__ = ["PendingActivity", "WorkflowDescription", "WorkflowHandle", "description_of"]
 
 Result = TypeVar("Result")
+Answered = TypeVar("Answered")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -104,7 +105,7 @@ def _pending_activity(
 
 
 class WorkflowHandle(Generic[Result]):
-    """A run to wait for, look at, signal, cancel or terminate."""
+    """A run to wait for, look at, ask, signal, cancel or terminate."""
 
     def __init__(self, path: Path, workflow_id: str, run_id: str, result_type: Any = Any) -> None:
         self.id = workflow_id
@@ -161,7 +162,42 @@ class WorkflowHandle(Generic[Result]):
             EncodeError: An argument cannot travel.
         """
         data = encode([*arguments, *args])
-        await self._post("signal", name=signal_name(signal), arguments=data)
+        await self._post("signal", name=name_of("signal", signal), arguments=data)
+
+    @overload
+    async def query(
+        self,
+        query: Callable[..., Answered],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+    ) -> Answered: ...
+    @overload
+    async def query(
+        self, query: str, /, *arguments: Any, args: Sequence[Any] = (), result_type: Any = Any
+    ) -> Any: ...
+    async def query(
+        self, query: Any, /, *arguments: Any, args: Sequence[Any] = (), result_type: Any = Any
+    ) -> Any:
+        """Asks about the run's state, running or closed; nothing of it is recorded.
+
+        Args:
+            query: The decorated method, or the query's name.
+            *arguments: Its arguments.
+            args: Further arguments; none by default.
+            result_type: With a name: what the answer is decoded as; plain values by default.
+
+        Raises:
+            WorkflowQueryFailedError: There is no such query, or its handler raised.
+            WorkflowParkedError: A bug has stopped the run.
+            NoWorkerError: No engine, or no worker of the run's task queue, is there.
+            NotFoundError: There is no such run.
+            EncodeError: An argument cannot travel.
+        """
+        data = encode([*arguments, *args])
+        answer = await self._send("query", name=name_of("query", query), arguments=data)
+        hint = result_type if isinstance(query, str) else get_type_hints(query).get("return", Any)
+        return decode(answer.query_answer(), shape_of(hint))
 
     async def cancel(self, reason: str = "") -> None:
         """Asks the run to cancel itself; its code may clean up.
@@ -203,8 +239,8 @@ class WorkflowHandle(Generic[Result]):
         if answer.kind != "closed" or message_id not in await self.fetch_history():
             answer.expect("accepted")
 
-    async def _send(self, kind: str) -> Any:
-        message = {"run": self._run}
+    async def _send(self, kind: str, **fields: Any) -> Any:
+        message = {"run": self._run, **fields}
         return await deliver(self._path, kind, new_message_id(), message, durable=False)
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
@@ -16,6 +16,7 @@ __all__ = ["SyncClient", "SyncWorkflowHandle"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+Answered = TypeVar("Answered")
 
 
 class _LoopThread:
@@ -51,7 +52,7 @@ class _LoopThread:
 
 
 class SyncWorkflowHandle(Generic[Result]):
-    """A run to wait for, look at, signal, cancel or terminate; see `WorkflowHandle`."""
+    """A run to wait for, look at, ask, signal, cancel or terminate; see `WorkflowHandle`."""
 
     def __init__(self, handle: WorkflowHandle[Result], loop: _LoopThread) -> None:
         self.id = handle.id
@@ -76,6 +77,19 @@ class SyncWorkflowHandle(Generic[Result]):
     ) -> None:
         """Sends a signal; returns when it is durable. See `WorkflowHandle.signal`."""
         self._loop.call(self._handle.signal(signal, *arguments, args=args))
+
+    def query(
+        self,
+        query: str | Callable[..., Answered],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        result_type: Any = Any,
+    ) -> Answered:
+        """Asks about the run's state. See `WorkflowHandle.query`."""
+        asked: Any = self._handle.query
+        answer = asked(query, *arguments, args=args, result_type=result_type)
+        return cast("Answered", self._loop.call(answer))
 
     def cancel(self, reason: str = "") -> None:
         """Asks the run to cancel itself; its code may clean up."""

@@ -21,13 +21,14 @@ from perdure.errors import (
 from perdure.instance._conditions import Conditions
 from perdure.instance._eviction import evict
 from perdure.instance._guard import unguarded
-from perdure.instance._handlers import SignalHandlers
 from perdure.instance._loop import WorkflowLoop
 from perdure.instance._plans import plan_of
+from perdure.instance._queries import QueryHandlers
 from perdure.instance._random import RandomStreams
+from perdure.instance._signals import SignalHandlers
 from perdure.instance._sites import current_site
 from perdure.workflow._info import Info
-from perdure.workflow._signals import signals_of
+from perdure.workflow._message_handler import handlers_of
 
 if TYPE_CHECKING:
     import random
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from perdure.activity._reference import ActivityReference
     from perdure.workflow._definition import WorkflowDefinition
     from perdure.workflow._handle import ActivityHandle
-    from perdure.workflow._signals import SignalHandler
+    from perdure.workflow._message_handler import MessageHandler
 
     FindWorkflow: TypeAlias = Callable[[str, str], WorkflowDefinition[..., Any] | None]
     """The workflow of a task queue, by its registered name."""
@@ -67,7 +68,8 @@ class Instance(InstanceCore):
         self.loop.perdure_runtime = self
         self.set_loop(self.loop)
         self.conditions = Conditions(self.set_conditions)
-        self.handlers = SignalHandlers(self.loop, self._raised)
+        self.signals = SignalHandlers(self.loop, self._raised)
+        self.queries = QueryHandlers(self.loop)
         self.bug: BaseException | None = None
         """What parks the run: an error of its code that is no failure."""
         self._info: Info | None = None
@@ -90,13 +92,17 @@ class Instance(InstanceCore):
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         return asyncio.wait_for(self.conditions.wait(predicate), seconds)
 
-    def set_signal_handler(self, name: str | None, handler: SignalHandler | None) -> None:
+    def set_signal_handler(self, name: str | None, handler: MessageHandler | None) -> None:
         """Sets the handler of a signal, or the dynamic one."""
-        self.handlers.set(name, handler)
+        self.signals.set(name, handler)
+
+    def set_query_handler(self, name: str | None, handler: MessageHandler | None) -> None:
+        """Sets the handler of a query, or the dynamic one."""
+        self.queries.set(name, handler)
 
     def all_handlers_finished(self) -> bool:
         """Whether no `async` handler is at work."""
-        return self.handlers.are_finished
+        return self.signals.are_finished
 
     def now(self) -> datetime:
         """The run's time, in UTC."""
@@ -152,7 +158,8 @@ class Instance(InstanceCore):
         arguments = decode_arguments(definition.parameter_types, started["arguments"])
         instance, begin = definition.begin(arguments)
         if definition.cls is not None:
-            self.handlers.bind(signals_of(instance))
+            self.signals.bind(handlers_of("signal", instance))
+            self.queries.bind(handlers_of("query", instance))
         self._main = self.loop.create_task(begin())
         self._main.add_done_callback(self._ended)
 
@@ -173,7 +180,7 @@ class Instance(InstanceCore):
     def _raised(self, error: BaseException) -> None:
         """What nobody caught: a failure ends the run, a bug parks it."""
         if _is_failure(error):
-            self.handlers.warn_of_unfinished()
+            self.signals.warn_of_unfinished()
             self.fail(failure_of(error))
         else:
             self._stop(error)
@@ -188,7 +195,7 @@ class Instance(InstanceCore):
         except Exception as error:
             self._stop(error)
             return
-        self.handlers.warn_of_unfinished()
+        self.signals.warn_of_unfinished()
         self.complete(data)
 
     def _request_cancel(self, reason: str) -> None:
@@ -197,7 +204,7 @@ class Instance(InstanceCore):
             self._main.cancel(reason or None)
 
     def _signal(self, name: str, arguments: bytes) -> None:
-        self.handlers.deliver(name, arguments)
+        self.signals.deliver(name, arguments)
 
     def _resolve_conditions(self) -> bool:
         return self.conditions.resolve()

@@ -22,6 +22,7 @@ from perdure.errors import (
 from perdure.instance._instance import Instance
 from perdure.worker._activities import ActivityRunner
 from perdure.worker._backlog import Backlog
+from perdure.worker._queries import answer_query, query_closed_run
 from perdure.worker._queues import ServedQueues
 from perdure.worker._watchdog import Watchdog
 
@@ -101,6 +102,12 @@ class Host:
 
     async def send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
         """Hands a message over and waits for the answer."""
+        answer = await self._send(kind, message_id, fields)
+        if kind == "query" and answer.kind == "closed":
+            return await query_closed_run(self.path, self.queues, fields)
+        return answer
+
+    async def _send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
         if self._closed:
             raise ServerError("this worker has shut down: start another on the same store")
         number = next(_reply_numbers)
@@ -182,6 +189,8 @@ class Host:
     def _take(self, work: Work) -> None:
         if work.is_idle:
             return
+        for number, run, name, arguments in work.queries():
+            self._answer(number, answer_query(self._instances.get(run), name, arguments))
         for run in work.evictions():
             instance = self._instances.pop(run, None)
             if instance is not None:
@@ -190,9 +199,12 @@ class Host:
         for task_id, reason in work.cancels():
             self._cancel(task_id, reason)
         for number, reply in work.replies():
-            future = self._replies.get(number)
-            if future is not None and not future.done():
-                future.set_result(Answer.of(reply))
+            self._answer(number, Answer.of(reply))
+
+    def _answer(self, number: int, answer: Answer) -> None:
+        future = self._replies.get(number)
+        if future is not None and not future.done():
+            future.set_result(answer)
 
     def _start_tasks(self, deadline: float) -> None:
         tasks = self._backlog.tasks

@@ -6,6 +6,7 @@ from perdure.workflow._definition import WorkflowDefinition, defn, run
 from perdure.workflow._handle import ActivityHandle
 from perdure.workflow._info import Info
 from perdure.workflow._logger import logger
+from perdure.workflow._queries import query, set_dynamic_query_handler, set_query_handler
 from perdure.workflow._signals import (
     all_handlers_finished,
     set_dynamic_signal_handler,
@@ -33,9 +34,12 @@ __all__ = [
     "info",
     "logger",
     "now",
+    "query",
     "random",
     "run",
+    "set_dynamic_query_handler",
     "set_dynamic_signal_handler",
+    "set_query_handler",
     "set_signal_handler",
     "signal",
     "sleep",

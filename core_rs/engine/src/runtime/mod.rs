@@ -266,6 +266,7 @@ impl<S: Store + 'static> Runtime<S> {
                     }
                 }
                 Effect::Reply { to, reply } => self.work.replies.push((to, reply)),
+                Effect::Query { run, query } => self.work.queries.push((run, query)),
                 Effect::Evict { run } => self.work.evictions.push(run),
                 Effect::Consumed { run, message_id } => {
                     let key = (run, message_id);

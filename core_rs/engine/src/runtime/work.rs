@@ -6,12 +6,15 @@ use perdure_history::{RunId, TaskId};
 
 use crate::append_failure::Stopped;
 use crate::effect::{Reply, ReplyTo};
-use crate::input::Turn;
+use crate::input::{Query, Turn};
 use crate::task::Task;
 
-/// What one pump leaves to the host, in this order: evictions, turns, tasks, cancels, replies.
+/// What one pump leaves to the host, in this order: queries, evictions, turns, tasks, cancels,
+/// replies.
 #[derive(Debug, Default)]
 pub struct HostWork {
+    /// Questions to live instances, which stand as they are committed.
+    pub queries: Vec<(RunId, Query)>,
     /// Instances to drop.
     pub evictions: Vec<RunId>,
     /// Runs to step; each comes back as `Input::Turn`.
@@ -34,7 +37,8 @@ impl HostWork {
     /// Whether there is nothing to do but to wait.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.evictions.is_empty()
+        self.queries.is_empty()
+            && self.evictions.is_empty()
             && self.turns.is_empty()
             && self.tasks.is_empty()
             && self.cancels.is_empty()

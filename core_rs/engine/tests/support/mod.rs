@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use perdure_engine::{
-    AppendFailure, Effect, Engine, EngineOptions, Input, Message, MessageBody, ParkReason, Reply,
-    ReplyTo, ServedQueue, StartRun, Task, TaskOutcome, TaskReport, Turn, TurnOutcome, TurnReport,
+    AppendFailure, Effect, Engine, EngineOptions, Input, Message, MessageBody, ParkReason, Query,
+    Reply, ReplyTo, ServedQueue, StartRun, Task, TaskOutcome, TaskReport, Turn, TurnOutcome,
+    TurnReport,
 };
 use perdure_history::{
     ActivityOptions, Command, Event, Failure, FailureKind, MessageId, Payload, Record, RecordBody,
@@ -35,6 +36,7 @@ pub(crate) struct World {
     pub(crate) replies: Vec<(ReplyTo, Reply)>,
     pub(crate) cancelled: Vec<String>,
     pub(crate) evicted: Vec<RunId>,
+    pub(crate) queries: Vec<(RunId, Query)>,
     pub(crate) inventories: Vec<String>,
     pub(crate) appends: usize,
     pub(crate) loads: usize,
@@ -106,6 +108,7 @@ impl World {
             replies: Vec::new(),
             cancelled: Vec::new(),
             evicted: Vec::new(),
+            queries: Vec::new(),
             inventories: Vec::new(),
             appends: 0,
             loads: 0,
@@ -202,6 +205,7 @@ impl World {
                 Effect::CancelTask { task, .. } => self.cancelled.push(task.to_string()),
                 Effect::Reply { to, reply } => self.replies.push((to, reply)),
                 Effect::Evict { run } => self.evicted.push(run),
+                Effect::Query { run, query } => self.queries.push((run, query)),
                 Effect::TakeInventory { service, .. } => self.inventories.push(service.to_string()),
                 Effect::Consumed { run, message_id } => {
                     self.store.discard(run, &message_id).unwrap();

@@ -11,8 +11,8 @@ use pyo3::types::PyDict;
 
 use super::host::run_id;
 
-/// The body of a message of a kind: `start`, `signal`, `cancel`, `terminate`, `unpark` or
-/// `await_result`.
+/// The body of a message of a kind: `start`, `signal`, `cancel`, `terminate`, `unpark`,
+/// `await_result` or `query`.
 pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<MessageBody> {
     let fields = fields.ok_or_else(|| PyKeyError::new_err("run"))?;
     let run = run_id(&field::<Vec<u8>>(fields, "run")?)?;
@@ -33,6 +33,11 @@ pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<M
         },
         "unpark" => MessageBody::Unpark { run },
         "await_result" => MessageBody::AwaitResult { run },
+        "query" => MessageBody::Query {
+            run,
+            name: field(fields, "name")?,
+            arguments: Payload(field::<Vec<u8>>(fields, "arguments")?.into()),
+        },
         other => {
             return Err(PyValueError::new_err(format!(
                 "no message is called {other:?}"

@@ -91,12 +91,29 @@ impl Work {
     }
 }
 
+/// See `Work.queries`.
+type AskedQuery<'py> = (u64, Bound<'py, PyBytes>, String, Bound<'py, PyBytes>);
+
 #[pymethods]
 impl Work {
     /// Whether this pump left nothing to do but to wait.
     #[getter]
     fn is_idle(&self) -> bool {
         self.idle
+    }
+
+    /// Questions to live instances: who waits, run, name and arguments.
+    fn queries<'py>(&self, py: Python<'py>) -> Vec<AskedQuery<'py>> {
+        let queries = self.with(|work| std::mem::take(&mut work.queries));
+        let asked = queries.into_iter().map(|(run, query)| {
+            (
+                query.reply_to.0,
+                PyBytes::new(py, &run.0),
+                query.name,
+                PyBytes::new(py, &query.arguments.0),
+            )
+        });
+        asked.collect()
     }
 
     /// Instances to drop, by run.

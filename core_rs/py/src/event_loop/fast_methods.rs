@@ -31,6 +31,11 @@ pub(crate) fn admit(core: &Bound<'_, LoopCore>, what: Scheduled) -> PyResult<()>
     if core.get().is_dead() && what != Scheduled::Callback {
         return Err(evicted(core.py()));
     }
+    if core.get().is_reading() {
+        return Err(PyRuntimeError::new_err(
+            "a query only reads the workflow's state: it can start, wait for and schedule nothing",
+        ));
+    }
     if current::is(core) || core.get().is_dead() {
         return Ok(());
     }

@@ -37,6 +37,7 @@ pub(crate) struct LoopCore {
     monotonic_us: AtomicI64,
     dead: AtomicBool,
     halted: AtomicBool,
+    reading: AtomicBool,
     replaying: AtomicBool,
 }
 
@@ -44,6 +45,16 @@ impl LoopCore {
     /// Runs no callback any more: the run has closed, or a bug has stopped it.
     pub(crate) fn halt(&self) {
         self.halted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether recorded history is being delivered.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.replaying.load(Ordering::Relaxed)
+    }
+
+    /// Whether a query is being answered, which may change nothing.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_halted(&self) -> bool {
@@ -201,6 +212,7 @@ impl LoopCore {
             monotonic_us: AtomicI64::new(now_us),
             dead: AtomicBool::new(false),
             halted: AtomicBool::new(false),
+            reading: AtomicBool::new(false),
             replaying: AtomicBool::new(false),
         }
     }
@@ -306,6 +318,20 @@ impl LoopCore {
         slice::inside(slf, callback, arguments)
     }
 
+    /// As `inside`, for code that may only look: it can schedule nothing.
+    #[pyo3(signature = (callback, *arguments))]
+    fn inside_reading<'py>(
+        slf: &Bound<'py, Self>,
+        callback: &Bound<'py, PyAny>,
+        arguments: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let reading = &slf.get().reading;
+        reading.store(true, Ordering::Relaxed);
+        let outcome = slice::inside(slf, callback, arguments);
+        reading.store(false, Ordering::Relaxed);
+        outcome
+    }
+
     /// Resolves the futures in `waiting` with None, oldest first, each to idle, until the list is
     /// empty. Gives how many there were.
     fn resolve_in_turn(slf: &Bound<'_, Self>, waiting: &Bound<'_, PyList>) -> PyResult<usize> {
@@ -340,7 +366,7 @@ impl LoopCore {
     /// Whether recorded history is being delivered: it mutes what was logged before.
     #[getter]
     fn replaying(&self) -> bool {
-        self.replaying.load(Ordering::Relaxed)
+        self.is_replaying()
     }
 
     #[setter]

@@ -516,13 +516,13 @@ impl InstanceCore {
 
     /// Whether recorded history is being delivered.
     fn is_replaying(&self, py: Python<'_>) -> PyResult<bool> {
-        self.with_machine(py, |machine| machine.is_replaying())
+        Ok(self.event_loop(py)?.get().is_replaying())
     }
 
-    /// The recorded instant of the event being delivered, microseconds since the Unix epoch.
+    /// The recorded instant of the event delivered last, microseconds since the Unix epoch.
     #[getter]
     fn now_us(&self, py: Python<'_>) -> PyResult<i64> {
-        self.with_machine(py, |machine| machine.now().as_micros())
+        Ok(self.event_loop(py)?.get().now_us_value())
     }
 
     /// The text of what the machine refused, if it did.

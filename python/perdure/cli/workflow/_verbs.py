@@ -5,6 +5,7 @@ from perdure.cli.workflow import (
     _cancel,
     _describe,
     _list,
+    _query,
     _result,
     _show,
     _signal,
@@ -25,5 +26,16 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (_list, _describe, _show, _result, _start, _signal, _cancel, _terminate, _unpark):
+    for verb in (
+        _list,
+        _describe,
+        _show,
+        _result,
+        _start,
+        _signal,
+        _query,
+        _cancel,
+        _terminate,
+        _unpark,
+    ):
         verb.add(verbs)

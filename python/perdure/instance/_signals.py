@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perdure.instance._loop import WorkflowLoop
-    from perdure.workflow._signals import SignalHandler
+    from perdure.workflow._message_handler import MessageHandler
 
 __all__ = ["SignalHandlers"]
 
@@ -26,15 +26,15 @@ class SignalHandlers:
     def __init__(self, loop: WorkflowLoop, raised: Callable[[BaseException], None]) -> None:
         self._loop = loop
         self._raised = raised
-        self._handlers: dict[str | None, SignalHandler] = {}
+        self._handlers: dict[str | None, MessageHandler] = {}
         self._waiting: list[tuple[str, bytes]] = []
         self._at_work: set[asyncio.Task[Any]] = set()
 
-    def bind(self, handlers: dict[str | None, SignalHandler]) -> None:
+    def bind(self, handlers: dict[str | None, MessageHandler]) -> None:
         """Takes the handlers that the workflow's class declares."""
         self._handlers.update(handlers)
 
-    def set(self, name: str | None, handler: SignalHandler | None) -> None:
+    def set(self, name: str | None, handler: MessageHandler | None) -> None:
         """Sets the handler of a name, or the dynamic one; what waited for it is delivered."""
         if handler is None:
             self._handlers.pop(name, None)
@@ -77,7 +77,7 @@ class SignalHandlers:
                 ", ".join(names),
             )
 
-    def _run(self, name: str, handler: SignalHandler, values: tuple[Any, ...]) -> None:
+    def _run(self, name: str, handler: MessageHandler, values: tuple[Any, ...]) -> None:
         context = contextvars.copy_context()
         try:
             result = context.run(handler.fn, *values)

@@ -1,0 +1,61 @@
+"""Answers to queries: from live instances, and from the whole history of closed runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from perdure._core import StoreReader
+from perdure.client._answer import Answer
+from perdure.convert import failure_of
+from perdure.errors import ServerError, StoreError
+from perdure.instance._instance import Instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from perdure._core._instance import RecordedHistory
+    from perdure.worker._queues import ServedQueues
+
+__all__ = ["answer_query", "query_closed_run"]
+
+_SLICE_US = 3_000
+"""How long the replay of a closed run may hold the host's loop at a time."""
+
+
+def answer_query(instance: Instance | None, name: str, arguments: bytes) -> Answer:
+    """What the instance answers; a handler that raises fails the query alone."""
+    try:
+        if instance is None:
+            raise ServerError("the run has just left the cache: ask again")
+        return Answer("query_answered", result=instance.queries.answer(name, arguments))
+    except Exception as error:
+        return Answer("query_failed", failure=failure_of(error))
+
+
+async def query_closed_run(path: Path, queues: ServedQueues, fields: dict[str, Any]) -> Answer:
+    """Replays a closed run as far as its history goes, and asks it."""
+    try:
+        history = await asyncio.to_thread(lambda: StoreReader(path).recorded(fields["run"]))
+    except StoreError as error:
+        return Answer("query_failed", failure=failure_of(error))
+    instance = Instance(queues.workflow, history.run_id, 0)
+    try:
+        await _replay(history, instance)
+        return answer_query(instance, fields["name"], fields["arguments"])
+    except Exception as error:
+        # Code that no longer fits, or a workflow that nobody hosts any more.
+        return Answer("query_failed", failure=failure_of(error))
+    finally:
+        instance.evict()
+
+
+async def _replay(history: RecordedHistory, instance: Instance) -> None:
+    history.lend(instance)
+    try:
+        while True:
+            if instance.drive(_SLICE_US):
+                return
+            await asyncio.sleep(0)
+    finally:
+        history.take_back(instance)

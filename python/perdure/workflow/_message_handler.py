@@ -1,0 +1,68 @@
+"""What handles messages of a name: methods that a decorator has marked, or functions set later."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["MessageHandler", "handlers_of", "mark", "name_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHandler:
+    """A handler, and the types of its arguments."""
+
+    fn: Callable[..., Any]
+    """Takes the arguments; a dynamic handler takes the name and a list of them."""
+    parameter_types: tuple[Any, ...]
+    """Types of the positional parameters; `Any` where nothing is declared."""
+
+    @staticmethod
+    def of(fn: Callable[..., Any]) -> MessageHandler:
+        """The handler that a plain or bound function is."""
+        hints = typing.get_type_hints(fn)
+        parameters = inspect.signature(fn).parameters
+        return MessageHandler(fn, tuple(hints.get(name, Any) for name in parameters))
+
+
+def mark(kind: str, method: Callable[..., Any], name: str | None, *, dynamic: bool) -> None:
+    """Makes a method the handler of messages of this kind.
+
+    Raises:
+        TypeError: Both a name and `dynamic`.
+    """
+    if name is not None and dynamic:
+        raise TypeError(f"a dynamic {kind} handler takes every name: give it none")
+    setattr(method, _attribute(kind), (None if dynamic else name or method.__name__,))
+
+
+def name_of(kind: str, target: str | Callable[..., Any]) -> str:
+    """The name behind what users pass to `WorkflowHandle`.
+
+    Raises:
+        TypeError: Neither a name nor a decorated method.
+    """
+    if isinstance(target, str):
+        return target
+    marked: tuple[str | None] = getattr(target, _attribute(kind), (None,))
+    if marked[0] is None:
+        raise TypeError(f"{target!r} is no {kind}: give its name, or decorate it")
+    return marked[0]
+
+
+def handlers_of(kind: str, instance: object) -> dict[str | None, MessageHandler]:
+    """The handlers that a workflow object has, by name; the dynamic one under None."""
+    handlers: dict[str | None, MessageHandler] = {}
+    for attribute in dir(type(instance)):
+        method = inspect.getattr_static(type(instance), attribute)
+        marked: tuple[str | None] | None = getattr(method, _attribute(kind), None)
+        if marked is not None:
+            handlers[marked[0]] = MessageHandler.of(getattr(instance, attribute))
+    return handlers
+
+
+def _attribute(kind: str) -> str:
+    return f"__perdure_{kind}__"
