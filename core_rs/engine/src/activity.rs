@@ -105,12 +105,18 @@ impl Activity {
             Stage::Reserved | Stage::Handed | Stage::Started | Stage::Unclaimed => 1,
             Stage::Backoff => 2,
         };
-        encode(self, stage, origin, self.service())
+        encode(self, (stage, self.attempt, self.stage_at), origin)
     }
 
     /// The form in which the index keeps an activity whose outcome is in the inbox.
     pub(crate) fn encode_reported(&self, origin: RunId) -> Bytes {
-        encode(self, 3, origin, self.service())
+        encode(self, (3, self.attempt, self.stage_at), origin)
+    }
+
+    /// The form in which the index keeps an activity whose last durable word is that an attempt
+    /// failed, whatever has become of it since.
+    pub(crate) fn encode_failed(&self, attempt: u32, again_at: Timestamp, origin: RunId) -> Bytes {
+        encode(self, (2, attempt, again_at), origin)
     }
 
     fn service(&self) -> Option<&str> {
@@ -124,7 +130,12 @@ const VERSION: u8 = 1;
 /// `[version, stage, flags, attempt u32, nonce u64, scheduled_at i64, stage_at i64, origin 16,
 /// service length u16 and bytes, details]`, integers big-endian. Flags: 1 the call is being
 /// cancelled, 2 a service hosts it, 4 heartbeat details follow to the end.
-fn encode(activity: &Activity, stage: u8, origin: RunId, service: Option<&str>) -> Bytes {
+fn encode(
+    activity: &Activity,
+    (stage, attempt, stage_at): (u8, u32, Timestamp),
+    origin: RunId,
+) -> Bytes {
+    let service = activity.service();
     let details = activity.heartbeat_details.as_ref();
     let service_bytes = service.unwrap_or_default().as_bytes();
     let details_length = details.map_or(0, |details| details.0.len());
@@ -136,10 +147,10 @@ fn encode(activity: &Activity, stage: u8, origin: RunId, service: Option<&str>) 
             | (u8::from(service.is_some()) << 1)
             | (u8::from(details.is_some()) << 2),
     );
-    out.put_u32(activity.attempt);
+    out.put_u32(attempt);
     out.put_u64(activity.nonce);
     out.put_i64(activity.scheduled_at.as_micros());
-    out.put_i64(activity.stage_at.as_micros());
+    out.put_i64(stage_at.as_micros());
     out.put_slice(&origin.0);
     out.put_u16(u16::try_from(service_bytes.len()).unwrap_or(u16::MAX));
     out.put_slice(

@@ -1,7 +1,8 @@
 //! The one write of a turn, and what is performed once it is durable.
 
 use perdure_history::{
-    Batch, CancellationType, Command, MessageId, Record, RecordBody, RunId, TaskId, Timestamp,
+    Batch, CancellationType, Command, Event, MessageId, Record, RecordBody, RunId, TaskId,
+    Timestamp,
 };
 use perdure_machine::effect::Effect as MachineEffect;
 use perdure_machine::machine::RecordedTurn;
@@ -96,7 +97,7 @@ impl Context {
             now,
         );
         if commit.closed.is_none() {
-            self.index_dirty(run, &mut append, &mut commit);
+            self.index_dirty(run, &written.records, &mut append, &mut commit);
             self.keep_messages(run, &mut append, &mut commit);
         } else {
             run.dirty.clear();
@@ -254,7 +255,13 @@ impl Context {
         })
     }
 
-    fn index_dirty(&mut self, run: &mut Run, append: &mut Append, commit: &mut Commit) {
+    fn index_dirty(
+        &mut self,
+        run: &mut Run,
+        records: &[Record],
+        append: &mut Append,
+        commit: &mut Commit,
+    ) {
         for command_n in std::mem::take(&mut run.dirty) {
             // The failure of the attempt before came during the turn: it is recorded by the next
             // write, and only then may the next attempt be marked.
@@ -273,8 +280,16 @@ impl Context {
                 commit.reserved.push(command_n);
             }
             // An outcome that is not durable leaves the index as it is, but for the cancel that
-            // brought it about: no further attempt may follow that.
+            // brought it about, since no further attempt may follow that, and for the failure that
+            // this write records, which must not be recorded again.
             if activity.stage == Stage::Reported && !activity.cancel_requested {
+                let failed = recorded_failure(records, command_n);
+                append
+                    .index_changes
+                    .extend(failed.map(|(attempt, again_at)| {
+                        let origin = run.identity.origin;
+                        put_failed(command_n, activity, attempt, again_at, origin)
+                    }));
                 continue;
             }
             append
@@ -429,6 +444,36 @@ impl Context {
             }
         }
     }
+}
+
+/// The attempt of an activity whose failure is among these records, and when the next may begin.
+fn recorded_failure(records: &[Record], command_n: u64) -> Option<(u32, Timestamp)> {
+    records.iter().find_map(|record| match &record.body {
+        RecordBody::Event(Event::ActivityAttemptFailed {
+            command_n: failed,
+            attempt,
+            next_attempt_at,
+            ..
+        }) if *failed == command_n => Some((*attempt, *next_attempt_at)),
+        _ => None,
+    })
+}
+
+/// An attempt failed, and the activity ended since, which is not durable: after a restart it goes
+/// on from the failure.
+fn put_failed(
+    command_n: u64,
+    activity: &Activity,
+    attempt: u32,
+    again_at: Timestamp,
+    origin: RunId,
+) -> IndexChange {
+    IndexChange::Put(Outstanding {
+        command_n,
+        kind: OutstandingKind::Activity,
+        due_at: again_at,
+        state: activity.encode_failed(attempt, again_at, origin),
+    })
 }
 
 /// The outcome of an activity is in the inbox: after a restart it is not attempted again.

@@ -135,6 +135,39 @@ fn c1_c14_a_failed_attempt_is_followed_by_another_that_knows_of_it() {
     assert_eq!(history.last().unwrap(), "CompleteRun");
 }
 
+fn one_activity_closed_soon(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    let options = ActivityOptions {
+        schedule_to_close_timeout: Some(Duration::from_millis(1_500)),
+        ..retrying()
+    };
+    one(activation, None, options)
+}
+
+#[test]
+fn a_failure_is_recorded_once_when_the_activity_ends_before_its_turn_does() {
+    let mut world = World::new(one_activity_closed_soon);
+    world.start_run(1);
+    world.holds_turns = true;
+    world.fail("Flaky");
+    // The second attempt holds its slot, waits for the turn to end, and runs out of time.
+    world.advance(Duration::from_secs(2));
+    world.step_held();
+    // That it ran out of time is not durable yet, and after a step of the clock it has some again.
+    world.holds_turns = false;
+    world.now = at(1_000);
+    world.restart();
+    world.host(&["audit"]);
+    world.advance(Duration::from_secs(10));
+    let words = [
+        "RunStarted",
+        "ScheduleActivity:parse",
+        "ActivityAttemptFailed",
+        "ActivityFailed",
+        "FailRun",
+    ];
+    assert_eq!(world.history(run_id(1)), words);
+}
+
 #[test]
 fn doubles_late_words_and_forgeries_are_dropped() {
     let mut world = World::new(one_activity);

@@ -42,6 +42,9 @@ pub(crate) struct World {
     pub(crate) loads: usize,
     /// Refuses the next appends with these errors.
     pub(crate) refusals: Vec<AppendError>,
+    /// Whether the host is slow: its turns wait until [`World::step_held`].
+    pub(crate) holds_turns: bool,
+    held_turns: Vec<Turn>,
     next_message: u64,
 }
 
@@ -113,6 +116,8 @@ impl World {
             appends: 0,
             loads: 0,
             refusals: Vec::new(),
+            holds_turns: false,
+            held_turns: Vec::new(),
             next_message: 0,
         };
         world.host(&["audit"]);
@@ -143,6 +148,7 @@ impl World {
         self.store = std::mem::take(&mut self.store).reopened();
         self.options.epoch = self.store.epoch();
         self.tasks.clear();
+        self.held_turns.clear();
         let recovery = self.store.recover().unwrap();
         self.engine = Engine::new(self.options.clone(), recovery, self.now);
         self.perform();
@@ -163,6 +169,7 @@ impl World {
     fn perform(&mut self) {
         while let Some(effect) = self.engine.poll_effect() {
             match effect {
+                Effect::Step(turn) if self.holds_turns => self.held_turns.push(turn),
                 Effect::Step(turn) => {
                     let report = step(self.workflow, turn);
                     self.engine.handle_input(self.now, Input::Turn(report));
@@ -212,6 +219,14 @@ impl World {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// The slow host steps the turns that wait; those that follow wait in their turn.
+    pub(crate) fn step_held(&mut self) {
+        for turn in std::mem::take(&mut self.held_turns) {
+            let report = step(self.workflow, turn);
+            self.input(Input::Turn(report));
         }
     }
 
