@@ -221,7 +221,7 @@ class UnknownWorkflowError(PerdureError):
 
     def __init__(self, workflow_type: str) -> None:
         super().__init__(
-            f"no workflow {workflow_type!r} is registered here: add it to Worker(workflows=[…])"
+            f"no workflow {workflow_type!r} is registered here: add it to `workflows=[…]`"
         )
         self.workflow_type = workflow_type
 

@@ -34,6 +34,8 @@ def _package_folders() -> tuple[str, ...]:
 _STANDARD_LIBRARY = _library_folders()
 _INSTALLED_PACKAGES = _package_folders()
 _PERDURE = f"{Path(__file__).parent.parent}/"
+_HOSTS = frozenset({f"{_PERDURE}worker/_host.py", f"{_PERDURE}instance/_replay.py"})
+"""What steps instances: whoever called that has nothing to do with the run."""
 _known_files: dict[str, bool] = {}
 
 
@@ -50,7 +52,7 @@ def is_user_file(file: str) -> bool:
 
 
 def user_frame() -> FrameType | None:
-    """The nearest frame of user code above the caller; None when there is none."""
+    """The nearest frame of user code above the caller; None when there is none in the workflow."""
     frame: FrameType | None = sys._getframe(1)
     known = _known_files
     while frame is not None:
@@ -59,6 +61,8 @@ def user_frame() -> FrameType | None:
         of_user = known.get(file)
         if of_user or (of_user is None and is_user_file(file)):
             return frame
+        if file in _HOSTS:
+            return None
         frame = frame.f_back
     return None
 

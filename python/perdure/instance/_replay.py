@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from perdure._core import RecordedHistory
 from perdure.instance._determinism import install_determinism
 from perdure.instance._instance import Instance
+from perdure.instance._observed import ObservedInstance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from perdure._core._instance import RecordedHistory
+    from perdure.instance._observed import Noted
     from perdure.workflow._definition import WorkflowDefinition
 
-__all__ = ["replay"]
+__all__ = ["Stop", "find_stop", "observe_last_command", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a replay did not reach the end of the history."""
+
+    error: BaseException
+    """The bug that would park the run; or what the machine or the reader said."""
+    refusal: str | None
+    """The machine's text, where it was the machine that refused; else None."""
 
 
 def replay(
@@ -31,14 +44,54 @@ def replay(
     """
     install_determinism()
     instance = Instance(lambda _, name: workflows.get(name), history.run_id, 0)
+    try:
+        _deliver(history, instance)
+    except BaseException:
+        instance.evict()
+        raise
+    return instance
+
+
+def find_stop(text: str, workflows: Mapping[str, WorkflowDefinition[..., Any]]) -> Stop | None:
+    """Replays an exported history; None when today's code does what it says, to its end.
+
+    Raises:
+        KeyboardInterrupt: Somebody interrupts.
+    """
+    install_determinism()
+    try:
+        history = RecordedHistory.from_json(text)
+        instance = Instance(lambda _, name: workflows.get(name), history.run_id, 0)
+    except Exception as error:
+        return Stop(error, None)
+    return _stop_of(history, instance)
+
+
+def observe_last_command(
+    text: str, workflows: Mapping[str, WorkflowDefinition[..., Any]]
+) -> tuple[Stop | None, Noted]:
+    """Replays once more, slower, and also gives what the code asked for last."""
+    history = RecordedHistory.from_json(text)
+    instance = ObservedInstance(lambda _, name: workflows.get(name), history.run_id, 0)
+    noted = instance.noted
+    return _stop_of(history, instance), noted
+
+
+def _stop_of(history: RecordedHistory, instance: Instance) -> Stop | None:
+    try:
+        _deliver(history, instance)
+    except (Exception, SystemExit) as error:
+        return Stop(error, instance.fault_text)
+    finally:
+        instance.evict()
+    return None
+
+
+def _deliver(history: RecordedHistory, instance: Instance) -> None:
     history.lend(instance)
     try:
         instance.drive()
         if instance.bug is not None:
             raise instance.bug
-    except BaseException:
+    finally:
         history.take_back(instance)
-        instance.evict()
-        raise
-    history.take_back(instance)
-    return instance

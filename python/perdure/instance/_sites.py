@@ -13,7 +13,7 @@ from perdure.instance._frames import user_frame
 if TYPE_CHECKING:
     from types import CodeType
 
-__all__ = ["current_site"]
+__all__ = ["current_site", "source_hash"]
 
 _NOWHERE = CallSite("", 0, "", 0)
 _sites: dict[tuple[CodeType, int], CallSite] = {}
@@ -40,5 +40,13 @@ def _make(code: CodeType, line: int) -> CallSite:
         source = textwrap.dedent(inspect.getsource(code))
     except (OSError, TypeError):
         source = ""
-    digest = hashlib.blake2b(source.encode(), digest_size=8).digest()
-    return CallSite(code.co_filename, line, code.co_qualname, int.from_bytes(digest, "big"))
+    return CallSite(code.co_filename, line, code.co_qualname, _hash_of_dedented(source))
+
+
+def source_hash(block: str) -> int:
+    """The hash that sites record of a function's lines: it tells whether they have changed."""
+    return _hash_of_dedented(textwrap.dedent(block))
+
+
+def _hash_of_dedented(source: str) -> int:
+    return int.from_bytes(hashlib.blake2b(source.encode(), digest_size=8).digest(), "big")
