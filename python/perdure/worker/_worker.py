@@ -54,6 +54,7 @@ class Worker:
         retention: timedelta | None = timedelta(days=30),
         graceful_shutdown_timeout: timedelta = timedelta(seconds=10),
         deadlock_timeout: timedelta | None = timedelta(seconds=2),
+        deadlock_limit: timedelta | None = timedelta(seconds=10),
         standby: bool = True,
     ) -> None:
         """A worker; nothing happens before `async with` or `run`.
@@ -72,6 +73,8 @@ class Worker:
             graceful_shutdown_timeout: How long activities may take to end; 10 s by default.
             deadlock_timeout: How long workflow code may hold the loop before a warning names it;
                 2 s by default, None for no warning.
+            deadlock_limit: How long it may hold the loop before it is interrupted and its run
+                parked; 10 s by default, None for never (as a debugger needs it).
             standby: Whether to wait while another engine owns the store; True by default.
 
         Raises:
@@ -97,7 +100,7 @@ class Worker:
             client.path,
             threads=max_concurrent_activities,
             processes=max_activity_processes or os.cpu_count() or 1,
-            deadlock_s=None if deadlock_timeout is None else deadlock_timeout.total_seconds(),
+            deadlock_s=(_seconds(deadlock_timeout), _seconds(deadlock_limit)),
         )
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
@@ -233,6 +236,10 @@ class _Serving:
         self._host.close()
         if self.nats_server is not None:
             self.nats_server.stop()
+
+
+def _seconds(interval: timedelta | None) -> float | None:
+    return None if interval is None else interval.total_seconds()
 
 
 def _activity_of(value: Any) -> ActivityDefinition[..., Any]:

@@ -383,7 +383,7 @@ impl InstanceCore {
     }
 
     /// A bug stops the turn: the event being delivered is not over, so that it can be cut off.
-    fn stop(&self, py: Python<'_>) {
+    pub(crate) fn stop(&self, py: Python<'_>) {
         self.stopped.with(py, |stopped| *stopped = true);
     }
 
