@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from perdure._core import EngineHost
 from perdure.activity._definition import ActivityDefinition
+from perdure.client._address import store_path
+from perdure.client._client import DEFAULT_NAMESPACE, Client
 from perdure.client._port import hosts
 from perdure.errors import StoreOwnedError
 from perdure.instance._determinism import install_determinism
@@ -24,7 +26,6 @@ from perdure.workflow._definition import definition_of
 
 if TYPE_CHECKING:
     from perdure._core import NatsChild
-    from perdure.client._client import Client
 
 __all__ = ["Worker"]
 
@@ -41,7 +42,7 @@ class Worker:
 
     def __init__(
         self,
-        client: Client,
+        client: Client | str,
         *,
         task_queue: str = "default",
         workflows: Sequence[Any] = (),
@@ -60,7 +61,7 @@ class Worker:
         """A worker; nothing happens before `async with` or `run`.
 
         Args:
-            client: Whose store to serve.
+            client: Whose store to serve, or the address of one: `file:app.db`.
             task_queue: Which queue to serve; `default` by default.
             workflows: Decorated functions and classes.
             activities: Decorated functions.
@@ -79,7 +80,10 @@ class Worker:
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
+            ValueError: No such address.
         """
+        if isinstance(client, str):
+            client = Client(store_path(client), DEFAULT_NAMESPACE)
         self.client = client
         self.task_queue = task_queue
         self._workflows = {each.name: each for each in map(definition_of, workflows)}
