@@ -13,9 +13,14 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from examples.code_audit.activities import list_files
+from examples.code_audit.activities import (
+    analyze_go,
+    analyze_python,
+    analyze_typescript,
+    list_files,
+)
 from examples.code_audit.progress import Progress
 from examples.code_audit.services import Child, ServiceError, Services
 from examples.code_audit.session import Session
@@ -31,6 +36,7 @@ LONGEST_DELAY_S = 0.05
 """A kill comes up to this long after its attempt began, so that it hits other moments too."""
 
 REPORTS = ("report.json", "report.html")
+ANALYZERS = {each.reference.name for each in (analyze_go, analyze_python, analyze_typescript)}
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class Outcome:
     """Activities with a result in the history."""
     doubled: int
     """Activities with more than one: always 0."""
+    too_late: tuple[str, ...]
+    """Files at which an attempt began although their result was recorded: always none."""
     lost: int
     """Attempts that the history records as lost or failed, each followed by another."""
 
@@ -100,24 +108,40 @@ def _audit(session: Session, paths: Sequence[str], plan: list[Kill]) -> Outcome:
 def _outcome(session: Session, witness: WitnessReader) -> Outcome:
     digests = (hashlib.sha256((session.folder / name).read_bytes()) for name in REPORTS)
     results: Counter[int] = Counter()
+    recorded_us: dict[str, int] = {}
+    paths: dict[int, str] = {}
     lost = 0
     for line in session.history.read_text().splitlines():
-        event = json.loads(line).get("event", {})
+        record = json.loads(line)
+        event = record.get("event", {})
         match event.get("kind"):
             case "activity_completed" | "activity_failed":
                 results[event["command_n"]] += 1
+                if event["command_n"] in paths:
+                    recorded_us[paths[event["command_n"]]] = record["at_us"]
             case "activity_attempt_failed":
                 lost += 1
             case _:
-                pass
+                paths |= _scheduled(record)
+    begun_us = witness.begun_last_us
     return Outcome(
         digests=tuple(each.hexdigest() for each in digests),
         attempts=witness.attempts,
         again=witness.again,
         results=len(results),
         doubled=sum(count > 1 for count in results.values()),
+        too_late=tuple(path for path, at in recorded_us.items() if begun_us.get(path, 0) > at),
         lost=lost,
     )
+
+
+def _scheduled(record: dict[str, Any]) -> dict[int, str]:
+    """The file that a scheduled activity measures, by the number of its command."""
+    command = record.get("command", {})
+    if command.get("kind") != "schedule_activity" or command["name"] not in ANALYZERS:
+        return {}
+    _root, path = command["arguments"]["value"]
+    return {record["n"]: path}
 
 
 def _engine(session: Session, services: Services) -> Child:
@@ -158,6 +182,7 @@ def _compare(calm: Outcome, killed: Outcome, seed: int) -> int:
         ("attempts lost, by the history", lambda outcome: outcome.lost),
         ("attempts begun, by the workers' log", lambda outcome: outcome.attempts),
         ("… that ran again", lambda outcome: outcome.again),
+        ("… whose result was recorded before", lambda outcome: len(outcome.too_late)),
     ]
     print(f"\n{'':<44}{'undisturbed':>14}{'killed':>14}")
     for name, value in rows:
@@ -166,5 +191,13 @@ def _compare(calm: Outcome, killed: Outcome, seed: int) -> int:
     if not same or calm.doubled or killed.doubled:
         print(f"\nThe two audits differ. Seed {seed} shows it again.", file=sys.stderr)
         return 1
-    print("\nThe reports are identical to the byte: nothing was lost, nothing counted twice.")
+    if calm.too_late or killed.too_late:
+        files = ", ".join((*calm.too_late, *killed.too_late)[:10])
+        print(f"\nBegun after their result was recorded: {files}; seed {seed}.", file=sys.stderr)
+        return 1
+    print(
+        f"\nThe reports are identical to the byte: nothing was lost, nothing counted twice.\n"
+        f"{killed.again:,} attempts ran again, because a kill came before their result was "
+        f"recorded.\nNo activity with a recorded result ran again. Seed {seed}."
+    )
     return 0

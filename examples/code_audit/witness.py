@@ -1,11 +1,13 @@
 """A log that the workers keep of what they really ran, beside and independent of the history.
 
 Each attempt adds a line when it begins and one when it ends to the file that
-`CODE_AUDIT_WITNESS` names, if it names one. The three languages write the same lines, so that the
-driver can show how far they are, and count what ran again after a kill.
+`CODE_AUDIT_WITNESS` names, if it names one: what, the microsecond since the Unix epoch, the file.
+The three languages write the same lines, so that the driver can show how far they are, count what
+ran again after a kill, and see that nothing began whose result was recorded already.
 """
 
 import os
+import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -31,7 +33,7 @@ def _append(what: str, path: str) -> None:
         return
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, f"{what}\t{path}\n".encode())
+        os.write(descriptor, f"{what}\t{time.time_ns() // 1_000}\t{path}\n".encode())
     finally:
         os.close(descriptor)
 
@@ -43,6 +45,8 @@ class WitnessReader:
         self._file = file
         self._offset = 0
         self.begun: Counter[str] = Counter()
+        self.begun_last_us: dict[str, int] = {}
+        """When the last attempt at each file began."""
         self.ended: set[str] = set()
 
     def read(self) -> None:
@@ -55,9 +59,10 @@ class WitnessReader:
         complete = added[: added.rfind(b"\n") + 1]
         self._offset += len(complete)
         for line in complete.decode(errors="replace").split("\n")[:-1]:
-            what, _, path = line.partition("\t")
+            what, at_us, path = line.split("\t", 2)
             if what == "begun":
                 self.begun[path] += 1
+                self.begun_last_us[path] = max(int(at_us), self.begun_last_us.get(path, 0))
             else:
                 self.ended.add(path)
 

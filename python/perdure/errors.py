@@ -31,6 +31,7 @@ __all__ = [
     "RetryState",
     "RunClosedError",
     "RunEvicted",
+    "RunInterrupted",
     "ServerError",
     "StoreDamagedError",
     "StoreError",
@@ -47,7 +48,7 @@ __all__ = [
 
 
 class PerdureError(Exception):
-    """The root of everything Perdure raises, but for `RunEvicted`."""
+    """The root of everything Perdure raises, but for `RunEvicted` and `RunInterrupted`."""
 
     code: ClassVar[str] = "PRD1000"
 
@@ -185,6 +186,10 @@ class TerminatedError(FailureError):
     code: ClassVar[str] = "PRD1106"
 
 
+def _placed(message: str, file: str, line: int, function: str) -> str:
+    return f"{message} ({file}:{line} in {function})" if file else message
+
+
 class NondeterminismError(PerdureError):
     """Workflow code asked for something that would not be the same again on replay.
 
@@ -201,17 +206,32 @@ class NondeterminismError(PerdureError):
         line: int = 0,
         function: str = "",
     ) -> None:
-        place = f" ({file}:{line} in {function})" if file else ""
-        super().__init__(f"{message}{place}")
+        super().__init__(_placed(message, file, line, function))
         self.file = file
         self.line = line
         self.function = function
 
 
 class DeadlockError(PerdureError):
-    """Workflow code held the loop for longer than `deadlock_timeout` without awaiting."""
+    """Workflow code held the loop for longer than the worker's `deadlock_limit` without awaiting.
+
+    It parks the run; a corrected deploy resumes it.
+    """
 
     code: ClassVar[str] = "PRD1201"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int = 0,
+        function: str = "",
+    ) -> None:
+        super().__init__(_placed(message, file, line, function))
+        self.file = file
+        self.line = line
+        self.function = function
 
 
 class UnknownWorkflowError(PerdureError):
@@ -346,3 +366,7 @@ class StoreDamagedError(StoreError):
 
 class RunEvicted(BaseException):
     """Unwinds workflow code whose run left the cache. User code should never catch it."""
+
+
+class RunInterrupted(BaseException):
+    """Stops workflow code that held the loop for too long. User code should never catch it."""

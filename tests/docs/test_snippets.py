@@ -1,5 +1,9 @@
 """Every snippet of the README and the guide does what its document says."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,51 @@ def test_the_snippets_run(document: Path, tmp_path: Path) -> None:
     text = document.read_text()
     unnamed = [block for block in blocks(text) if block.language == "python" and not block.file]
     assert Notebook(tmp_path).run(text) == len(unnamed) + text.count("\n$ ")
+
+
+def test_hello_world_is_twelve_lines_long() -> None:
+    hello = next(
+        block for block in blocks((ROOT / "README.md").read_text()) if block.file == "hello.py"
+    )
+    assert len([line for line in hello.text.splitlines() if line]) == 12
+
+
+def test_both_checkers_accept_the_python_files_in_their_strict_mode(tmp_path: Path) -> None:
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file="]
+    mypy += ["--cache-dir", str(tmp_path / ".cache")]
+    (tmp_path / ".cache").mkdir()
+    for document in DOCUMENTS:
+        folder = tmp_path / document.stem.lower()
+        folder.mkdir()
+        for block in blocks(document.read_text()):
+            if block.language == "python" and block.file:
+                (folder / block.file).write_text(block.text)
+        # Files of one document see each other, and documents may use the same names.
+        checked = subprocess.run(
+            [*mypy, "."],
+            cwd=folder,
+            env={**os.environ, "MYPYPATH": str(ROOT / "python")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        has_files = any(folder.iterdir())
+        assert checked.returncode == 0 or not has_files, checked.stdout + checked.stderr
+    settings = {
+        "typeCheckingMode": "strict",
+        "pythonVersion": "3.11",
+        "extraPaths": [str(ROOT / "python")],
+        "executionEnvironments": [{"root": path.name} for path in sorted(tmp_path.iterdir())],
+        "exclude": [".cache"],
+    }
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    checked = subprocess.run(
+        [sys.executable, "-m", "pyright", "--project", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_the_readme_shows_three_languages() -> None:

@@ -340,3 +340,95 @@ def test_code_that_blocks_is_named_once_and_goes_on(
     (warning,) = [each.getMessage() for each in caplog.records if "held" in each.getMessage()]
     assert "of loops_without_awaiting has held" in warning
     assert "while not warned.is_set()" in warning
+
+
+stuck = threading.Event()
+given_up = threading.Event()
+
+
+class GivenUp(logging.Handler):
+    """Lets go of the workflow that cannot be interrupted."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "cannot be interrupted" in record.getMessage():
+            given_up.set()
+
+
+@workflow.defn
+async def catches_everything_in_a_loop() -> str:
+    while not given_up.is_set():
+        try:
+            while not given_up.is_set():
+                pass
+        except BaseException:
+            continue
+    return "never"
+
+
+def test_code_that_cannot_be_interrupted_is_named_and_parked_when_it_ends(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        quick = timedelta(milliseconds=50)
+        async with serve([catches_everything_in_a_loop], deadlock_limit=quick) as client:
+            handle = await client.start_workflow(catches_everything_in_a_loop)
+            with pytest.raises(WorkflowParkedError, match="PRD1201"):
+                await handle.result()
+
+    handler = GivenUp()
+    logging.getLogger("perdure.worker").addHandler(handler)
+    try:
+        run(test)
+    finally:
+        logging.getLogger("perdure.worker").removeHandler(handler)
+    (message,) = [each.getMessage() for each in caplog.records if each.levelname == "CRITICAL"]
+    assert "catches_everything_in_a_loop" in message
+
+
+@workflow.defn(name="never_awaits")
+async def loops_for_ever() -> str:
+    while True:
+        stuck.is_set()
+
+
+@workflow.defn(name="never_awaits")
+async def catches_the_interruption() -> str:
+    try:
+        return str(await loops_for_ever.fn())
+    except BaseException:
+        return "never"
+
+
+@workflow.defn(name="never_awaits")
+async def loops_in_a_task() -> str:
+    await asyncio.gather(add_one(1), loops_for_ever.fn(), return_exceptions=True)
+    return "never"
+
+
+@workflow.defn(name="never_awaits")
+async def awaits() -> str:
+    await asyncio.sleep(0)
+    return "mended"
+
+
+@pytest.mark.parametrize("stubborn", [loops_for_ever, catches_the_interruption, loops_in_a_task])
+def test_code_that_loops_for_ever_is_parked_alone_and_goes_on_when_mended(
+    serve: Serve, stubborn: Any
+) -> None:
+    async def test() -> None:
+        quick = timedelta(milliseconds=500)
+        async with serve([stubborn, healthy], [add_one], deadlock_limit=quick) as client:
+            handle = await client.start_workflow(stubborn, id="stuck")
+            others = [await client.start_workflow(healthy, number) for number in range(5)]
+            assert [await each.result() for each in others] == [1, 2, 3, 4, 5]
+            reason = await described(client, "stuck", "parked")
+            assert "DeadlockError" in reason
+            assert "test_bad_input.py:" in reason
+            with pytest.raises(WorkflowParkedError, match="PRD1201") as caught:
+                await handle.result()
+            assert "in loops_for_ever" in caught.value.traceback
+        async with serve([awaits, healthy], [add_one]) as client:
+            handle = await client.get_workflow_handle("stuck")
+            assert await handle.result() == "mended"
+
+    run(test)

@@ -71,6 +71,7 @@ def test_kills_change_no_byte_of_the_report(tmp_path: Path, tree: Path) -> None:
     assert done.stdout.count("kill -9 engine") == 2
     assert done.stdout.count("kill -9 Go service") == 2
     assert "identical to the byte" in done.stdout
+    assert "No activity with a recorded result ran again" in done.stdout
 
 
 def test_a_folder_that_is_none_is_said_at_once(tmp_path: Path) -> None:

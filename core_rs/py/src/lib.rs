@@ -11,6 +11,7 @@ mod errors;
 mod event_loop;
 mod failure;
 mod guard;
+mod hold;
 mod instance;
 mod substitute;
 
@@ -24,5 +25,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     failure::register(module)?;
     substitute::register(module)?;
     guard::register(module)?;
+    hold::register(module)?;
     instance::register(module)
 }

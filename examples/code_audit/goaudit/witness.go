@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 )
 
 // witness logs the beginning of an attempt, and gives the function that logs its end, if
@@ -22,5 +23,5 @@ func appendLine(what, path string) {
 		return
 	}
 	defer file.Close()
-	fmt.Fprintf(file, "%s\t%s\n", what, path)
+	fmt.Fprintf(file, "%s\t%d\t%s\n", what, time.Now().UnixMicro(), path)
 }

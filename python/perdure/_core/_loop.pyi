@@ -1,9 +1,11 @@
-"""The deterministic event loop: `core_rs/py/src/event_loop`, `clock.rs`, `guard.rs`."""
+"""The deterministic event loop: `core_rs/py/src/event_loop`, `clock.rs`, `guard.rs`, `hold.rs`."""
 
 from asyncio import Future, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, Protocol, Self, TypeVar, TypeVarTuple
+
+from perdure._core._instance import InstanceCore
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
@@ -105,6 +107,25 @@ class LoopCore:
     def is_idle(self) -> bool: ...
     @property
     def dead(self) -> bool: ...
+
+class Hold:
+    """The stretches for which one thread's loop belongs to somebody, numbered."""
+
+    def __new__(cls, thread_id: int) -> Self: ...
+    def enter(self, holder: InstanceCore) -> None:
+        """The holder's code is about to have the loop. Called on the thread itself."""
+
+    def leave(self) -> bool:
+        """The holder has given the loop back; says whether it was interrupted meanwhile."""
+
+    def held(self) -> tuple[int, float, Any] | None:
+        """Who holds the loop now: its number, its seconds so far, and the holder."""
+
+    def interrupt(self, number: int, exception_class: type[BaseException], /) -> bool:
+        """Raises the class in the thread, if that stretch still lasts; says whether it does.
+
+        Whatever the code makes of it, its turn goes no further than the event being delivered.
+        """
 
 def current_loop() -> LoopCore | None:
     """The loop of the run that this thread is stepping, or None outside workflows."""

@@ -20,6 +20,7 @@ from perdure._core._instance import CallSite as CallSite
 from perdure._core._instance import InstanceCore as InstanceCore
 from perdure._core._instance import RecordedHistory as RecordedHistory
 from perdure._core._loop import Handle as Handle
+from perdure._core._loop import Hold as Hold
 from perdure._core._loop import LoopCore as LoopCore
 from perdure._core._loop import current_loop as current_loop
 from perdure._core._loop import install_guard as install_guard

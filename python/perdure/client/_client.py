@@ -17,10 +17,11 @@ from perdure.client._port import deliver
 from perdure.errors import NotFoundError, StoreError
 from perdure.workflow._definition import WorkflowDefinition, definition_of
 
-__all__ = ["DEFAULT_TASK_QUEUE", "Client"]
+__all__ = ["DEFAULT_NAMESPACE", "DEFAULT_TASK_QUEUE", "Client"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+DEFAULT_NAMESPACE = "default"
 DEFAULT_TASK_QUEUE = "default"
 _PAGE = 100
 
@@ -39,7 +40,7 @@ class Client:
         self.namespace = namespace
 
     @classmethod
-    async def connect(cls, target: str, *, namespace: str = "default") -> Client:
+    async def connect(cls, target: str, *, namespace: str = DEFAULT_NAMESPACE) -> Client:
         """A client of the store at `target`; neither file nor engine need exist yet.
 
         Args:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import _thread
 import asyncio
 import functools
+import logging
 import os
 import random
 import threading
@@ -167,6 +168,20 @@ def _refuse_nested_loops() -> None:
         replace_in_place(function, refuse)
 
 
+def _mute_the_evicted() -> None:
+    """What the `finally` blocks of a run that leaves the cache log is no news: it happens again."""
+    original = logging.Logger.handle
+
+    @functools.wraps(original)
+    def handle(self: logging.Logger, record: logging.LogRecord) -> None:
+        loop = _native.current_loop()
+        if loop is None or not loop.dead:
+            original(self, record)
+
+    # Through the class, which every logger of the standard library ends in.
+    setattr(logging.Logger, "handle", handle)  # noqa: B010
+
+
 def install_substitutions() -> None:
     """Puts every substitute into its place. The caller sees to it that this happens once."""
     _native.substitute_clocks()
@@ -176,5 +191,6 @@ def install_substitutions() -> None:
     _refuse_inside(os, "urandom", "os.urandom", _SECRET)
     _refuse_threads()
     _refuse_nested_loops()
+    _mute_the_evicted()
     # `secrets` and `random.SystemRandom` draw from this name.
     _refuse_inside(random, "_urandom", "Randomness of the operating system (secrets)", _SECRET)

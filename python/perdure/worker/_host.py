@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.client._answer import Answer
 from perdure.errors import (
+    DeadlockError,
     NondeterminismError,
     RunEvicted,
     ServerError,
@@ -61,7 +62,7 @@ class Host:
         engine: EngineHost,
         *,
         processes: int,
-        deadlock_s: float | None = None,
+        deadlock_s: tuple[float | None, float | None] = (None, None),
     ) -> None:
         self.path = path
         self.engine = engine
@@ -76,7 +77,7 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
         self._closed = False
-        self._watchdog = None if deadlock_s is None else Watchdog(deadlock_s)
+        self._watchdog = None if deadlock_s == (None, None) else Watchdog(*deadlock_s)
 
     def start(self) -> None:
         """Begins to pump."""
@@ -258,18 +259,13 @@ class Host:
         return ended
 
     def _drive(self, instance: Instance, budget_us: int) -> bool:
-        watchdog = self._watchdog
-        if watchdog is None:
+        if self._watchdog is None:
             return instance.drive(budget_us)
-        watchdog.enter(instance)
-        try:
-            return instance.drive(budget_us)
-        finally:
-            watchdog.leave()
+        return self._watchdog.drive(instance, budget_us)
 
     def _park(self, turn: Turn, instance: Instance, bug: BaseException) -> None:
         text = "".join(traceback.format_exception(bug))
-        code = bug.code if isinstance(bug, NondeterminismError) else "PRD1202"
+        code = bug.code if isinstance(bug, NondeterminismError | DeadlockError) else "PRD1202"
         message = f"{type(bug).__name__}: {bug}"
         workflow_type = instance.workflow_type
         logger.error(

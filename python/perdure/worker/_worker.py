@@ -9,10 +9,12 @@ import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self, cast
 
 from perdure._core import EngineHost
 from perdure.activity._definition import ActivityDefinition
+from perdure.client._address import store_path
+from perdure.client._client import DEFAULT_NAMESPACE, Client
 from perdure.errors import StoreOwnedError
 from perdure.instance._determinism import install_determinism
 from perdure.worker._host import Host
@@ -20,9 +22,6 @@ from perdure.worker._options import NatsOptions, StdioService
 from perdure.worker._queues import ServedQueue
 from perdure.worker._serving import Serving, serving_here
 from perdure.workflow._definition import definition_of
-
-if TYPE_CHECKING:
-    from perdure.client._client import Client
 
 __all__ = ["Worker"]
 
@@ -41,7 +40,7 @@ class Worker:
 
     def __init__(
         self,
-        client: Client,
+        client: Client | str,
         *,
         task_queue: str = "default",
         workflows: Sequence[Any] = (),
@@ -54,12 +53,13 @@ class Worker:
         retention: timedelta | None = timedelta(days=30),
         graceful_shutdown_timeout: timedelta = timedelta(seconds=10),
         deadlock_timeout: timedelta | None = timedelta(seconds=2),
+        deadlock_limit: timedelta | None = timedelta(seconds=10),
         standby: bool = True,
     ) -> None:
         """A worker; nothing happens before `async with` or `run`.
 
         Args:
-            client: Whose store to serve.
+            client: Whose store to serve, or the address of one: `file:app.db`.
             task_queue: Which queue to serve; `default` by default.
             workflows: Decorated functions and classes.
             activities: Decorated functions.
@@ -72,11 +72,16 @@ class Worker:
             graceful_shutdown_timeout: How long activities may take to end; 10 s by default.
             deadlock_timeout: How long workflow code may hold the loop before a warning names it;
                 2 s by default, None for no warning.
+            deadlock_limit: How long it may hold the loop before it is interrupted and its run
+                parked; 10 s by default, None for never (as a debugger needs it).
             standby: Whether to wait while another engine owns the store; True by default.
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
+            ValueError: No such address.
         """
+        if isinstance(client, str):
+            client = Client(store_path(client), DEFAULT_NAMESPACE)
         self.client = client
         self.task_queue = task_queue
         self._queue = ServedQueue(
@@ -99,7 +104,7 @@ class Worker:
             Host,
             client.path,
             processes=max_activity_processes or os.cpu_count() or 1,
-            deadlock_s=None if deadlock_timeout is None else deadlock_timeout.total_seconds(),
+            deadlock_s=(_seconds(deadlock_timeout), _seconds(deadlock_limit)),
         )
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
@@ -211,6 +216,10 @@ class Worker:
             raise
         self._serving = serving
         return True
+
+
+def _seconds(interval: timedelta | None) -> float | None:
+    return None if interval is None else interval.total_seconds()
 
 
 def _activity_of(value: Any) -> ActivityDefinition[..., Any]:

@@ -50,12 +50,17 @@ def test_an_attempt_that_fails_has_ended_and_one_that_was_killed_has_not(log: Pa
 def test_a_line_counts_when_it_is_complete(log: Path) -> None:
     reader = WitnessReader(log)
     reader.read()
-    for text, attempts in (("begun\ta.go\nbegun\tb", 1), (".go\n", 2), ("ended\ta.go\n", 2)):
+    for text, attempts in (
+        ("begun\t7\ta.go\nbegun\t9\tb", 1),
+        (".go\n", 2),
+        ("ended\t11\ta.go\n", 2),
+    ):
         with log.open("a") as file:
             file.write(text)
         reader.read()
         assert reader.attempts == attempts
     assert reader.begun == {"a.go": 1, "b.go": 1}
+    assert reader.begun_last_us == {"a.go": 7, "b.go": 9}
 
 
 def test_without_the_variable_nothing_is_written(

@@ -249,3 +249,22 @@ def test_a_coroutine_that_resists_is_leaked_counted_and_warned_of_once(
     assert len([record for record in caplog.records if "would not end" in record.message]) == 1
     for limit in limits:
         limit.clear()
+
+
+def test_what_a_finally_block_logs_at_eviction_is_muted_and_other_logging_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = logging.getLogger("shop.orders")
+    run = Run()
+
+    async def main() -> None:
+        log.warning("begun")
+        try:
+            await asyncio.sleep(100)
+        finally:
+            log.warning("cleaning up")
+
+    parked(run, main())
+    assert evict(run.loop) == 0
+    log.warning("after")
+    assert [record.getMessage() for record in caplog.records] == ["begun", "after"]

@@ -211,9 +211,12 @@ impl InstanceCore {
     }
 
     /// Nothing runs after the command that closes the run: it could only ask for more.
-    fn halt(&self, py: Python<'_>) -> PyResult<()> {
-        self.event_loop(py)?.get().halt();
-        Ok(())
+    fn halt(&self, py: Python<'_>) {
+        self.event_loop.with(py, |event_loop| {
+            if let Some(event_loop) = event_loop {
+                event_loop.get().halt();
+            }
+        });
     }
 
     fn site(slf: &Bound<'_, Self>) -> PyResult<Arc<Site>> {
@@ -390,9 +393,9 @@ impl InstanceCore {
     }
 
     /// A bug stops the turn: the event being delivered is not over, so that it can be cut off.
-    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn stop(&self, py: Python<'_>) {
         self.stopped.with(py, |stopped| *stopped = true);
-        self.halt(py)
+        self.halt(py);
     }
 
     /// Delivers what the machine has, each to idle. False when `budget_us` was used up first.
@@ -482,7 +485,7 @@ impl InstanceCore {
             result: Payload(result.into()),
         };
         let this = slf.get();
-        this.halt(py)?;
+        this.halt(py);
         match this.submit(py, command.clone())? {
             Submitted::Accepted { .. } => Ok(()),
             Submitted::ArgumentsDiffer { recorded, .. } => {
@@ -500,7 +503,7 @@ impl InstanceCore {
 
     /// Closes the run with a failure.
     fn fail(&self, py: Python<'_>, failure: PyFailure) -> PyResult<()> {
-        self.halt(py)?;
+        self.halt(py);
         self.submit(py, Command::FailRun { failure: failure.0 })?;
         Ok(())
     }
@@ -509,7 +512,7 @@ impl InstanceCore {
     #[pyo3(signature = (details=None))]
     fn end_cancelled(&self, py: Python<'_>, details: Option<Vec<u8>>) -> PyResult<()> {
         let details = details.map(|details| Payload(details.into()));
-        self.halt(py)?;
+        self.halt(py);
         self.submit(py, Command::CancelRun { details })?;
         Ok(())
     }

@@ -15,5 +15,7 @@ export async function witnessed<Result>(
 
 function append(what: string, path: string): void {
   const file = process.env["CODE_AUDIT_WITNESS"];
-  if (file) appendFileSync(file, `${what}\t${path}\n`);
+  if (!file) return;
+  const nowUs = Math.round((performance.timeOrigin + performance.now()) * 1000);
+  appendFileSync(file, `${what}\t${nowUs}\t${path}\n`);
 }

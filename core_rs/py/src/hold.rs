@@ -1,0 +1,106 @@
+//! Who holds the host's loop, and since when; and the one way to take it back from workflow code
+//! that never gives it back.
+//!
+//! Everything here happens under the interpreter lock, and nothing in it runs Python code. So an
+//! interruption is either raised in the holder's own code, or taken back by `leave`: it can never
+//! reach code that comes later.
+
+use std::ffi::c_long;
+use std::ptr::null_mut;
+use std::time::Instant;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use crate::event_loop::GilCell;
+use crate::instance::InstanceCore;
+
+struct Holding {
+    holder: Py<InstanceCore>,
+    number: u64,
+    since: Instant,
+    interrupted: bool,
+}
+
+struct State {
+    holding: Option<Holding>,
+    count: u64,
+}
+
+/// The stretches for which one thread's loop belongs to somebody, numbered.
+#[pyclass(frozen, module = "perdure._core._native")]
+struct Hold {
+    thread_id: c_long,
+    state: GilCell<State>,
+}
+
+#[pymethods]
+impl Hold {
+    /// For the thread with this `threading.get_ident()`.
+    #[new]
+    fn new(thread_id: c_long) -> Self {
+        let state = GilCell::new(State {
+            holding: None,
+            count: 0,
+        });
+        Self { thread_id, state }
+    }
+
+    /// The holder's code is about to have the loop. Called on the thread itself.
+    fn enter(&self, py: Python<'_>, holder: Py<InstanceCore>) {
+        let previous = self.state.with(py, |state| {
+            state.count = state.count.wrapping_add(1);
+            state.holding.replace(Holding {
+                holder,
+                number: state.count,
+                since: Instant::now(),
+                interrupted: false,
+            })
+        });
+        drop(previous);
+    }
+
+    /// The holder has given the loop back; says whether it was interrupted meanwhile.
+    fn leave(&self, py: Python<'_>) -> bool {
+        let holding = self.state.with(py, |state| state.holding.take());
+        let interrupted = holding.is_some_and(|holding| holding.interrupted);
+        if interrupted {
+            // SAFETY: the thread is attached; NULL takes back an exception not yet raised.
+            unsafe { ffi::PyThreadState_SetAsyncExc(self.thread_id, null_mut()) };
+        }
+        interrupted
+    }
+
+    /// Who holds the loop now: its number, its seconds so far, and the holder.
+    fn held(&self, py: Python<'_>) -> Option<(u64, f64, Py<InstanceCore>)> {
+        self.state.with(py, |state| {
+            state.holding.as_ref().map(|holding| {
+                let seconds = holding.since.elapsed().as_secs_f64();
+                (holding.number, seconds, holding.holder.clone_ref(py))
+            })
+        })
+    }
+
+    /// Raises the class in the thread, if that stretch still lasts; says whether it does. Whatever
+    /// the code makes of it, its turn goes no further than the event being delivered.
+    fn interrupt(&self, py: Python<'_>, number: u64, class: &Bound<'_, PyAny>) -> bool {
+        let lasts = self.state.with(py, |state| {
+            let holding = state.holding.as_mut();
+            let Some(holding) = holding.filter(|holding| holding.number == number) else {
+                return false;
+            };
+            holding.interrupted = true;
+            holding.holder.get().stop(py);
+            true
+        });
+        if lasts {
+            // SAFETY: the thread is attached and the class alive; CPython takes its own reference.
+            unsafe { ffi::PyThreadState_SetAsyncExc(self.thread_id, class.as_ptr()) };
+        }
+        lasts
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Hold>()
+}
