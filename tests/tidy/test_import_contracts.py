@@ -8,9 +8,11 @@ import pytest
 
 from tests.tidy.tree import ROOT
 
-PACKAGES = ("_core", "activity", "cli", "client", "convert", "instance", "worker", "workflow")
+PACKAGES = (
+    "_core", "activity", "cli", "client", "convert", "instance", "lint", "worker", "workflow",
+)  # fmt: skip
 AS_DRAWN = {
-    "cli": "from perdure import client, worker",
+    "cli": "from perdure import client, lint, worker",
     "worker": "from perdure import _core, client, instance",
     "client": "from perdure import _core, convert",
     "instance": "from perdure import _core, convert, workflow",
@@ -58,6 +60,8 @@ def test_the_tree_as_drawn_passes(tmp_path: Path) -> None:
         ("cli", "from perdure import instance"),
         ("errors", "from perdure import convert"),
         ("client", "from perdure import cli"),
+        ("lint", "from perdure import errors"),
+        ("lint", "from perdure import instance"),
     ],
 )
 def test_a_wrong_arrow_breaks_them(package: str, wrong: str, tmp_path: Path) -> None:
