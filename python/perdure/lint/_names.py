@@ -19,7 +19,8 @@ HERE = "<this file>."
 SET = "builtins.set"
 NUMBERS = "set of numbers"
 """A set whose walk does not depend on the process: numbers hash to themselves."""
-_DEPTH_MAX = 12
+_ITSELF = "itself"
+"""What a value is made of, while that is being found out: `names = names | others`."""
 _SET_TYPES = frozenset({
     SET, "builtins.frozenset", "typing.Set", "typing.FrozenSet", "typing.AbstractSet",
     "typing.MutableSet", "collections.abc.Set", "collections.abc.MutableSet",
@@ -44,6 +45,10 @@ _ALIASES = {
 }
 
 
+_Attributes = dict[str, list[tuple[ast.expr | None, ast.expr | None]]]
+"""The values and annotations that a class gives its attributes, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """A name that is known."""
@@ -58,19 +63,32 @@ class Names:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._resolved: dict[ast.AST, Resolved | None] = {}
+        self._types: dict[ast.AST, str | None] = {}
+        self._attributes: dict[ast.ClassDef, _Attributes] = {}
+        self._classes = {
+            f"{HERE}{node.name}": node
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.ClassDef)
+        }
 
-    def resolve(self, node: ast.AST, depth: int = 0) -> Resolved | None:
+    def resolve(self, node: ast.AST) -> Resolved | None:
         """The dotted name that an expression stands for, a method by the type of its object."""
-        if depth > _DEPTH_MAX:
-            return None
+        if node not in self._resolved:
+            # Until it is known; `clock = clock.next` comes back to itself.
+            self._resolved[node] = None
+            self._resolved[node] = self._resolve(node)
+        return self._resolved[node]
+
+    def _resolve(self, node: ast.AST) -> Resolved | None:
         match node:
             case ast.Name(id=name):
-                return self._resolve_name(name, node, depth)
+                return self._resolve_name(name, node)
             case ast.Attribute(value=value, attr=attribute):
-                base = self.resolve(value, depth + 1)
+                base = self.resolve(value)
                 if base is not None:
                     return Resolved(_canonical(f"{base.qualified}.{attribute}"))
-                of = self.type_of(value, depth + 1)
+                of = self.type_of(value)
                 return None if of is None else Resolved(f"{of}.{attribute}")
             case _:
                 return None
@@ -84,28 +102,34 @@ class Names:
         """Whether the expression stands for one of the names."""
         return self.qualified(node) in names
 
-    def type_of(self, node: ast.AST | None, depth: int = 0) -> str | None:
+    def type_of(self, node: ast.AST | None) -> str | None:
         """The type of a value, by its qualified name."""
-        if node is None or depth > _DEPTH_MAX:
+        if node is None:
             return None
+        if node not in self._types:
+            self._types[node] = _ITSELF
+            self._types[node] = self._type_of(node)
+        return self._types[node]
+
+    def _type_of(self, node: ast.AST) -> str | None:
         match node:
             case ast.Set(elts=elements):
                 return NUMBERS if all(map(_is_number, elements)) else SET
             case ast.SetComp(elt=element):
                 return NUMBERS if self._gives_number(element) else SET
             case ast.Call():
-                return self._type_of_call(node, depth)
+                return self._type_of_call(node)
             case ast.Await(value=value) | ast.NamedExpr(value=value):
-                return self.type_of(value, depth + 1)
+                return self.type_of(value)
             case ast.BinOp(left=left, op=operator, right=right):
-                return self._type_of_operation(left, operator, right, depth)
+                return self._type_of_operation(left, operator, right)
             case ast.IfExp(body=body, orelse=orelse):
-                return _agreed([self.type_of(body, depth + 1), self.type_of(orelse, depth + 1)])
+                return _agreed([self.type_of(body), self.type_of(orelse)])
             case ast.Name(id=name):
                 found = self.source.bindings(name, node)
-                return _agreed([self._type_of_binding(each, depth + 1) for each in found])
+                return _agreed([self._type_of_binding(each) for each in found])
             case ast.Attribute(value=value, attr=attribute):
-                return self._type_of_attribute(value, attribute, depth)
+                return self._type_of_attribute(value, attribute)
             case _:
                 return None
 
@@ -137,12 +161,7 @@ class Names:
 
     def class_named(self, qualified: str | None) -> ast.ClassDef | None:
         """The class of this file with that qualified name."""
-        if qualified is None or not qualified.startswith(HERE):
-            return None
-        for node in ast.walk(self.source.tree):
-            if isinstance(node, ast.ClassDef) and f"{HERE}{node.name}" == qualified:
-                return node
-        return None
+        return None if qualified is None else self._classes.get(qualified)
 
     def bases(self, owner: ast.ClassDef) -> list[ast.ClassDef]:
         """The classes of this file that it inherits from, the nearest first."""
@@ -162,7 +181,7 @@ class Names:
                     return node
         return None
 
-    def _resolve_name(self, name: str, node: ast.AST, depth: int) -> Resolved | None:
+    def _resolve_name(self, name: str, node: ast.AST) -> Resolved | None:
         found = self.source.bindings(name, node)
         if not found:
             return Resolved(f"builtins.{name}") if hasattr(builtins, name) else None
@@ -171,19 +190,19 @@ class Names:
             by_name = first.by_name and first.scope is self.source.tree
             return Resolved(_canonical(first.qualified), by_name)
         if len(found) == 1 and first.kind == "value" and isinstance(first.value, _NAMING):
-            original = self.resolve(first.value, depth + 1)
+            original = self.resolve(first.value)
             if original is None:
                 return None
             return Resolved(original.qualified, original.by_name or first.scope is self.source.tree)
         return None
 
-    def _type_of_call(self, call: ast.Call, depth: int) -> str | None:
+    def _type_of_call(self, call: ast.Call) -> str | None:
         named = self.definition(call.func)
         if isinstance(named, ast.ClassDef):
             return f"{HERE}{named.name}"
         if named is not None:
             return self.type_of_annotation(named.returns)
-        found = self.resolve(call.func, depth + 1)
+        found = self.resolve(call.func)
         if found is None:
             return None
         qualified = found.qualified
@@ -217,56 +236,49 @@ class Names:
         )
 
     def _type_of_operation(
-        self, left: ast.expr, operator: ast.operator, right: ast.expr, depth: int
+        self, left: ast.expr, operator: ast.operator, right: ast.expr
     ) -> str | None:
-        first = self.type_of(left, depth + 1)
+        first = self.type_of(left)
         if isinstance(operator, ast.Div) and first == _PATH:
             return _PATH
         if isinstance(operator, ast.BitOr | ast.BitAnd | ast.Sub | ast.BitXor):
-            second = self.type_of(right, depth + 1)
+            second = self.type_of(right)
             if first in {SET, NUMBERS}:
                 return first
             if _is_view(left) and (_is_view(right) or second in {SET, NUMBERS}):
                 return SET
         return None
 
-    def _type_of_attribute(self, value: ast.expr, attribute: str, depth: int) -> str | None:
-        owner = self.class_named(self.type_of(value, depth + 1))
+    def _type_of_attribute(self, value: ast.expr, attribute: str) -> str | None:
+        owner = self.class_named(self.type_of(value))
         if owner is None:
-            if attribute in _PATH_MAKERS and self.type_of(value, depth + 1) == _PATH:
+            if attribute in _PATH_MAKERS and self.type_of(value) == _PATH:
                 return _PATH
             return None
         types: list[str | None] = []
         for each in [owner, *self.bases(owner)]:
-            types += self._types_set(each, attribute, depth)
+            types += self._types_set(each, attribute)
         return _agreed(types)
 
-    def _types_set(self, owner: ast.ClassDef, attribute: str, depth: int) -> list[str | None]:
+    def _types_set(self, owner: ast.ClassDef, attribute: str) -> list[str | None]:
         """The types that the class gives an attribute: in its body, and on `self`."""
+        if owner not in self._attributes:
+            self._attributes[owner] = _attributes_of(owner, self.source)
         types: list[str | None] = []
-        for node in ast.walk(owner):
-            in_body = self.source.parent(node) is owner
-            match node:
-                case ast.AnnAssign(target=target, annotation=annotation):
-                    if _sets(target, attribute, in_body=in_body):
-                        return [self.type_of_annotation(annotation)]
-                case ast.Assign(targets=targets, value=value):
-                    if any(_sets(target, attribute, in_body=in_body) for target in targets):
-                        types.append(self.type_of(value, depth + 1))
-                    elif any(_sets(part, attribute) for each in targets for part in ast.walk(each)):
-                        types.append(None)
-                case _:
-                    pass
+        for value, annotation in self._attributes[owner].get(attribute, []):
+            if annotation is not None:
+                return [self.type_of_annotation(annotation)]
+            types.append(self.type_of(value))
         return types
 
-    def _type_of_binding(self, binding: Binding, depth: int) -> str | None:
+    def _type_of_binding(self, binding: Binding) -> str | None:
         if binding.kind == "argument":
             return self._type_of_argument(binding)
         if binding.kind != "value":
             return None
         if binding.annotation is not None:
             return self.type_of_annotation(binding.annotation)
-        return self.type_of(binding.value, depth)
+        return self.type_of(binding.value)
 
     def _type_of_argument(self, binding: Binding) -> str | None:
         if binding.annotation is not None:
@@ -311,14 +323,37 @@ def _marks(function: Function) -> list[ast.expr]:
     return [each.func if isinstance(each, ast.Call) else each for each in function.decorator_list]
 
 
-def _sets(target: ast.AST, attribute: str, *, in_body: bool = False) -> bool:
+def _attributes_of(owner: ast.ClassDef, source: Source) -> _Attributes:
+    """What the class gives its attributes: in its body, and on `self`."""
+    found: _Attributes = {}
+    for node in ast.walk(owner):
+        value: ast.expr | None
+        annotation: ast.expr | None = None
+        match node:
+            case ast.AnnAssign(target=target, annotation=annotation, value=value):
+                targets = [target]
+            case ast.Assign(targets=targets, value=value):
+                pass
+            case _:
+                continue
+        for target in targets:
+            for part in ast.walk(target):
+                name = _attribute(part, in_body=source.parent(node) is owner)
+                if name:
+                    # Of `self.a, self.b = …` nothing is known but that it is set.
+                    entry = (value if part is target else None, annotation)
+                    found.setdefault(name, []).append(entry)
+    return found
+
+
+def _attribute(target: ast.AST, *, in_body: bool) -> str:
     match target:
         case ast.Attribute(value=ast.Name(id="self"), attr=name):
-            return name == attribute
+            return name
         case ast.Name(id=name):
-            return in_body and name == attribute
+            return name if in_body else ""
         case _:
-            return False
+            return ""
 
 
 def _is_plain(node: ast.expr) -> bool:
@@ -338,7 +373,8 @@ def _is_view(node: ast.expr) -> bool:
 
 
 def _agreed(types: list[str | None]) -> str | None:
-    return types[0] if types and all(each == types[0] for each in types) else None
+    others = {each for each in types if each != _ITSELF}
+    return others.pop() if len(others) == 1 else None
 
 
 def _canonical(qualified: str) -> str:

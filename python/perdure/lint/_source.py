@@ -47,7 +47,12 @@ class Source:
         for node in ast.walk(self.tree):
             for child in ast.iter_child_nodes(node):
                 self._parents[child] = node
-        for node in ast.walk(self.tree):
+        self._globals: dict[ast.AST, set[str]] = {}
+        nodes = list(ast.walk(self.tree))
+        for node in nodes:
+            if isinstance(node, ast.Global):
+                self._globals.setdefault(self.scope(node), set()).update(node.names)
+        for node in nodes:
             self._bind(node)
 
     def parent(self, node: ast.AST) -> ast.AST | None:
@@ -81,6 +86,10 @@ class Source:
         """The column, from 1 on, in characters: the parser counts bytes."""
         text = self._lines[line - 1] if line <= len(self._lines) else ""
         return len(text.encode()[:offset].decode(errors="replace")) + 1
+
+    def is_global(self, name: str, at: ast.AST) -> bool:
+        """Whether a `global` statement around the place makes the name the module's."""
+        return name in self._globals.get(self.scope(at), ())
 
     def is_silenced(self, code: str, *lines: int) -> bool:
         """Whether a comment on one of the lines silences the code."""
@@ -179,16 +188,10 @@ class Source:
         annotation: ast.expr | None = None,
     ) -> None:
         where = self.scope(node) if scope is None else scope
-        if kind != "import" and scope is None and _declared_global(where, name):
+        if scope is None and name in self._globals.get(where, ()):
             where = self.tree
         binding = Binding(kind, node, where, qualified, by_name, value, annotation)
         self._scopes.setdefault(where, {}).setdefault(name, []).append(binding)
-
-
-def _declared_global(scope: ast.AST, name: str) -> bool:
-    return isinstance(scope, Function) and any(
-        isinstance(node, ast.Global) and name in node.names for node in ast.walk(scope)
-    )
 
 
 def _silenced(text: str) -> dict[int, frozenset[str]]:

@@ -39,6 +39,7 @@ _NUMBERS = frozenset({"builtins.hash", "builtins.id"})
 _KEYED = frozenset({"builtins.max", "builtins.min", "builtins.sorted"})
 _SORT = "walk `sorted(…)`, or keep the elements in a list or in the keys of a dict"
 _KEY = "sort or choose by something that the value itself holds"
+_SAMENESS = ast.Eq | ast.NotEq | ast.In | ast.NotIn | ast.Is | ast.IsNot
 _TABLE_METHODS = frozenset({"add", "discard", "get", "pop", "remove", "setdefault"})
 
 
@@ -64,7 +65,9 @@ def _sets(code: Code, node: ast.AST) -> Iterator[Finding]:
         case ast.Starred(value=walked, ctx=ast.Load()) if _is_set(code, walked):
             if not isinstance(code.source.parent(node), ast.Set):
                 yield _walked(code, walked)
-        case ast.Assign(targets=[ast.Tuple() | ast.List()], value=walked) if _is_set(code, walked):
+        case ast.Assign(
+            targets=[ast.Tuple(elts=[_, _, *_]) | ast.List(elts=[_, _, *_])], value=walked
+        ) if _is_set(code, walked):
             yield _walked(code, walked)
         case ast.FormattedValue(value=walked) if _is_set(code, walked):
             yield _walked(code, walked)
@@ -82,6 +85,8 @@ def _called(code: Code, call: ast.Call) -> Iterator[Finding]:
     elif isinstance(function, ast.Attribute):
         if function.attr == "pop" and not call.args and _is_set(code, function.value):
             text = ast.unparse(function.value)
+            if _is_counted(code, call, text):
+                return
             yield code.finding(
                 call,
                 _SET_ORDER.code,
@@ -90,6 +95,14 @@ def _called(code: Code, call: ast.Call) -> Iterator[Finding]:
             )
         elif function.attr in {"join", "extend", "extendleft", "fromkeys", "writelines"}:
             yield from (_walked(code, each) for each in call.args if _is_set(code, each))
+
+
+def _is_counted(code: Code, node: ast.AST, text: str) -> bool:
+    """Whether a test around it looks at the length: the only element may be taken from a set."""
+    return any(
+        isinstance(above, ast.If | ast.IfExp) and f"len({text})" in ast.unparse(above.test)
+        for above in code.source.parents(node)
+    )
 
 
 def _is_sorted_at_once(code: Code, call: ast.Call) -> bool:
@@ -166,23 +179,37 @@ def _is_harmless(code: Code, call: ast.Call) -> bool:
         value = call.args[0].value
         if isinstance(value, int | float) and code.names.qualified(call.func) == "builtins.hash":
             return True
-    around = code.source.parent(call)
-    match around:
+    return _tells_apart(code, call) or any(
+        isinstance(each, Function) and each.name in {"__hash__", "__repr__"}
+        for each in code.source.parents(call)
+    )
+
+
+def _tells_apart(code: Code, number: ast.expr) -> bool:
+    """Whether a number, or a tuple that holds it, is only compared or looked up."""
+    match code.source.parent(number):
+        case ast.Tuple() as key:
+            return _tells_apart(code, key)
         case ast.Compare(ops=operators):
-            return all(
-                isinstance(each, ast.Eq | ast.NotEq | ast.In | ast.NotIn | ast.Is | ast.IsNot)
-                for each in operators
-            )
-        case ast.Subscript(slice=key) if key is call:
-            return True
-        case ast.DictComp(key=key) if key is call:
-            return True
+            return all(isinstance(each, _SAMENESS) for each in operators)
+        case ast.Subscript(slice=key):
+            return key is number
+        case ast.DictComp(key=key):
+            return key is number
         case ast.SetComp() | ast.Set() | ast.Dict():
             return True
         case ast.Call(func=ast.Attribute(attr=method)):
             return method in _TABLE_METHODS
+        case ast.Assign(targets=[ast.Name(id=name) as target]):
+            return _is_only_a_key(code, code.source.scope(target), name)
         case _:
-            return any(
-                isinstance(each, Function) and each.name in {"__hash__", "__repr__"}
-                for each in code.source.parents(call)
-            )
+            return False
+
+
+def _is_only_a_key(code: Code, scope: ast.AST, name: str) -> bool:
+    read = (
+        node
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+    )
+    return all(_tells_apart(code, node) for node in read)

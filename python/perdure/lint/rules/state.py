@@ -31,16 +31,17 @@ _MUTABLE = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.Set
 
 def check(code: Code, node: ast.AST) -> Iterator[Finding]:
     """Judges one node of workflow code."""
-    if node is code.node and isinstance(node, Function) and not code.is_entry:
-        yield from _defaults(code, node)
     match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() if node is code.node:
+            if not code.is_entry:
+                yield from _defaults(code, node)
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            if _is_global(code, node, name):
+            if code.source.is_global(name, node):
                 yield _shared(code, node, name)
         case ast.Subscript(value=changed, ctx=ast.Store() | ast.Del()):
             yield from _changed(code, node, changed)
         case ast.AugAssign(target=ast.Name(id=name) as target):
-            if not _is_global(code, target, name) and _kept(code, target) is not None:
+            if not code.source.is_global(name, target) and _kept(code, target) is not None:
                 yield _shared(code, node, name)
         case ast.AugAssign(target=ast.Attribute() as target):
             yield from _changed(code, node, target)
@@ -53,16 +54,6 @@ def check(code: Code, node: ast.AST) -> Iterator[Finding]:
                 yield from _counted(code, node, counter)
         case _:
             pass
-
-
-def _is_global(code: Code, node: ast.AST, name: str) -> bool:
-    """Whether a `global` statement makes the name the module's."""
-    for above in code.source.parents(node):
-        if isinstance(above, Function):
-            return any(
-                isinstance(each, ast.Global) and name in each.names for each in ast.walk(above)
-            )
-    return False
 
 
 def _shared(code: Code, node: ast.AST, name: str) -> Finding:
@@ -149,6 +140,9 @@ def _class_holds(code: Code, owner: ast.ClassDef, attribute: str) -> bool:
 
 
 def _defaults(code: Code, function: Function) -> Iterator[Finding]:
+    if isinstance(code.source.scope(function), Function):
+        # They are made anew whenever the function is.
+        return
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
     tail = positional[len(positional) - len(arguments.defaults) :]
