@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from perdure.cli._exit import CommandError, ExitCode
 from perdure.cli._options import Commands, add_command
 from perdure.cli._output import Style, notice, print_json, print_table
+from perdure.cli._program import Program
 from perdure.cli._versions import perdure_version
-from perdure.lint import RULES, Finding, lint_file, sarif
 
-__all__ = ["add"]
+if TYPE_CHECKING:
+    from perdure.lint import Finding
+
+__all__ = ["add", "notice_findings"]
 
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 _TEXT = """
@@ -82,12 +87,23 @@ def execute(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
+def notice_findings(program: Program) -> None:
+    """Says beside the output what is wrong with the workflows of a program."""
+    for file in sorted({each.fn.__code__.co_filename for each in program.workflows.values()}):
+        with contextlib.suppress(CommandError):
+            _print_lines(_lint(Path(file)), sys.stderr)
+
+
 def _selected(select: Sequence[str], ignore: Sequence[str]) -> set[str]:
+    from perdure.lint import RULES
+
     chosen = _codes(select) or set(RULES)
     return chosen - _codes(ignore)
 
 
 def _codes(given: Sequence[str]) -> set[str]:
+    from perdure.lint import RULES
+
     codes: set[str] = set()
     for prefix in (part.strip().upper() for text in given for part in text.split(",")):
         meant = {code for code in RULES if code.startswith(prefix)} if prefix else set[str]()
@@ -127,6 +143,8 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _lint(path: Path) -> list[Finding]:
+    from perdure.lint import lint_file
+
     try:
         return lint_file(path)
     except OSError as error:
@@ -134,20 +152,28 @@ def _lint(path: Path) -> list[Finding]:
 
 
 def _print(findings: Sequence[Finding], output: str) -> None:
+    from perdure.lint import RULES, sarif
+
     if output == "json":
         print_json([{**asdict(each), "rule": RULES[each.code].name} for each in findings])
     elif output == "sarif":
         print_json(sarif(findings, perdure_version()))
     else:
-        style = Style(sys.stdout)
-        for each in findings:
-            place = style.paint(f"{each.path}:{each.line}:{each.column}:", "bold")
-            where = f" (in {each.function})" if each.function else ""
-            print(f"{place} {style.paint(each.code, 'red')} {each.message}{where}")
-            print(f"    {each.fix}")
+        _print_lines(findings, sys.stdout)
+
+
+def _print_lines(findings: Sequence[Finding], out: TextIO) -> None:
+    style = Style(out)
+    for each in findings:
+        place = style.paint(f"{each.path}:{each.line}:{each.column}:", "bold")
+        where = f" (in {each.function})" if each.function else ""
+        print(f"{place} {style.paint(each.code, 'red')} {each.message}{where}", file=out)
+        print(f"    {each.fix}", file=out)
 
 
 def _print_rules(codes: set[str], output: str) -> None:
+    from perdure.lint import RULES
+
     rules = [rule for rule in RULES.values() if rule.code in codes]
     if output == "text":
         rows = [(rule.code, rule.name, rule.summary) for rule in rules]
@@ -157,6 +183,8 @@ def _print_rules(codes: set[str], output: str) -> None:
 
 
 def _write(path: Path, findings: Sequence[Finding]) -> None:
+    from perdure.lint import sarif
+
     text = json.dumps(sarif(findings, perdure_version()), indent=2, ensure_ascii=False)
     try:
         path.write_text(f"{text}\n", encoding="utf-8")

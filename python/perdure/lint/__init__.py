@@ -3,9 +3,9 @@
 It reads source text and nothing else: no code is imported or run.
 """
 
-from perdure.lint._finding import Finding, Rule
+from perdure.lint._finding import Finding, LintWarning, Rule
 from perdure.lint._lint import lint_file, lint_text
 from perdure.lint._sarif import sarif
 from perdure.lint._table import RULES
 
-__all__ = ["RULES", "Finding", "Rule", "lint_file", "lint_text", "sarif"]
+__all__ = ["RULES", "Finding", "LintWarning", "Rule", "lint_file", "lint_text", "sarif"]

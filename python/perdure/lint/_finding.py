@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Finding", "Rule"]
+__all__ = ["Finding", "LintWarning", "Rule"]
+
+
+class LintWarning(UserWarning):
+    """A finding about a workflow that is just being defined."""
 
 
 @dataclass(frozen=True, slots=True)
