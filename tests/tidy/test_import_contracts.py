@@ -9,18 +9,11 @@ import pytest
 from tests.tidy.tree import ROOT
 
 PACKAGES = (
-    "_core",
-    "activity",
-    "cli",
-    "client",
-    "convert",
-    "instance",
-    "testing",
-    "worker",
+    "_core", "activity", "cli", "client", "convert", "instance", "lint", "testing", "worker",
     "workflow",
-)
+)  # fmt: skip
 AS_DRAWN = {
-    "cli": "from perdure import client, testing, worker",
+    "cli": "from perdure import client, lint, testing, worker",
     "testing": "from perdure import client, instance, workflow",
     "worker": "from perdure import _core, client, instance",
     "client": "from perdure import _core, convert",
@@ -72,6 +65,8 @@ def test_the_tree_as_drawn_passes(tmp_path: Path) -> None:
         ("client", "from perdure import testing"),
         ("testing", "from perdure import _core"),
         ("testing", "from perdure import cli"),
+        ("lint", "from perdure import errors"),
+        ("lint", "from perdure import instance"),
     ],
 )
 def test_a_wrong_arrow_breaks_them(package: str, wrong: str, tmp_path: Path) -> None:

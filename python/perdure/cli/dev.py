@@ -15,6 +15,7 @@ from perdure.cli._exit import CommandError, ExitCode
 from perdure.cli._options import Commands, add_command, add_store, connect
 from perdure.cli._output import notice
 from perdure.cli._program import load
+from perdure.cli.lint import notice_findings
 from perdure.cli.worker import NATS_TOKEN_VARIABLE, NATS_URL_VARIABLE
 from perdure.client import Client
 from perdure.worker import NatsOptions, running_nats_server
@@ -26,6 +27,7 @@ _STATE = Path(".perdure")
 _TEXT = """
 It starts a worker of the configuration's modules, a nats-server if [nats] has no url, and the
 declared services, shows their lines, and starts again what ends. Interrupt it to stop them all.
+What `perdure lint` finds in the workflows is said first.
 """
 
 
@@ -51,7 +53,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     client = await connect(options, configuration=configuration, default=default)
     client.path.parent.mkdir(parents=True, exist_ok=True)
     # A mistake in the modules is said here, once, and not by a worker that ends again and again.
-    load(targets, configuration.directory)
+    notice_findings(load(targets, configuration.directory))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

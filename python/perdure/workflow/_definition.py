@@ -7,6 +7,8 @@ import typing
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
+from perdure.workflow import _linting
+
 __all__ = ["WorkflowDefinition", "definition_of", "defn", "run"]
 
 Parameters = ParamSpec("Parameters")
@@ -113,12 +115,14 @@ def defn(target: Any = None, /, *, name: str | None = None) -> Any:
         if not inspect.isclass(value):
             if not inspect.iscoroutinefunction(value):
                 raise TypeError(f"{value!r} is no coroutine function: write `async def`")
+            _linting.look_at(name or value.__name__, value)
             return cast("Any", WorkflowDefinition(name or value.__name__, value, None))
         marked = [each for each in vars(value).values() if getattr(each, _RUN_MARK, False)]
         if len(marked) != 1:
             raise TypeError(
                 f"{value.__qualname__} has {len(marked)} methods marked @workflow.run: mark one"
             )
+        _linting.look_at(name or value.__name__, marked[0])
         setattr(value, _DEFINITION, WorkflowDefinition(name or value.__name__, marked[0], value))
         return value
 

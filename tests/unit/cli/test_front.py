@@ -16,7 +16,7 @@ def bare_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 COMMANDS = [
-    *("demo", "run", "worker", "dev", "doctor", "history export"),
+    *("demo", "run", "worker", "dev", "doctor", "lint", "history export"),
     *(
         f"workflow {verb}"
         for verb in (
@@ -50,6 +50,8 @@ def test_the_front_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> Non
         ("run no.py:x", ExitCode.USAGE, "there is no file no.py"),
         ("worker", ExitCode.USAGE, "what to host?"),
         ("dev", ExitCode.USAGE, "what to host?"),
+        ("lint nowhere", ExitCode.USAGE, "there is no file or folder nowhere"),
+        ("lint --select PRD9", ExitCode.USAGE, "there is no rule 'PRD9'"),
         ("workflow start x --input o-1 --store a.db", ExitCode.USAGE, "is no JSON"),
     ],
 )
