@@ -10,7 +10,6 @@ from pathlib import Path
 
 from perdure.cli._configuration import Configuration
 from perdure.cli._exit import CommandError, ExitCode
-from perdure.cli._junit import junit_text
 from perdure.cli._options import Commands, add_command, add_output, add_store, connect
 from perdure.cli._output import notice, print_json
 from perdure.cli._program import load
@@ -73,6 +72,8 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         results = await _replay(replayer, histories)
         took_s = time.monotonic() - began
     if options.junit is not None:
+        from perdure.cli._junit import junit_text
+
         _write(options.junit, junit_text(results))
     if options.output == "json":
         print_json(report_fields(results))

@@ -124,7 +124,10 @@ def mismatch_of(
 
 
 def _record(history: str, event_n: int) -> dict[str, Any] | None:
+    digits = str(event_n)
     for line in history.splitlines():
+        if digits not in line:
+            continue
         record: dict[str, Any] = json.loads(line)
         if record.get("n") == event_n:
             return record.get("command")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import linecache
 from collections.abc import Sequence
@@ -58,16 +59,25 @@ def _has_line(file: str, line: int, function: str, digest: int) -> bool:
     What moved up or down within its own length cannot be told: a history has no first line.
     """
     linecache.checkcache(file)
-    lines = linecache.getlines(file)
+    blocks = _blocks("".join(linecache.getlines(file)), function)
+    return any(
+        first <= line < first + length and found == digest for first, length, found in blocks
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _blocks(source: str, function: str) -> list[tuple[int, int, int]]:
+    """First line, length and hash of the functions of that name; kept, as many runs ask."""
     try:
-        module = ast.parse("".join(lines))
+        module = ast.parse(source)
     except (SyntaxError, ValueError):
-        return False
+        return []
+    lines = source.splitlines(keepends=True)
+    found: list[tuple[int, int, int]] = []
     for first in _first_lines(module, "", function):
         block = inspect.getblock(lines[first - 1 :])
-        if first <= line < first + len(block) and source_hash("".join(block)) == digest:
-            return True
-    return False
+        found.append((first, len(block), source_hash("".join(block))))
+    return found
 
 
 def _first_lines(node: ast.AST, prefix: str, wanted: str) -> list[int]:
