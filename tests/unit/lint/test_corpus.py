@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from perdure.lint import RULES, lint_file
+from tests.tidy.tree import ROOT
 from tests.unit.lint.corpus import SNIPPETS, expected
 
 
@@ -32,3 +34,10 @@ def test_every_rule_has_good_and_bad_snippets() -> None:
 
 def test_the_corpus_is_large_enough() -> None:
     assert len(SNIPPETS) >= 60
+
+
+def test_every_rule_has_its_place_in_the_guide() -> None:
+    """Under its code, which is the anchor that SARIF links to, and with its name."""
+    guide = (ROOT / "docs/guide/lint.md").read_text()
+    found = dict(re.findall(r"^### (PRD\d+)\n\n\*([\w-]+)\.\*", guide, re.MULTILINE))
+    assert found == {code: rule.name for code, rule in RULES.items()}

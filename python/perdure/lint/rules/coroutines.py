@@ -14,9 +14,7 @@ __all__ = ["RULES", "check"]
 
 _UNAWAITED = Rule("PRD2601", "not-awaited", "A call that nobody awaits never happens.")
 _DROPPED = Rule("PRD2602", "task-dropped", "Nobody waits for the task, nor hears of its error.")
-_SWALLOWED = Rule(
-    "PRD2603", "eviction-swallowed", "`RunEvicted` must pass, or the run stays in memory."
-)
+_SWALLOWED = Rule("PRD2603", "eviction-swallowed", "What unwinds or cancels a run must pass.")
 _REPLAYING = Rule("PRD2604", "logic-on-replay", "Replay must take the way that was recorded.")
 RULES = (_UNAWAITED, _DROPPED, _SWALLOWED, _REPLAYING)
 

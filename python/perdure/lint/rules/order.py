@@ -54,11 +54,14 @@ def _sets(code: Code, node: ast.AST) -> Iterator[Finding]:
         case ast.For(iter=walked) if _is_set(code, walked):
             if not _collects(node.body):
                 yield _walked(code, walked)
-        case ast.ListComp(generators=parts) | ast.DictComp(generators=parts):
+        case ast.DictComp(generators=parts):
             yield from _comprehended(code, parts)
-        case ast.GeneratorExp(generators=parts):
-            around = code.source.parent(node)
-            if not (isinstance(around, ast.Call) and code.names.is_known(around.func, _ORDERLESS)):
+        case ast.ListComp(generators=parts) | ast.GeneratorExp(generators=parts):
+            if _awaits(node) or not _is_put_in_order(code, node):
+                yield from _comprehended(code, parts)
+        case ast.SetComp(generators=parts):
+            # The new set has no order to pass on, but the calls have.
+            if _awaits(node):
                 yield from _comprehended(code, parts)
         case ast.Call():
             yield from _called(code, node)
@@ -80,7 +83,7 @@ def _sets(code: Code, node: ast.AST) -> Iterator[Finding]:
 def _called(code: Code, call: ast.Call) -> Iterator[Finding]:
     function = call.func
     if code.names.is_known(function, _WALKING):
-        if not _is_sorted_at_once(code, call):
+        if not _is_put_in_order(code, call):
             yield from (_walked(code, each) for each in call.args if _is_set(code, each))
     elif isinstance(function, ast.Attribute):
         if function.attr == "pop" and not call.args and _is_set(code, function.value):
@@ -105,10 +108,30 @@ def _is_counted(code: Code, node: ast.AST, text: str) -> bool:
     )
 
 
-def _is_sorted_at_once(code: Code, call: ast.Call) -> bool:
-    """`sorted(list(names))`, `len(tuple(names))`: the order is gone again."""
-    around = code.source.parent(call)
-    return isinstance(around, ast.Call) and code.names.is_known(around.func, _ORDERLESS)
+def _is_put_in_order(code: Code, walking: ast.expr) -> bool:
+    """`sorted(list(names))`, `left = list(names)` with `left.sort()`: the order is gone again."""
+    match code.source.parent(walking):
+        case ast.Call(func=function):
+            return code.names.is_known(function, _ORDERLESS)
+        case (
+            ast.Assign(targets=[ast.Name(id=name) as target])
+            | ast.AnnAssign(target=ast.Name(id=name) as target)
+        ):
+            return any(_sorts(node, name) for node in ast.walk(code.source.scope(target)))
+        case _:
+            return False
+
+
+def _sorts(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=sorted_name), attr="sort")):
+            return sorted_name == name
+        case _:
+            return False
+
+
+def _awaits(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Await) for each in ast.walk(node))
 
 
 def _comprehended(code: Code, parts: list[ast.comprehension]) -> Iterator[Finding]:
@@ -139,12 +162,11 @@ def _is_orderless(statement: ast.stmt) -> bool:
         case ast.Pass() | ast.Continue() | ast.Assert():
             return True
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr="add" | "discard"), args=[value])):
-            return not any(isinstance(each, ast.Await) for each in ast.walk(value))
+            return not _awaits(value)
         case ast.AugAssign(op=ast.Add(), value=ast.Constant(value=int())):
             return True
         case ast.If(test=test, body=body, orelse=otherwise):
-            waits = any(isinstance(each, ast.Await) for each in ast.walk(test))
-            return not waits and _collects(body) and _collects(otherwise)
+            return not _awaits(test) and _collects(body) and _collects(otherwise)
         case _:
             return False
 

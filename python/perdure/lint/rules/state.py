@@ -40,9 +40,6 @@ def check(code: Code, node: ast.AST) -> Iterator[Finding]:
                 yield _shared(code, node, name)
         case ast.Subscript(value=changed, ctx=ast.Store() | ast.Del()):
             yield from _changed(code, node, changed)
-        case ast.AugAssign(target=ast.Name(id=name) as target):
-            if not code.source.is_global(name, target) and _kept(code, target) is not None:
-                yield _shared(code, node, name)
         case ast.AugAssign(target=ast.Attribute() as target):
             yield from _changed(code, node, target)
         case ast.Attribute(value=ast.Name() as owner, ctx=ast.Store() | ast.Del()):
@@ -140,9 +137,6 @@ def _class_holds(code: Code, owner: ast.ClassDef, attribute: str) -> bool:
 
 
 def _defaults(code: Code, function: Function) -> Iterator[Finding]:
-    if isinstance(code.source.scope(function), Function):
-        # They are made anew whenever the function is.
-        return
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
     tail = positional[len(positional) - len(arguments.defaults) :]
