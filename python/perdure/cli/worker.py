@@ -33,6 +33,11 @@ def add(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "worker", "serve a store until stopped", execute, text=_TEXT)
     parser.add_argument("targets", metavar="FILE_OR_MODULE", nargs="*", help="what to host")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse every call of workflow code that a replay could not repeat; slower",
+    )
     add_store(parser)
 
 
@@ -45,7 +50,13 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         raise CommandError("what to host? Name files or modules, or list them in perdure.toml")
     program = load(targets, None if options.targets else configuration.directory)
     client = await connect(options, configuration=configuration)
-    worker = hosting_worker(client, program, configuration, nats=_nats_of_environment())
+    worker = hosting_worker(
+        client,
+        program,
+        configuration,
+        nats=_nats_of_environment(),
+        strict=options.strict,
+    )
     announcing = asyncio.create_task(_announce(worker, client, program))
     try:
         await worker.run()
