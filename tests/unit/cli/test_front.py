@@ -35,6 +35,24 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"usage: perdure {command}" in capsys.readouterr().out
 
 
+def test_no_command_at_all_lists_them_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == ExitCode.USAGE
+    assert "A first look:  perdure demo" in capsys.readouterr().err
+
+
+def test_arguments_of_another_type_are_refused_before_a_run_is_started(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("app.py").write_text(
+        "from perdure import workflow\n@workflow.defn\nasync def pay(order: str): pass\n"
+    )
+    assert main(["run", "app.py", "--input", "5", "--store", "file:app.db"]) == ExitCode.USAGE
+    printed = capsys.readouterr().err
+    assert "pay(order: str): $[0]: expected a string, found an integer" in printed
+    assert main(["workflow", "list", "--store", "file:app.db"]) == ExitCode.OK
+    assert "no runs" in "".join(capsys.readouterr())
+
+
 def test_the_front_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])

@@ -2,13 +2,12 @@
 
 from perdure.cli._options import Commands
 from perdure.cli.workflow import (
-    _cancel,
     _describe,
+    _end,
     _list,
     _result,
     _show,
     _start,
-    _terminate,
     _unpark,
 )
 
@@ -24,5 +23,5 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (_list, _describe, _show, _result, _start, _cancel, _terminate, _unpark):
+    for verb in (_list, _describe, _show, _result, _start, _end, _unpark):
         verb.add(verbs)
