@@ -35,7 +35,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"usage: perdure {command}" in capsys.readouterr().out
 
 
-def test_no_command_at_all_lists_them_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_command_at_all_is_wrong_usage_and_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == ExitCode.USAGE
     assert "A first look:  perdure demo" in capsys.readouterr().err
 
@@ -80,12 +80,6 @@ def test_what_is_wrong_is_said_in_a_line(
     assert printed.err.startswith("error: ")
     assert why in printed.err
     assert printed.err.count("\n") == 1
-
-
-def test_no_command_at_all_is_wrong_usage() -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([])
-    assert ended.value.code == ExitCode.USAGE
 
 
 def test_the_store_may_come_from_the_configuration_or_the_environment(
