@@ -27,7 +27,12 @@ A first look:  perdure demo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name; the process's own by default."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        parser.print_help(sys.stderr)
+        return ExitCode.USAGE
+    options = parser.parse_args(given)
     try:
         ended = options.execute(options)
         code = asyncio.run(ended) if inspect.iscoroutine(ended) else ended

@@ -20,12 +20,14 @@ def hosting_worker(
     *,
     task_queue: str = "default",
     nats: NatsOptions | None = None,
+    strict: bool = False,
 ) -> Worker:
     """The worker. A service is reached over NATS where there is a server, else over stdio.
 
     Args:
         task_queue: Which queue to serve; `default` by default.
         nats: A server beside the configured one: `perdure dev` starts one.
+        strict: As the worker's own option.
     """
     if nats is None and configuration.nats is not None and configuration.nats.url is not None:
         nats = configuration.nats
@@ -36,6 +38,7 @@ def hosting_worker(
         activities=list(program.activities.values()),
         services=_over_stdio(configuration, has_nats=nats is not None),
         nats=nats,
+        strict=strict,
     )
 
 

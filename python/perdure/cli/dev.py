@@ -27,7 +27,8 @@ _STATE = Path(".perdure")
 _TEXT = """
 It starts a worker of the configuration's modules, a nats-server if [nats] has no url, and the
 declared services, shows their lines, and starts again what ends. Interrupt it to stop them all.
-What `perdure lint` finds in the workflows is said first.
+What `perdure lint` finds in the workflows is said first, and the worker is strict: it refuses every
+call of workflow code that a replay could not repeat.
 """
 
 
@@ -89,7 +90,7 @@ def _children(
     ]
     log = Log([ENGINE, *(name for service in services for name in _process_names(service))])
     environment = {} if nats is None else _nats_environment(nats)
-    command = [sys.executable, "-m", "perdure.cli", "worker", *targets]
+    command = [sys.executable, "-m", "perdure.cli", "worker", "--strict", *targets]
     command += ["--store", f"file:{client.path}", "--namespace", client.namespace]
     children = [Child(ENGINE, command, configuration.directory, log, environment)]
     for service in services:

@@ -25,7 +25,8 @@ from perdure.cli._output import notice
 from perdure.cli._program import load
 from perdure.cli._results import print_outcome
 from perdure.client import Client, WorkflowHandle
-from perdure.errors import EncodeError, WorkflowAlreadyStartedError
+from perdure.client._arguments import check_arguments
+from perdure.errors import DecodeError, EncodeError, WorkflowAlreadyStartedError
 from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["add"]
@@ -74,10 +75,15 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 
 def _arguments(definition: WorkflowDefinition[..., Any], arguments: list[Any]) -> tuple[Any, ...]:
     try:
-        return definition.positional(*arguments)
+        positional = definition.positional(*arguments)
+        check_arguments(definition, positional)
     except TypeError as error:
         message = f"{definition.name}{definition.signature}: {error}: give --input once an argument"
         raise CommandError(message) from error
+    except (DecodeError, EncodeError) as error:
+        message = f"--input: {definition.name}{definition.signature}: {error}"
+        raise CommandError(message) from error
+    return positional
 
 
 async def _begin(
@@ -93,5 +99,3 @@ async def _begin(
     except WorkflowAlreadyStartedError as error:
         notice(f"run {error.run_id} of {error.workflow_id!r} is open: it goes on")
         return await client.get_workflow_handle(error.workflow_id, run_id=error.run_id)
-    except EncodeError as error:
-        raise CommandError(f"--input: {error}") from error

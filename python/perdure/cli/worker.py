@@ -36,6 +36,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--task-queue", metavar="NAME", default="default", help="which queue to serve"
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse every call of workflow code that a replay could not repeat; slower",
+    )
     add_store(parser)
 
 
@@ -54,6 +59,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         configuration,
         task_queue=options.task_queue,
         nats=_nats_of_environment(),
+        strict=options.strict,
     )
     announcing = asyncio.create_task(_announce(worker, client, program))
     try:

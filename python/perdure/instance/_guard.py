@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
 
-__all__ = ["guarded", "install_guard", "judge", "unguarded"]
+__all__ = ["guarded", "install_guard", "is_interpreter", "judge", "unguarded"]
 
 
 class _Refused(NamedTuple):
@@ -158,7 +158,7 @@ def judge(event: str, arguments: tuple[Any, ...]) -> None:
         NondeterminismError: What the event reaches is not part of the run.
     """
     refused = _EVENTS.get(event)
-    if refused is None or not guarded() or _is_time_zone(event, arguments) or _is_interpreter():
+    if refused is None or not guarded() or _is_time_zone(event, arguments) or is_interpreter():
         return
     detail = f" ({arguments[0]!r})" if arguments and isinstance(arguments[0], str) else ""
     raise refusal(
@@ -175,7 +175,7 @@ def _is_time_zone(event: str, arguments: tuple[Any, ...]) -> bool:
     return isinstance(path, str) and (path.startswith(_TIME_ZONES) or "/tzdata/zoneinfo/" in path)
 
 
-def _is_interpreter() -> bool:
+def is_interpreter() -> bool:
     """Whether an import, a traceback, a log record or the like is what asks."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:

@@ -21,6 +21,7 @@ from perdure.errors import (
     StoreError,
 )
 from perdure.instance._instance import Instance
+from perdure.instance._strict import strictly
 from perdure.worker._activities import ActivityRunner
 from perdure.worker._backlog import Backlog
 from perdure.worker._queries import answer_query, query_closed_run
@@ -63,6 +64,7 @@ class Host:
         *,
         processes: int,
         deadlock_s: tuple[float | None, float | None] = (None, None),
+        strict: bool = False,
     ) -> None:
         self.path = path
         self.engine = engine
@@ -78,6 +80,7 @@ class Host:
         self._scheduled = False
         self._closed = False
         self._watchdog = None if deadlock_s == (None, None) else Watchdog(*deadlock_s)
+        self._drive = self._drive_strictly if strict else self._drive_watched
 
     def start(self) -> None:
         """Begins to pump."""
@@ -258,7 +261,11 @@ class Host:
                 self._park(turn, instance, bug)
         return ended
 
-    def _drive(self, instance: Instance, budget_us: int) -> bool:
+    def _drive_strictly(self, instance: Instance, budget_us: int) -> bool:
+        with strictly():
+            return self._drive_watched(instance, budget_us)
+
+    def _drive_watched(self, instance: Instance, budget_us: int) -> bool:
         if self._watchdog is None:
             return instance.drive(budget_us)
         return self._watchdog.drive(instance, budget_us)

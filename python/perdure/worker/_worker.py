@@ -55,6 +55,7 @@ class Worker:
         deadlock_timeout: timedelta | None = timedelta(seconds=2),
         deadlock_limit: timedelta | None = timedelta(seconds=10),
         standby: bool = True,
+        strict: bool = False,
     ) -> None:
         """A worker; nothing happens before `async with` or `run`.
 
@@ -75,6 +76,9 @@ class Worker:
             deadlock_limit: How long it may hold the loop before it is interrupted and its run
                 parked; 10 s by default, None for never (as a debugger needs it).
             standby: Whether to wait while another engine owns the store; True by default.
+            strict: Whether to watch every call of workflow code into C, and refuse those that a
+                replay could not repeat, such as `datetime.now()`. Workflow code runs several
+                times slower; False by default, True under `perdure dev`.
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
@@ -104,6 +108,7 @@ class Worker:
             Host,
             client.path,
             processes=max_activity_processes or os.cpu_count() or 1,
+            strict=strict,
             deadlock_s=(_seconds(deadlock_timeout), _seconds(deadlock_limit)),
         )
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()

@@ -2,15 +2,14 @@
 
 from perdure.cli._options import Commands
 from perdure.cli.workflow import (
-    _cancel,
     _describe,
+    _end,
     _list,
     _query,
     _result,
     _show,
     _signal,
     _start,
-    _terminate,
     _unpark,
 )
 
@@ -26,16 +25,5 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (
-        _list,
-        _describe,
-        _show,
-        _result,
-        _start,
-        _signal,
-        _query,
-        _cancel,
-        _terminate,
-        _unpark,
-    ):
+    for verb in (_list, _describe, _show, _result, _start, _signal, _query, _end, _unpark):
         verb.add(verbs)
