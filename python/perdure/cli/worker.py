@@ -56,10 +56,23 @@ async def execute(options: argparse.Namespace) -> ExitCode:
 
 
 def _nats_of_environment() -> NatsOptions | None:
-    url = os.environ.get(NATS_URL_VARIABLE)
+    """The server that the environment names, in the words that workers of services know."""
+    given = os.environ.get
+    url = given(NATS_URL_VARIABLE)
     if url is None:
         return None
-    return NatsOptions(url=url, token=os.environ.get(NATS_TOKEN_VARIABLE))
+    user, certificate, key = (given(f"PERDURE_NATS_{each}") for each in ("USER", "CERT", "KEY"))
+    if (certificate is None) != (key is None):
+        raise CommandError("PERDURE_NATS_CERT and PERDURE_NATS_KEY go together")
+    return NatsOptions(
+        url=url,
+        token=given(NATS_TOKEN_VARIABLE),
+        user=None if user is None else (user, given("PERDURE_NATS_PASSWORD", "")),
+        credentials_file=given("PERDURE_NATS_CREDS"),
+        nkey_seed_file=given("PERDURE_NATS_NKEY_SEED_FILE"),
+        authority_file=given("PERDURE_NATS_CA"),
+        certificate_files=None if certificate is None or key is None else (certificate, key),
+    )
 
 
 async def _announce(worker: Worker, client: Client, program: Program) -> None:
