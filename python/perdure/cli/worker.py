@@ -16,7 +16,7 @@ from perdure.cli._program import Program, load
 from perdure.client import Client
 from perdure.worker import NatsOptions, Worker
 
-__all__ = ["NATS_TOKEN_VARIABLE", "NATS_URL_VARIABLE", "add"]
+__all__ = ["NATS_TOKEN_VARIABLE", "NATS_URL_VARIABLE", "add", "nats_of_environment"]
 
 NATS_URL_VARIABLE = "PERDURE_NATS_URL"
 NATS_TOKEN_VARIABLE = "PERDURE_NATS_TOKEN"
@@ -45,7 +45,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         raise CommandError("what to host? Name files or modules, or list them in perdure.toml")
     program = load(targets, None if options.targets else configuration.directory)
     client = await connect(options, configuration=configuration)
-    worker = hosting_worker(client, program, configuration, nats=_nats_of_environment())
+    worker = hosting_worker(client, program, configuration, nats=nats_of_environment())
     announcing = asyncio.create_task(_announce(worker, client, program))
     try:
         await worker.run()
@@ -55,7 +55,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _nats_of_environment() -> NatsOptions | None:
+def nats_of_environment() -> NatsOptions | None:
     """The server that the environment names, in the words that workers of services know."""
     given = os.environ.get
     url = given(NATS_URL_VARIABLE)
