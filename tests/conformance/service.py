@@ -12,7 +12,17 @@ from perdure.errors import ApplicationError, EncodeError
 from perdure.retry import RetryPolicy
 from perdure.workflow import ActivityHandle
 
-__all__ = ["WORKFLOWS", "CardDeclined", "call", "call_and_cancel", "catch_declared", "gather"]
+__all__ = [
+    "WORKFLOWS",
+    "CardDeclined",
+    "call",
+    "call_and_cancel",
+    "catch_declared",
+    "echo_bytes",
+    "encode_in_workflow",
+    "gather",
+    "nested",
+]
 
 conformance = activity.service("conformance")
 
@@ -87,13 +97,35 @@ async def call_and_cancel(name: str, argument: Any, after_ms: int) -> str:
 
 
 @workflow.defn
+async def echo_bytes(size: int) -> int:
+    """Sends so many bytes to the service and takes them back; only their number is returned."""
+    sent = b"\x07" * size
+    returned = await workflow.execute_activity("echo", sent, service=conformance.name)
+    return len(returned) if returned == sent else -1
+
+
+def nested(levels: int) -> list[Any]:
+    """So many lists inside one another."""
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+@workflow.defn
 async def encode_in_workflow(which: str) -> str:
     """Refused before anything is scheduled, with the path to the value."""
     refused: dict[str, Any] = {
         "object": {"items": [1, object()]},
         "integer": {"items": [0, 2**64]},
+        "integer_negative": {"items": [0, -(2**63) - 1]},
+        "integer_huge": {"items": [0, 10**40]},
         "key": {"items": [{1: "one"}]},
+        "key_twice": {"items": [{"1": "text", 1: "number"}]},
+        "key_none": {"items": [{None: "none"}]},
         "surrogate": {"name": "\ud800"},
+        "deep": nested(1_000),
+        "deeper": nested(10_000),
     }
     try:
         await workflow.execute_activity("echo", refused[which], service="conformance")
@@ -102,5 +134,5 @@ async def encode_in_workflow(which: str) -> str:
     return "nothing was refused"
 
 
-WORKFLOWS = (call, catch_declared, gather, call_and_cancel, encode_in_workflow)
+WORKFLOWS = (call, catch_declared, gather, call_and_cancel, echo_bytes, encode_in_workflow)
 """What a worker of these tests hosts."""

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,13 +42,17 @@ def worker_program(language: str) -> str:
 class ForeignWorker:
     """A conformance worker that dials a NATS server."""
 
-    def __init__(self, language: str, server: NatsServer, namespace: str) -> None:
-        environment = {
-            **os.environ,
-            "PERDURE_NATS_URL": server.url,
-            "PERDURE_NATS_TOKEN": server.token,
-            "PERDURE_NAMESPACE": namespace,
-        }
+    def __init__(
+        self,
+        language: str,
+        server: NatsServer,
+        namespace: str = "default",
+        *,
+        shown: Mapping[str, str] | None = None,
+    ) -> None:
+        if shown is None:
+            shown = {"PERDURE_NATS_URL": server.url, "PERDURE_NATS_TOKEN": server.token}
+        environment = {**os.environ, **shown, "PERDURE_NAMESPACE": namespace}
         self._process = subprocess.Popen([worker_program(language)], env=environment)
 
     @property
@@ -60,6 +64,14 @@ class ForeignWorker:
         """Ends it as a crash does."""
         self._process.kill()
         self._process.wait()
+
+    def wait(self) -> int:
+        """Waits until it ends by itself, and gives its status."""
+        try:
+            return self._process.wait(timeout=_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
 
     def stop(self) -> int:
         """Lets it drain, and gives its status."""
@@ -81,6 +93,7 @@ class Stand:
         namespace: str = "default",
         services: Sequence[StdioService] = (),
         server: NatsServer | None = None,
+        nats: NatsOptions | None = None,
         workflows: Sequence[Any] = WORKFLOWS,
     ) -> None:
         self._loop = asyncio.new_event_loop()
@@ -89,7 +102,8 @@ class Stand:
         self.client = self.run(
             Client.connect(f"file:{directory / 'stand.db'}", namespace=namespace)
         )
-        nats = None if server is None else NatsOptions(url=server.url, token=server.token)
+        if server is not None and nats is None:
+            nats = NatsOptions(url=server.url, token=server.token)
         self.worker = Worker(self.client, workflows=workflows, services=services, nats=nats)
         try:
             self.run(self.worker.__aenter__())

@@ -70,7 +70,7 @@ async def healthy(number: int) -> int:
     return await add_one(number)
 
 
-@pytest.mark.parametrize("size_bytes", [0, MEBIBYTE, 16 * MEBIBYTE])
+@pytest.mark.parametrize("size_bytes", [0, MEBIBYTE, 64 * MEBIBYTE])
 def test_payloads_of_any_size_travel_through_an_activity_and_back(
     serve: Serve, size_bytes: int
 ) -> None:

@@ -28,6 +28,8 @@ func main() {
 	service.Register("wait_for_cancel", waitForCancel)
 	perdure.Activity(service, "ignore_cancel", ignoreCancel)
 	perdure.Activity(service, "big", big)
+	perdure.Activity(service, "deep", deep)
+	perdure.Activity0(service, "broken_text", brokenText)
 	perdure.Activity0(service, "unencodable", unencodable)
 	perdure.Activity(service, "print", printText)
 	perdure.Activity(service, "sleep_and_log", sleepAndLog)
@@ -78,6 +80,18 @@ func big(_ context.Context, size int) ([]byte, error) {
 		whole[index] = 7
 	}
 	return whole, nil
+}
+
+func deep(_ context.Context, levels int) ([]any, error) {
+	value := []any{}
+	for range levels - 1 {
+		value = []any{value}
+	}
+	return value, nil
+}
+
+func brokenText(context.Context) (any, error) {
+	return map[string]any{"items": []any{1, map[string]string{"name": "a\xff"}}}, nil
 }
 
 func unencodable(context.Context) (any, error) {

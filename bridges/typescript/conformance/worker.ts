@@ -1,5 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ActivityContext, ApplicationError, CancelledError, service } from "perdure";
+import {
+  type ActivityContext,
+  ApplicationError,
+  CancelledError,
+  Decimal,
+  Duration,
+  service,
+  Timestamp,
+  Uuid,
+} from "perdure";
 
 class ParseError extends Error {
   constructor(message: string) {
@@ -40,23 +49,39 @@ conformance.activity("record_echo", (record: { name: string }) => {
   return record;
 });
 
-const knownFields = [
-  "name",
-  "count",
-  "ratio",
-  "raw",
-  "at",
-  "lasting",
-  "price",
-  "id",
-  "tags",
-  "optional",
-  "inner",
-] as const;
+type Check = readonly [kind: string, holds: (value: unknown) => boolean, otherwise?: unknown];
 
-/** Hands on the fields that it knows and ignores the others. */
-conformance.activity("typed_echo", (record: Record<string, unknown>) => {
-  return Object.fromEntries(knownFields.map((name) => [name, record[name]]));
+const text: Check = ["a string", (value) => typeof value === "string", ""];
+
+/** The fields of a record: their kinds, and what they are when they are missing. */
+const fields: Readonly<Record<string, Check>> = {
+  name: text,
+  count: ["an integer", (value) => typeof value === "bigint" || Number.isSafeInteger(value), 0],
+  ratio: ["a number", (value) => typeof value === "number", 0],
+  raw: ["bytes", (value) => value instanceof Uint8Array],
+  at: ["a timestamp", (value) => value instanceof Date || value instanceof Timestamp],
+  lasting: ["a duration", (value) => value instanceof Duration],
+  price: ["a decimal", (value) => value instanceof Decimal],
+  id: ["a UUID", (value) => value instanceof Uuid],
+  tags: ["a list of strings", (value) => Array.isArray(value) && value.every(text[1])],
+  optional: ["a string or null", (value) => value === null || text[1](value), null],
+};
+
+/** Reads a record as a schema does: names what does not fit, passes over what it does not know. */
+function parseRecord([record]: unknown[]): unknown[] {
+  const given = record as Record<string, unknown>;
+  const parsed = Object.entries(fields).map(([name, [kind, holds, otherwise]]) => {
+    const value = given[name] === undefined ? otherwise : given[name];
+    if (!holds(value)) {
+      throw new TypeError(`$[0].${name}: ${kind} is wanted, not a ${typeof value}`);
+    }
+    return [name, value];
+  });
+  return [Object.fromEntries(parsed)];
+}
+
+conformance.activity("typed_echo", (record: Record<string, unknown>) => record, {
+  parse: parseRecord,
 });
 
 conformance.activity("raise_error", (...parameters: unknown[]) => {
@@ -136,6 +161,16 @@ conformance.activity("ignore_cancel", async (milliseconds: number, context: Acti
 });
 
 conformance.activity("big", (size: number) => new Uint8Array(size).fill(7));
+
+conformance.activity("deep", (levels: number) => {
+  let value: unknown[] = [];
+  for (let level = 1; level < levels; level += 1) {
+    value = [value];
+  }
+  return value;
+});
+
+conformance.activity("broken_text", () => ({ items: [1, { name: "a\ud800" }] }));
 
 conformance.activity("unencodable", () => ({ items: [1, { callback: () => 0 }] }));
 

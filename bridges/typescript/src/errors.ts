@@ -55,3 +55,6 @@ export class ConfigurationError extends Error {
     this.name = "ConfigurationError";
   }
 }
+
+/** Arguments that an activity's `parse` does not take: the handler has not begun. */
+export class InvalidArguments extends Error {}

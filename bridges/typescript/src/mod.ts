@@ -11,7 +11,13 @@ export type { Logger } from "./logger.js";
 export type { NatsOptions } from "./nats/nats_options.js";
 export type { Failure } from "./protocol/error_document.js";
 export { ProtocolError } from "./protocol/protocol_error.js";
-export { type ActivityHandler, Service, type ServiceOptions, service } from "./service.js";
+export {
+  type ActivityHandler,
+  type ActivityOptions,
+  Service,
+  type ServiceOptions,
+  service,
+} from "./service.js";
 export { Decimal } from "./values/decimal.js";
 export { Duration } from "./values/duration.js";
 export { Timestamp } from "./values/timestamp.js";

@@ -1,4 +1,4 @@
-import { ConfigurationError } from "./errors.js";
+import { ConfigurationError, InvalidArguments } from "./errors.js";
 import { type Logger, standardErrorLogger } from "./logger.js";
 import type { NatsOptions } from "./nats/nats_options.js";
 import { checkActivityName, checkNamespace, checkServiceName } from "./worker/names.js";
@@ -26,6 +26,14 @@ export interface ServiceOptions {
 // biome-ignore lint/suspicious/noExplicitAny: only `any` lets each handler have its own arguments.
 export type ActivityHandler = (...parameters: any[]) => unknown;
 
+export interface ActivityOptions {
+  /**
+   * Makes the arguments that the handler gets of those that were sent; the place for a schema's
+   * `parse`. What it throws fails the activity for good, as `InvalidArguments`.
+   */
+  parse?: (parameters: unknown[]) => unknown[];
+}
+
 const defaultConcurrency = 16;
 const defaultDrainTimeoutMs = 10_000;
 
@@ -46,12 +54,13 @@ export class Service {
   }
 
   /** Adds an activity. What the handler returns, or what its promise resolves to, is the result. */
-  activity(name: string, handler: ActivityHandler): this {
+  activity(name: string, handler: ActivityHandler, options: ActivityOptions = {}): this {
     checkActivityName(name);
     if (this.#activities.has(name)) {
       throw new ConfigurationError(`the service ${this.name} has two activities ${name}`);
     }
-    this.#activities.set(name, handler);
+    const { parse } = options;
+    this.#activities.set(name, parse === undefined ? handler : parsing(handler, parse));
     return this;
   }
 
@@ -78,4 +87,26 @@ export class Service {
 /** Begins a service: `service("tsaudit").activity("analyze", analyze)`, then `run()`. */
 export function service(name: string, options: ServiceOptions = {}): Service {
   return new Service(name, options);
+}
+
+/** A handler that reads its arguments first. It takes as many parameters as the one within. */
+function parsing(
+  handler: ActivityHandler,
+  parse: NonNullable<ActivityOptions["parse"]>,
+): ActivityHandler {
+  const whole: ActivityHandler = (...parameters) => {
+    const context: unknown = parameters.pop();
+    return handler(...read(parse, parameters), context);
+  };
+  Object.defineProperty(whole, "length", { value: handler.length });
+  return whole;
+}
+
+function read(parse: NonNullable<ActivityOptions["parse"]>, parameters: unknown[]): unknown[] {
+  try {
+    return parse(parameters);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new InvalidArguments(message, { cause: error });
+  }
 }

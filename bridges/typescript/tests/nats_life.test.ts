@@ -161,7 +161,7 @@ test("TLS with a client certificate opens the server, and nothing else does", as
   const { PERDURE_NATS_CERT: certFile, ...withoutCertificate } = environment;
   const stranger = new NatsWorker({ ...withoutCertificate, PERDURE_NATS_KEY: "" });
   context.after(() => stranger.child.kill("SIGKILL"));
-  await stranger.logged("no NATS server yet");
+  await stranger.logged("check PERDURE_NATS_CA, PERDURE_NATS_CERT and PERDURE_NATS_KEY");
   const tls = {
     caFile: environment.PERDURE_NATS_CA,
     certFile,

@@ -16,6 +16,8 @@ use crate::wheel::Due;
 const DETAILS_KEPT_EVERY: Duration = Duration::from_secs(10);
 /// The waits before a task that no worker began is handed out again.
 const HAND_AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// The waits that a worker may wish for instead: one that asks for none would be asked for ever.
+const WISHED_WAIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
 
 impl Context {
     /// A worker's word on a task that this run may still wait for.
@@ -59,7 +61,10 @@ impl Context {
             TaskOutcome::Lost(_) => {
                 self.attempt_failed(run, command_n, worker_lost(), now, now);
             }
-            TaskOutcome::NotStarted { reason } => self.not_started(run, command_n, reason, now),
+            TaskOutcome::NotStarted {
+                reason,
+                retry_after,
+            } => self.not_started(run, command_n, (reason, retry_after), now),
             TaskOutcome::Accepted => {
                 activity.stage = Stage::Started;
                 activity.stage_at = now;
@@ -104,7 +109,13 @@ impl Context {
     }
 
     /// No worker began the attempt: it is not used up, and is handed out again after a wait.
-    fn not_started(&mut self, run: &mut Run, command_n: u64, reason: String, now: Timestamp) {
+    fn not_started(
+        &mut self,
+        run: &mut Run,
+        command_n: u64,
+        (reason, wish): (String, Option<Duration>),
+        now: Timestamp,
+    ) {
         let Some(activity) = run.activities.get_mut(&command_n) else {
             return;
         };
@@ -118,12 +129,18 @@ impl Context {
             };
             return self.report_end(run, command_n, event, now);
         }
-        let (first, longest) = HAND_AGAIN;
-        let wait = first.saturating_mul(2u32.saturating_pow(activity.refusals.min(16)));
+        let wait = wish.map_or_else(
+            || {
+                let (first, longest) = HAND_AGAIN;
+                let doubled = 2u32.saturating_pow(activity.refusals.min(16));
+                first.saturating_mul(doubled).min(longest)
+            },
+            |wish| wish.clamp(WISHED_WAIT.0, WISHED_WAIT.1),
+        );
         activity.refusals += 1;
         activity.refusal = Some(reason);
         activity.stage = Stage::NotStarted;
-        activity.stage_at = now + wait.min(longest);
+        activity.stage_at = now + wait;
         run.dirty.insert(command_n);
         self.rearm(run, command_n);
     }

@@ -92,6 +92,8 @@ pub enum TaskOutcome {
     NotStarted {
         /// Why, for `describe`: no worker, busy, draining, unknown activity.
         reason: String,
+        /// The worker's wish for the wait.
+        retry_after: Option<Duration>,
     },
     /// The worker that held it is gone; the attempt counts.
     Lost(Lost),

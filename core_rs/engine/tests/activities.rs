@@ -450,6 +450,7 @@ fn b5_not_started_waits_without_using_up_the_attempt() {
     world.start_run(1);
     let refused = TaskOutcome::NotStarted {
         reason: "no worker".to_owned(),
+        retry_after: None,
     };
     for wait_ms in [200, 400, 800, 1_600, 3_200, 5_000, 5_000] {
         let task = world.tasks.remove(0);
@@ -460,6 +461,29 @@ fn b5_not_started_waits_without_using_up_the_attempt() {
         world.advance(Duration::from_millis(1));
     }
     assert_eq!(world.tasks[0].id.attempt, 1);
+}
+
+#[test]
+fn a_busy_worker_says_when_it_is_asked_again_within_limits() {
+    let mut world = World::new(|activation| one(activation, Some("go"), retrying()));
+    world.start_run(1);
+    let busy = |wish: Duration| TaskOutcome::NotStarted {
+        reason: "Busy: all 4 slots are taken".to_owned(),
+        retry_after: Some(wish),
+    };
+    for (wish, wait_ms) in [
+        (Duration::from_millis(30), 30),
+        (Duration::from_millis(900), 900),
+        (Duration::ZERO, 10),
+        (Duration::MAX, 60_000),
+    ] {
+        let task = world.tasks.remove(0);
+        world.report(&task, busy(wish));
+        world.advance(Duration::from_millis(wait_ms - 1));
+        assert!(world.tasks.is_empty(), "{wish:?}");
+        world.advance(Duration::from_millis(1));
+        assert_eq!(world.tasks[0].id.attempt, 1, "{wish:?}");
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn timeout_name(kind: TimeoutKind) -> &'static str {
 }
 
 /// The outcome of a task that is larger than any worker can take over this transport.
-pub(crate) fn too_large(limit_bytes: usize) -> TaskOutcome {
+pub(crate) fn too_large(limit_bytes: usize, advice: &str) -> TaskOutcome {
     let failure = Failure {
         kind: FailureKind::Application {
             type_name: "PayloadTooLarge".to_owned(),
@@ -105,7 +105,7 @@ pub(crate) fn too_large(limit_bytes: usize) -> TaskOutcome {
         },
         message: format!(
             "the task is larger than this transport's {limit_bytes} bytes: pass a reference to \
-             the data, or run the service over stdio"
+             the data{advice}"
         ),
         stack: String::new(),
         cause: None,

@@ -1,5 +1,7 @@
 //! The frames that the engine writes, and those that it reads.
 
+use std::time::Duration;
+
 use perdure_engine::{Task, TaskOutcome, TaskReport};
 use perdure_history::{Failure, FailureKind, Payload, TaskId, Timestamp};
 
@@ -210,6 +212,7 @@ pub(crate) fn error_outcome(document: &[u8]) -> TaskOutcome {
     let Ok(document) = document else {
         return TaskOutcome::NotStarted {
             reason: "unreadable error".to_owned(),
+            retry_after: None,
         };
     };
     let error = failure::read(&document);
@@ -221,6 +224,9 @@ pub(crate) fn error_outcome(document: &[u8]) -> TaskOutcome {
     let kind = document.text("type").unwrap_or("Error");
     TaskOutcome::NotStarted {
         reason: format!("{kind}: {}", error.failure.message),
+        retry_after: document
+            .unsigned("retry_after_ms")
+            .map(Duration::from_millis),
     }
 }
 

@@ -295,8 +295,12 @@ fn errors_are_read_with_their_defaults_and_causes() {
         let json: Value = serde_json::from_str(vector["json"].as_str().unwrap()).unwrap();
         let failure = match frame::error_outcome(&encoded) {
             TaskOutcome::Failed { failure } => failure,
-            TaskOutcome::NotStarted { reason } => {
+            TaskOutcome::NotStarted {
+                reason,
+                retry_after,
+            } => {
                 assert_eq!(name, "busy");
+                assert_eq!(retry_after, Some(Duration::from_millis(100)));
                 assert_eq!(reason, "Busy: all 4 slots are taken");
                 continue;
             }

@@ -16,7 +16,7 @@ from perdure.cli._program import Program, load
 from perdure.client import Client
 from perdure.worker import NatsOptions, Worker
 
-__all__ = ["NATS_TOKEN_VARIABLE", "NATS_URL_VARIABLE", "add"]
+__all__ = ["NATS_TOKEN_VARIABLE", "NATS_URL_VARIABLE", "add", "nats_of_environment"]
 
 NATS_URL_VARIABLE = "PERDURE_NATS_URL"
 NATS_TOKEN_VARIABLE = "PERDURE_NATS_TOKEN"
@@ -58,7 +58,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         program,
         configuration,
         task_queue=options.task_queue,
-        nats=_nats_of_environment(),
+        nats=nats_of_environment(),
         strict=options.strict,
     )
     announcing = asyncio.create_task(_announce(worker, client, program))
@@ -70,11 +70,24 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _nats_of_environment() -> NatsOptions | None:
-    url = os.environ.get(NATS_URL_VARIABLE)
+def nats_of_environment() -> NatsOptions | None:
+    """The server that the environment names, in the words that workers of services know."""
+    given = os.environ.get
+    url = given(NATS_URL_VARIABLE)
     if url is None:
         return None
-    return NatsOptions(url=url, token=os.environ.get(NATS_TOKEN_VARIABLE))
+    user, certificate, key = (given(f"PERDURE_NATS_{each}") for each in ("USER", "CERT", "KEY"))
+    if (certificate is None) != (key is None):
+        raise CommandError("PERDURE_NATS_CERT and PERDURE_NATS_KEY go together")
+    return NatsOptions(
+        url=url,
+        token=given(NATS_TOKEN_VARIABLE),
+        user=None if user is None else (user, given("PERDURE_NATS_PASSWORD", "")),
+        credentials_file=given("PERDURE_NATS_CREDS"),
+        nkey_seed_file=given("PERDURE_NATS_NKEY_SEED_FILE"),
+        authority_file=given("PERDURE_NATS_CA"),
+        certificate_files=None if certificate is None or key is None else (certificate, key),
+    )
 
 
 async def _announce(worker: Worker, client: Client, program: Program) -> None:

@@ -126,7 +126,13 @@ impl Workers {
             if *times <= 2 {
                 let reason = "no worker".to_owned();
                 return (
-                    vec![report(held, TaskOutcome::NotStarted { reason })],
+                    vec![report(
+                        held,
+                        TaskOutcome::NotStarted {
+                            reason,
+                            retry_after: None,
+                        },
+                    )],
                     false,
                 );
             }

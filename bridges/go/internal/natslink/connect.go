@@ -20,6 +20,9 @@ const DefaultURL = nats.DefaultURL
 const (
 	firstWait = 200 * time.Millisecond
 	longWait  = 2 * time.Second
+
+	// So often in a row a server may end a connection right after the TLS handshake.
+	maximumClosings = 3
 )
 
 // AccessError is a server that does not let this worker in; waiting would not help.
@@ -30,7 +33,8 @@ type AccessError struct {
 
 func (e *AccessError) Error() string {
 	return fmt.Sprintf("perdure: NATS at %s refuses this worker: %v; see PERDURE_NATS_TOKEN, "+
-		"PERDURE_NATS_USER, PERDURE_NATS_CREDS, PERDURE_NATS_NKEY_SEED_FILE and PERDURE_NATS_CA",
+		"PERDURE_NATS_USER, PERDURE_NATS_CREDS, PERDURE_NATS_NKEY_SEED_FILE, PERDURE_NATS_CA, "+
+		"PERDURE_NATS_CERT and PERDURE_NATS_KEY",
 		e.Server, e.Cause)
 }
 
@@ -75,12 +79,18 @@ func FromEnvironment() (server string, options []nats.Option, err error) {
 func connect(
 	ctx context.Context, server string, options []nats.Option, logger *slog.Logger,
 ) (*nats.Conn, error) {
+	closings := 0
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
 		connection, err := nats.Connect(server, options...)
 		if err == nil {
 			return connection, nil
 		}
-		if isRefusal(err) {
+		if isClosedAfterHandshake(err) {
+			closings++
+		} else {
+			closings = 0
+		}
+		if isRefusal(err) || closings >= maximumClosings {
 			return nil, &AccessError{Server: Redact(server), Cause: err}
 		}
 		logger.Info("waiting for NATS", "server", Redact(server), "error", err)
@@ -105,7 +115,14 @@ func isRefusal(err error) bool {
 	// Files that cannot be read and certificates that do not verify have no error of their own.
 	var path *os.PathError
 	return errors.As(err, &path) || strings.Contains(err.Error(), "x509:") ||
+		strings.Contains(err.Error(), "remote error: tls:") ||
 		strings.Contains(strings.ToLower(err.Error()), "authorization violation")
+}
+
+// isClosedAfterHandshake tells how a server refuses a client certificate under TLS 1.3 when its
+// reason is lost with the connection; a server that is just ending looks the same once.
+func isClosedAfterHandshake(err error) bool {
+	return strings.Contains(err.Error(), "after TLS handshake")
 }
 
 // Redact hides passwords in addresses.

@@ -6,11 +6,13 @@ import {
   credsAuthenticator,
   type NatsConnection,
   nkeyAuthenticator,
+  TimeoutError,
   UserAuthenticationExpiredError,
 } from "@nats-io/transport-node";
 import { ConfigurationError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import type { NatsOptions } from "./nats_options.js";
+import { probeTls, tlsRefusal } from "./tls_refusal.js";
 
 const defaultServer = "nats://127.0.0.1:4222";
 const firstDelayMs = 100;
@@ -51,7 +53,8 @@ export async function connectToNats(
   logger: Logger,
   stop: AbortSignal,
 ): Promise<NatsConnection | undefined> {
-  const settings = connectionOptions(withEnvironment(options), name);
+  const filled = withEnvironment(options);
+  const settings = connectionOptions(filled, name);
   for (let delayMs = firstDelayMs; !stop.aborted; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
     try {
       return await connect(settings);
@@ -61,12 +64,30 @@ export async function connectToNats(
         const message = `the NATS server refuses the login: ${error.message}; ${advice}`;
         throw new ConfigurationError(message, { cause: error });
       }
+      const refused = tlsRefusal(error) ?? (await refusedInSilence(error, settings, filled));
+      if (refused !== undefined) {
+        const advice = "check PERDURE_NATS_CA, PERDURE_NATS_CERT and PERDURE_NATS_KEY";
+        const message = `the TLS handshake with the NATS server refuses: ${refused.message}`;
+        throw new ConfigurationError(`${message}; ${advice}`, { cause: refused });
+      }
       const retry = `${delayMs} ms`;
       logger.warn("no NATS server yet", { servers: String(settings.servers), error, retry });
       await sleep(delayMs, stop);
     }
   }
   return undefined;
+}
+
+async function refusedInSilence(
+  error: unknown,
+  settings: ConnectionOptions,
+  { tls }: NatsOptions,
+): Promise<Error | undefined> {
+  const [address] = [settings.servers ?? []].flat();
+  if (!(error instanceof TimeoutError) || tls === undefined || address === undefined) {
+    return undefined;
+  }
+  return await probeTls(address, tls);
 }
 
 function hasCredentials(options: NatsOptions): boolean {

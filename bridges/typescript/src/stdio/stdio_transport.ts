@@ -23,7 +23,8 @@ import type { FrameStreams } from "./streams.js";
 
 const defaultLivenessIntervalMs = 5000;
 const lingerMs = 200;
-const envelopeRoom = 64 * 1024;
+/** More than the fields around a reply take; 64 MiB of bytes still have room for their head. */
+const envelopeRoom = 1024;
 
 export interface StdioTransportOptions {
   readonly identity: Identity;

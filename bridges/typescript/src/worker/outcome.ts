@@ -1,9 +1,9 @@
 import { encodePayload } from "../codec/codec.js";
 import { PayloadError } from "../codec/payload_error.js";
-import { CancelledError } from "../errors.js";
+import { CancelledError, InvalidArguments } from "../errors.js";
 import type { ErrorDocument } from "../protocol/error_document.js";
 import type { FinalKind } from "../protocol/reply.js";
-import { describeError, encodeError, outcomeError } from "./describe_error.js";
+import { describeError, encodeError, outcomeError, refusal } from "./describe_error.js";
 import type { RunningTask } from "./running_task.js";
 
 /** How a task ended, ready to leave. */
@@ -28,6 +28,10 @@ export function outcomeOfResult(value: unknown, running: RunningTask): Outcome {
 }
 
 export function outcomeOfFailure(thrown: unknown, running: RunningTask): Outcome {
+  if (thrown instanceof InvalidArguments) {
+    const refused = refusal("InvalidArguments", thrown.message, { retryable: false });
+    return errorOutcome(refused, running);
+  }
   const { stopped } = running;
   if (stopped === undefined || !isStop(thrown, stopped)) {
     return errorOutcome(describeError(thrown), running);

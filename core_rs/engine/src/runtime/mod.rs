@@ -327,7 +327,10 @@ impl<S: Store + 'static> Runtime<S> {
         self.local.push_back(Input::Task(TaskReport {
             id: task.id,
             nonce: task.nonce,
-            outcome: TaskOutcome::NotStarted { reason },
+            outcome: TaskOutcome::NotStarted {
+                reason,
+                retry_after: None,
+            },
         }));
         self.handle.wake();
     }

@@ -146,7 +146,9 @@ impl ActivityTask {
 
     /// The attempt has not begun, and may be handed out again; from any thread.
     fn not_started(&self, reason: String) {
-        self.handle
-            .submit(self.report(TaskOutcome::NotStarted { reason }));
+        self.handle.submit(self.report(TaskOutcome::NotStarted {
+            reason,
+            retry_after: None,
+        }));
     }
 }

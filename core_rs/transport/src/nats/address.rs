@@ -48,6 +48,16 @@ pub enum NatsError {
         /// The address.
         url: String,
     },
+    /// The TLS handshake failed: one side does not take the other's certificate.
+    #[error(
+        "the TLS handshake with {url} failed ({reason}): check authority_file and certificate_files"
+    )]
+    Certificate {
+        /// The address.
+        url: String,
+        /// What the client or the server said.
+        reason: String,
+    },
     /// The server cannot be reached.
     #[error("no NATS server answers at {url}: {reason}")]
     Unreachable {
@@ -82,19 +92,22 @@ impl NatsAddress {
         };
         let options = self.options().await?.name("perdure").max_reconnects(None);
         let options = options.event_callback(tell);
-        let client = options.connect(servers).await.map_err(|error| {
-            use async_nats::ConnectErrorKind as Kind;
-            match error.kind() {
-                Kind::Authentication | Kind::AuthorizationViolation => NatsError::Credentials {
-                    url: self.url.clone(),
-                },
-                _ => NatsError::Unreachable {
-                    url: self.url.clone(),
-                    reason: error.to_string(),
-                },
+        let client = options.connect(servers).await;
+        Ok((client.map_err(|error| self.why(&error))?, events))
+    }
+
+    fn why(&self, error: &async_nats::ConnectError) -> NatsError {
+        use async_nats::ConnectErrorKind as Kind;
+        let (url, reason) = (self.url.clone(), error.to_string());
+        match error.kind() {
+            Kind::Authentication | Kind::AuthorizationViolation => NatsError::Credentials { url },
+            Kind::Tls => NatsError::Certificate { url, reason },
+            Kind::Io if reason.contains("certificate") => NatsError::Certificate { url, reason },
+            Kind::Io if self.authority_file.is_some() && is_cut_short(error) => {
+                NatsError::Certificate { url, reason }
             }
-        })?;
-        Ok((client, events))
+            _ => NatsError::Unreachable { url, reason },
+        }
     }
 
     async fn options(&self) -> Result<ConnectOptions, NatsError> {
@@ -127,4 +140,22 @@ impl NatsAddress {
         }
         Ok(options)
     }
+}
+
+/// Whether a connection that stood was ended: under TLS 1.3 a server refuses a client's certificate
+/// only when the handshake has ended for the client.
+fn is_cut_short(error: &async_nats::ConnectError) -> bool {
+    use std::io::ErrorKind;
+    let source = std::error::Error::source(error);
+    let source = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|error| {
+        matches!(
+            error.kind(),
+            ErrorKind::InvalidData
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::BrokenPipe
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+        )
+    })
 }

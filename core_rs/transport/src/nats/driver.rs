@@ -22,6 +22,10 @@ use crate::frame::{self, WorkerFrame};
 /// How long the end waits for what is still on its way to the server.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How many times shorter a payload can be in JSON than in its storage form: a float, which has 9
+/// bytes there, has 3 characters and a comma at least. What is longer needs no encoding.
+const MAXIMUM_SHRINKING: usize = 3;
+
 /// The state of the connection's thread.
 pub(super) struct Driver {
     client: Client,
@@ -184,13 +188,17 @@ impl Driver {
             let reason = "the names of namespace, service and activity must fit a NATS subject";
             return self.refuse(task, reason.to_owned());
         };
+        let limit = self.client.server_info().max_payload;
+        let too_large = || failure::too_large(limit, ", or run the service over stdio");
+        if task.arguments.0.len() / MAXIMUM_SHRINKING > limit {
+            return self.report(task.id, task.nonce, too_large());
+        }
         let Some(body) = headers::body(task, encoding) else {
             return self.refuse(task, "the arguments cannot be sent".to_owned());
         };
         let headers = headers::of_task(task, encoding);
-        let limit = self.client.server_info().max_payload;
         if headers::encoded_bytes(&headers) + body.len() > limit {
-            return self.report(task.id, task.nonce, failure::too_large(limit));
+            return self.report(task.id, task.nonce, too_large());
         }
         let sent = Sent {
             nonce: task.nonce,
@@ -258,7 +266,7 @@ impl Driver {
             return;
         };
         let reason = format!("no worker of {} hosts it", sent.service);
-        self.report(id, sent.nonce, TaskOutcome::NotStarted { reason });
+        self.report(id, sent.nonce, not_started(reason));
         if self.fleet.nobody_answers(&sent.service, Instant::now()) {
             self.report_service(&sent.service, |_| ());
         }
@@ -308,7 +316,7 @@ impl Driver {
     }
 
     fn refuse(&self, task: &Task, reason: String) {
-        self.report(task.id, task.nonce, TaskOutcome::NotStarted { reason });
+        self.report(task.id, task.nonce, not_started(reason));
     }
 
     fn look_for_silence(&mut self) {
@@ -324,9 +332,9 @@ impl Driver {
         for (id, sent, kind) in self.pending.silent(now, accept_timeout, silence) {
             let outcome = match kind {
                 Silence::Lost => TaskOutcome::Lost(Lost::Disconnected),
-                Silence::NeverAccepted => TaskOutcome::NotStarted {
-                    reason: format!("no worker of {} answered", sent.service),
-                },
+                Silence::NeverAccepted => {
+                    not_started(format!("no worker of {} answered", sent.service))
+                }
             };
             self.report(id, sent.nonce, outcome);
         }
@@ -336,5 +344,12 @@ impl Driver {
         for probe in self.fleet.probes(now) {
             self.sink.send(Input::Service(probe));
         }
+    }
+}
+
+fn not_started(reason: String) -> TaskOutcome {
+    TaskOutcome::NotStarted {
+        reason,
+        retry_after: None,
     }
 }

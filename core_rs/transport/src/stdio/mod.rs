@@ -200,7 +200,10 @@ impl Shared {
     }
 
     fn refuse(&self, task: &Task, reason: String) {
-        let outcome = TaskOutcome::NotStarted { reason };
+        let outcome = TaskOutcome::NotStarted {
+            reason,
+            retry_after: None,
+        };
         self.sink.send(Input::Task(TaskReport {
             id: task.id,
             nonce: task.nonce,
@@ -249,7 +252,7 @@ impl Transport for StdioTransport {
             self.shared.sink.send(Input::Task(TaskReport {
                 id: task.id,
                 nonce: task.nonce,
-                outcome: crate::failure::too_large(framing::MAXIMUM_DOCUMENT_BYTES),
+                outcome: crate::failure::too_large(framing::MAXIMUM_DOCUMENT_BYTES, ""),
             }));
             return;
         };
