@@ -52,13 +52,9 @@ impl Context {
                 self.wheel.arm(now + wait, Due::Append { run: run.id });
             }
             AppendError::Ambiguous { .. } => {
-                let from_n = append.expected_n + 1;
                 commit.ambiguous = true;
                 commit.held = Some(append);
-                self.effect(Effect::Load {
-                    run: run.id,
-                    from_n,
-                });
+                self.settle_write(run);
             }
             AppendError::Fenced {
                 found_epoch, epoch, ..
@@ -87,6 +83,21 @@ impl Context {
             _ => self.refuse(run, &error),
         }
         None
+    }
+
+    /// The wait after a write that did not happen, or could not be looked for, is over.
+    pub(crate) fn settle_write(&mut self, run: &mut Run) {
+        let Phase::Committing(commit) = &run.phase else {
+            return;
+        };
+        match &commit.held {
+            // It may be there: written again unread, it would look like another owner's.
+            Some(held) if commit.ambiguous => {
+                let (run, from_n) = (run.id, held.expected_n + 1);
+                self.effect(Effect::Load { run, from_n });
+            }
+            _ => self.append_again(run),
+        }
     }
 
     /// Writes the very same bytes again.

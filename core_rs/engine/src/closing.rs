@@ -37,7 +37,12 @@ pub struct Closed {
 impl Context {
     /// Closes a run by an event that its code never sees.
     pub(crate) fn close_without_code(&mut self, run: &mut Run, now: Timestamp) {
-        if run.tail.hash.is_none() && !run.unreadable {
+        if run.tail.hash.is_none() {
+            // What cannot be read now cannot be written on either: the close waits for the next
+            // try of the parked run.
+            if run.unreadable {
+                return self.write_aside(run, now);
+            }
             return self.read(run);
         }
         let Some(request) = run.closing.take() else {

@@ -389,6 +389,11 @@ impl Context {
         }
         for command_n in commit.timers {
             if let Some(timer) = run.timers.get_mut(&command_n) {
+                // Due since the write began: it comes before what was received since.
+                if timer.fire_at <= now {
+                    run.due_timers.insert((timer.fire_at, command_n));
+                    continue;
+                }
                 let due = Due::Timer {
                     run: run.id,
                     command_n,

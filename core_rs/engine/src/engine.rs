@@ -293,7 +293,7 @@ impl Engine {
                 self.with_run(run, |context, run| context.try_again(run, now));
             }
             Due::Append { run } => {
-                self.with_run(run, |context, run| context.append_again(run));
+                self.with_run(run, |context, run| context.settle_write(run));
             }
             Due::Abandoned { task } => {
                 self.context.slots.release(&task);

@@ -8,7 +8,7 @@ use perdure_history::{Batch, Command, Event, HistoryReader, Record, RecordBody, 
 use perdure_machine::Machine;
 use perdure_store::StoreError;
 
-use crate::closing;
+use crate::closing::{self, Closed};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::input::ParkReason;
@@ -66,31 +66,40 @@ impl Context {
         asked: Vec<Lookup>,
         outcome: Result<Vec<Bytes>, StoreError>,
     ) {
-        let batches = outcome.unwrap_or_default();
-        let closed = batches.last().and_then(|last| {
-            let mut records = Batch::decode(last).map(|batch| batch.records);
-            if records.is_err() {
-                records = perdure_history::decode_history(run, &batches)
-                    .map_err(|_| perdure_history::BatchError::Truncated { at: 0 });
-            }
-            closing::last_closing(&records.ok()?)
-        });
+        let closed = last_word(run, outcome);
         for Lookup { to, wants_result } in asked {
             let reply = match &closed {
-                Some(closed) if wants_result => Reply::Result {
+                Ok(Some(closed)) if wants_result => Reply::Result {
                     run,
                     status: closed.status,
                     outcome: closed.outcome.clone(),
                 },
-                Some(closed) => Reply::Closed {
+                Ok(Some(closed)) => Reply::Closed {
                     run,
                     status: closed.status,
                 },
-                None => Reply::NotFound { run },
+                Ok(None) => Reply::NotFound { run },
+                Err(reason) => Reply::Refused {
+                    reason: reason.clone(),
+                },
             };
             self.reply(to, reply);
         }
     }
+}
+
+/// How a run closed; `None` when the store does not know it, and why when that cannot be read.
+fn last_word(run: RunId, outcome: Result<Vec<Bytes>, StoreError>) -> Result<Option<Closed>, Bytes> {
+    let unreadable = |error: &dyn std::fmt::Display| Bytes::from(error.to_string());
+    let batches = outcome.map_err(|error| unreadable(&error))?;
+    let Some(last) = batches.last() else {
+        return Ok(None);
+    };
+    let records = match Batch::decode(last) {
+        Ok(batch) => batch.records,
+        Err(_) => perdure_history::decode_history(run, &batches).map_err(|e| unreadable(&e))?,
+    };
+    Ok(closing::last_closing(&records))
 }
 
 /// A client's question about a run that is not open.

@@ -14,7 +14,7 @@ use crate::commit::Commit;
 use crate::effect::ReplyTo;
 use crate::input::Query;
 use crate::parking::Parked;
-use crate::pending::{Delivered, Pending};
+use crate::pending::{Delivered, Pending, failed};
 use crate::task::TaskReport;
 use crate::wheel::WheelKey;
 
@@ -167,6 +167,13 @@ impl Run {
     /// Whether the run is parked and not being tried again.
     pub(crate) fn is_parked(&self) -> bool {
         self.parked.as_ref().is_some_and(|parked| !parked.trying)
+    }
+
+    /// Whether the state of an activity can go to the index: not before the failure of the attempt
+    /// before is recorded, which waits while the history cannot be read.
+    pub(crate) fn has_indexable(&self) -> bool {
+        let fails = |n: u64| self.attempt_failures.iter().any(|e| failed(e) == Some(n));
+        self.dirty.iter().any(|n| !fails(*n))
     }
 
     /// Whether something waits that workflow code is to see.

@@ -129,7 +129,7 @@ impl Context {
         let inbox_waits = parked.is_some() && run.pending.iter().any(|one| !one.about.in_inbox);
         let status_waits = parked.is_some_and(|parked| !parked.written) || run.unparked;
         let anything = !written.records.is_empty()
-            || !run.dirty.is_empty()
+            || run.has_indexable()
             || !run.doubles.is_empty()
             || inbox_waits
             || status_waits;

@@ -21,7 +21,7 @@ use perdure_history::{
     RunId, ScheduleActivity, Site, Timestamp, decode_history,
 };
 use perdure_machine::{Activation, Machine, MachineError, Submitted};
-use perdure_store::{AppendError, MemoryStore, Store};
+use perdure_store::{AppendError, MemoryStore, Store, StoreError};
 
 /// What workflow code asks for when it is told something; `Err` is a bug in it.
 pub(crate) type Workflow = fn(&Activation) -> Result<Vec<Command>, &'static str>;
@@ -42,6 +42,10 @@ pub(crate) struct World {
     pub(crate) loads: usize,
     /// Refuses the next appends with these errors.
     pub(crate) refusals: Vec<AppendError>,
+    /// Whether what is refused next is written all the same.
+    pub(crate) writes_refused: bool,
+    /// How many of the next reads fail.
+    pub(crate) read_failures: usize,
     /// Whether the host is slow: its turns wait until [`World::step_held`].
     pub(crate) holds_turns: bool,
     held_turns: Vec<Turn>,
@@ -116,6 +120,8 @@ impl World {
             appends: 0,
             loads: 0,
             refusals: Vec::new(),
+            writes_refused: false,
+            read_failures: 0,
             holds_turns: false,
             held_turns: Vec::new(),
             next_message: 0,
@@ -178,7 +184,13 @@ impl World {
                     self.appends += 1;
                     let refused = (!self.refusals.is_empty()).then(|| self.refusals.remove(0));
                     let result = match refused {
-                        Some(error) => Err(error),
+                        Some(error) => {
+                            if self.writes_refused {
+                                let group = [*append.clone()];
+                                self.store.append(&group).unwrap().remove(0).unwrap();
+                            }
+                            Err(error)
+                        }
                         None => {
                             let group = [*append.clone()];
                             self.store.append(&group).unwrap().remove(0)
@@ -198,7 +210,12 @@ impl World {
                     } else {
                         from_n
                     };
-                    let outcome = self.store.read(run, first_n);
+                    let mut outcome = self.store.read(run, first_n);
+                    if self.read_failures > 0 {
+                        self.read_failures -= 1;
+                        let (path, reason) = ("memory".to_owned(), "unreadable".to_owned());
+                        outcome = Err(StoreError::Io { path, reason });
+                    }
                     self.engine.handle_input(
                         self.now,
                         Input::Loaded {
