@@ -140,6 +140,27 @@ def test_programs_read_json_and_junit(folder: Path, tmp_path: Path) -> None:
     assert "recorded 400, now 405" in texts[1]
 
 
+def test_the_report_says_what_to_do_about_each_sort(folder: Path) -> None:
+    (folder / "impatient.py").write_text(RECORDED.replace("asyncio.sleep(3_600)", "price('x')"))
+    open_one = call(
+        folder,
+        *("replay", "impatient.py", "--open", "--store", "file:app.db"),
+        code=ExitCode.FAILURE,
+    )
+    assert "history has start_timer, the code asks for schedule_activity" in open_one.stdout
+    assert "1 open: a worker with this code would park them" in open_one.stdout
+    assert '@workflow.defn(name="patient_2")' in open_one.stdout
+    buggy = RECORDED.replace("return total", "return total // 0")
+    (folder / "buggy.py").write_text(buggy[: buggy.rindex("@workflow.defn")])
+    broken = call(
+        folder, "replay", "buggy.py", "--store", "file:app.db", code=ExitCode.FAILURE
+    ).stdout
+    assert "bug: checkout, 2 runs\n  ZeroDivisionError: " in broken
+    assert "    return total // 0\n" in broken
+    assert "unknown type: patient, 1 run\n" in broken
+    assert "→ Name the file or module that defines it" in broken
+
+
 def test_only_what_is_asked_for_is_replayed(folder: Path) -> None:
     store = ("--store", "file:app.db", "-o", "json")
     by_type = call(folder, "replay", "shop.py", "--workflow-type", "patient", *store)

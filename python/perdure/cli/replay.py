@@ -7,6 +7,7 @@ import contextlib
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perdure.cli._configuration import Configuration
 from perdure.cli._exit import CommandError, ExitCode
@@ -14,14 +15,10 @@ from perdure.cli._options import Commands, add_command, add_output, add_store, c
 from perdure.cli._output import notice, print_json
 from perdure.cli._program import load
 from perdure.cli._progress import Progress
-from perdure.cli._replay_report import print_report, report_fields
-from perdure.testing import (
-    Replayer,
-    WorkflowHistory,
-    WorkflowReplayResult,
-    WorkflowReplayResults,
-    find_histories,
-)
+
+if TYPE_CHECKING:
+    from perdure.testing import Replayer, WorkflowHistory, WorkflowReplayResult
+    from perdure.testing import WorkflowReplayResults as Results
 
 __all__ = ["add"]
 
@@ -55,6 +52,10 @@ def add(commands: Commands) -> None:
 
 async def execute(options: argparse.Namespace) -> ExitCode:
     """Runs the command."""
+    # Here, so that the other commands need not wait for it.
+    from perdure.cli._replay_report import print_report, report_fields
+    from perdure.testing import Replayer
+
     configuration = Configuration.find(Path.cwd())
     places, targets = _sorted_targets(options.targets)
     directory = None if targets else configuration.directory
@@ -100,6 +101,8 @@ def _sorted_targets(targets: list[str]) -> tuple[list[str], list[str]]:
 async def _histories(
     options: argparse.Namespace, configuration: Configuration, places: list[str]
 ) -> list[WorkflowHistory]:
+    from perdure.testing import find_histories
+
     sources: list[str | Path] = [Path(place) for place in places]
     namespace: str | None = options.namespace
     if options.store is not None or not places:
@@ -121,7 +124,9 @@ async def _histories(
     return found
 
 
-async def _replay(replayer: Replayer, histories: list[WorkflowHistory]) -> WorkflowReplayResults:
+async def _replay(replayer: Replayer, histories: list[WorkflowHistory]) -> Results:
+    from perdure.testing import WorkflowReplayResults
+
     results: list[WorkflowReplayResult] = []
     with Progress("replaying", len(histories)) as progress:
         async with replayer.workflow_replay_iterator(histories) as replayed:
