@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from perdure.activity._definition import ActivityDefinition
+from perdure.workflow._definition import definition_of
 
 if TYPE_CHECKING:
-    from perdure.activity._definition import ActivityDefinition
     from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["ServedQueue", "ServedQueues"]
@@ -21,6 +23,22 @@ class ServedQueue:
     workflows: Mapping[str, WorkflowDefinition[..., Any]]
     activities: Mapping[str, ActivityDefinition[..., Any]]
     max_concurrent_activities: int
+
+    @staticmethod
+    def of(
+        task_queue: str, workflows: Iterable[Any], activities: Iterable[Any], slots: int
+    ) -> ServedQueue:
+        """From what users pass to a worker.
+
+        Raises:
+            TypeError: Something that is neither workflow nor activity.
+        """
+        return ServedQueue(
+            task_queue,
+            {each.name: each for each in map(definition_of, workflows)},
+            {each.name: each for each in map(_activity_of, activities)},
+            slots,
+        )
 
 
 class ServedQueues:
@@ -64,3 +82,9 @@ class ServedQueues:
             (queue.task_queue, list(queue.workflows), queue.max_concurrent_activities)
             for queue in self._queues.values()
         ]
+
+
+def _activity_of(value: Any) -> ActivityDefinition[..., Any]:
+    if isinstance(value, ActivityDefinition):
+        return cast("ActivityDefinition[..., Any]", value)
+    raise TypeError(f"{value!r} is no activity: decorate it with @activity.defn")

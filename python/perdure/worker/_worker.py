@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from perdure._core import EngineHost
 from perdure.activity._definition import ActivityDefinition
@@ -17,11 +17,11 @@ from perdure.client._address import store_path
 from perdure.client._client import DEFAULT_NAMESPACE, Client
 from perdure.errors import StoreOwnedError
 from perdure.instance._determinism import install_determinism
+from perdure.worker._driver import Driver
 from perdure.worker._host import Host
 from perdure.worker._options import NatsOptions, StdioService
 from perdure.worker._queues import ServedQueue
 from perdure.worker._serving import Serving, serving_here
-from perdure.workflow._definition import definition_of
 
 __all__ = ["Worker"]
 
@@ -76,24 +76,16 @@ class Worker:
             deadlock_limit: How long it may hold the loop before it is interrupted and its run
                 parked; 10 s by default, None for never (as a debugger needs it).
             standby: Whether to wait while another engine owns the store; True by default.
-            strict: Whether to watch every call of workflow code into C, and refuse those that a
-                replay could not repeat, such as `datetime.now()`. Workflow code runs several
-                times slower; False by default, True under `perdure dev`.
+            strict: Whether to refuse every call of workflow code that a replay could not repeat,
+                at several times the cost; False by default, True under `perdure dev`.
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
             ValueError: No such address.
         """
-        if isinstance(client, str):
-            client = Client(store_path(client), DEFAULT_NAMESPACE)
-        self.client = client
+        self.client = client = _client_of(client)
         self.task_queue = task_queue
-        self._queue = ServedQueue(
-            task_queue,
-            {each.name: each for each in map(definition_of, workflows)},
-            {each.name: each for each in map(_activity_of, activities)},
-            max_concurrent_activities,
-        )
+        self._queue = ServedQueue.of(task_queue, workflows, activities, max_concurrent_activities)
         self._services = tuple(services)
         self._nats = nats
         self._open = partial(
@@ -104,12 +96,13 @@ class Worker:
             retention_s=None if retention is None else int(retention.total_seconds()),
             seed=int.from_bytes(os.urandom(8), "big"),
         )
-        self._new_host = partial(
-            Host,
-            client.path,
-            processes=max_activity_processes or os.cpu_count() or 1,
+        processes = max_activity_processes or os.cpu_count() or 1
+        self._new_host = partial(Host, client.path, processes=processes)
+        self._new_driver = partial(
+            Driver,
+            warned_after_s=_seconds(deadlock_timeout),
+            interrupted_after_s=_seconds(deadlock_limit),
             strict=strict,
-            deadlock_s=(_seconds(deadlock_timeout), _seconds(deadlock_limit)),
         )
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
@@ -201,7 +194,7 @@ class Worker:
             return
 
     async def _serve(self, engine: EngineHost) -> None:
-        serving = Serving(self._new_host(engine))
+        serving = Serving(self._new_host(engine, driver=self._new_driver()))
         try:
             await serving.start(self._queue, self._services, self._nats)
         except BaseException:
@@ -223,11 +216,9 @@ class Worker:
         return True
 
 
+def _client_of(client: Client | str) -> Client:
+    return Client(store_path(client), DEFAULT_NAMESPACE) if isinstance(client, str) else client
+
+
 def _seconds(interval: timedelta | None) -> float | None:
     return None if interval is None else interval.total_seconds()
-
-
-def _activity_of(value: Any) -> ActivityDefinition[..., Any]:
-    if isinstance(value, ActivityDefinition):
-        return cast("ActivityDefinition[..., Any]", value)
-    raise TypeError(f"{value!r} is no activity: decorate it with @activity.defn")
