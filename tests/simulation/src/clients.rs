@@ -19,15 +19,62 @@ pub struct Wish {
     pub body: MessageBody,
     /// Whether it was answered.
     pub answered: bool,
+    /// Whether the store knew the run when the message that is answered now was sent.
+    pub run_known: bool,
 }
 
 /// All clients of this world.
 #[derive(Debug, Default)]
 pub struct Clients {
     wishes: Vec<Wish>,
-    waiting: BTreeMap<u64, usize>,
+    waiting: BTreeMap<u64, (usize, bool)>,
     next_reply: u64,
     sequence: u64,
+    rivals: u8,
+}
+
+/// The run that a message is for.
+#[must_use]
+pub fn run_of(body: &MessageBody) -> Option<RunId> {
+    match body {
+        MessageBody::Start(start) => Some(start.run),
+        MessageBody::Signal { run, .. }
+        | MessageBody::Cancel { run, .. }
+        | MessageBody::Terminate { run, .. }
+        | MessageBody::Unpark { run }
+        | MessageBody::AwaitResult { run } => Some(*run),
+        _ => None,
+    }
+}
+
+/// The sort of a message, for the counts.
+#[must_use]
+pub fn sort_of(body: &MessageBody) -> &'static str {
+    match body {
+        MessageBody::Start(_) => "message: Start",
+        MessageBody::Signal { .. } => "message: Signal",
+        MessageBody::Cancel { .. } => "message: Cancel",
+        MessageBody::Terminate { .. } => "message: Terminate",
+        MessageBody::Unpark { .. } => "message: Unpark",
+        MessageBody::AwaitResult { .. } => "message: AwaitResult",
+        _ => "message: another",
+    }
+}
+
+/// The sort of an answer, for the counts.
+#[must_use]
+pub fn answer_of(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Started { .. } => "answer: Started",
+        Reply::AlreadyStarted { .. } => "answer: AlreadyStarted",
+        Reply::Accepted => "answer: Accepted",
+        Reply::NotFound { .. } => "answer: NotFound",
+        Reply::Closed { .. } => "answer: Closed",
+        Reply::Result { .. } => "answer: Result",
+        Reply::Parked { .. } => "answer: Parked",
+        Reply::Refused { .. } => "answer: Refused",
+        _ => "answer: another",
+    }
 }
 
 /// The workflow type of every run.
@@ -63,6 +110,19 @@ impl Clients {
         self.wish(MessageBody::Start(Box::new(start)));
     }
 
+    /// Wishes for another run under the workflow id of this one.
+    pub fn wish_rival(&mut self, number: u8) {
+        self.wish_start(number, None);
+        if let Some(Wish {
+            body: MessageBody::Start(start),
+            ..
+        }) = self.wishes.last_mut()
+        {
+            self.rivals += 1;
+            start.run = run_id(100 + self.rivals);
+        }
+    }
+
     /// Wishes for something else.
     pub fn wish(&mut self, body: MessageBody) {
         self.sequence += 1;
@@ -71,6 +131,7 @@ impl Clients {
             id,
             body,
             answered: false,
+            run_known: false,
         });
     }
 
@@ -93,14 +154,19 @@ impl Clients {
     }
 
     /// A random open wish as a message; the first start before all else.
-    pub fn send(&mut self, random: &mut Random) -> Option<Message> {
+    pub fn send(
+        &mut self,
+        random: &mut Random,
+        is_known: impl Fn(RunId) -> bool,
+    ) -> Option<Message> {
         let open: Vec<usize> = (0..self.wishes.len())
             .filter(|i| !self.wishes.get(*i).is_none_or(|w| w.answered))
             .collect();
         let index = *random.pick(&open)?;
         let wish = self.wishes.get(index)?;
         self.next_reply += 1;
-        self.waiting.insert(self.next_reply, index);
+        let known = run_of(&wish.body).is_some_and(is_known);
+        self.waiting.insert(self.next_reply, (index, known));
         Some(Message {
             message_id: wish.id.clone(),
             reply_to: Some(ReplyTo(self.next_reply)),
@@ -117,11 +183,20 @@ impl Clients {
 
     /// An answer has come. Gives the wish it is for.
     pub fn answer(&mut self, to: ReplyTo, reply: &Reply) -> Option<Wish> {
-        let index = self.waiting.remove(&to.0)?;
+        let (index, run_known) = self.waiting.remove(&to.0)?;
         let wish = self.wishes.get_mut(index)?;
+        wish.run_known = run_known;
         // A run that is not there yet may still come: its start is another client's wish.
-        wish.answered |= !matches!(reply, Reply::NotFound { .. });
+        // What is refused is asked for again.
+        wish.answered |= !matches!(reply, Reply::NotFound { .. } | Reply::Refused { .. });
         Some(wish.clone())
+    }
+
+    /// A run was deleted when it was old: nobody wants anything of it any more.
+    pub fn forget(&mut self, run: RunId) {
+        for wish in &mut self.wishes {
+            wish.answered |= run_of(&wish.body) == Some(run);
+        }
     }
 
     /// The engine's process ended: nobody is answered any more.

@@ -3,10 +3,13 @@
 //!
 //! A seed is a story: the same seed gives the same one, whatever the machine.
 
+pub mod campaign;
 pub mod checkers;
 pub mod clients;
+pub mod coverage;
 pub mod fail_points;
 pub mod instance;
+pub mod owners;
 pub mod program;
 pub mod random;
 pub mod scheduler;

@@ -56,6 +56,8 @@ pub enum Behaviour {
     FailForGood,
     /// It beats, and then succeeds.
     Beat,
+    /// It beats, and fails; the next attempt fails without a beat.
+    BeatAndFail,
     /// It is silent for ever at the first attempt.
     Hang,
     /// It answers twice.
@@ -68,11 +70,34 @@ pub enum Behaviour {
     LoseWorker,
 }
 
-const BEHAVIOURS: [(Behaviour, &str); 9] = [
+impl Behaviour {
+    /// How often it beats in this attempt.
+    #[must_use]
+    pub fn beats(self, attempt: u32) -> u32 {
+        match self {
+            Self::Beat => 3,
+            Self::BeatAndFail if attempt == 1 => 3,
+            _ => 0,
+        }
+    }
+
+    /// The first attempt that does not fail.
+    #[must_use]
+    pub fn succeeds_at(self) -> u32 {
+        match self {
+            Self::FailUntil(attempt) => attempt,
+            Self::BeatAndFail => 3,
+            _ => 1,
+        }
+    }
+}
+
+const BEHAVIOURS: [(Behaviour, &str); 10] = [
     (Behaviour::Succeed, "succeed"),
     (Behaviour::FailUntil(3), "fail_until_3"),
     (Behaviour::FailForGood, "fail_for_good"),
     (Behaviour::Beat, "beat"),
+    (Behaviour::BeatAndFail, "beat_and_fail"),
     (Behaviour::Hang, "hang"),
     (Behaviour::AnswerTwice, "answer_twice"),
     (Behaviour::Forge, "forge"),

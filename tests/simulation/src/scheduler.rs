@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use perdure_engine::{Input, MessageBody, TaskOutcome, TaskReport, encode_message};
-use perdure_store::{AppendError, Fault, InboxMessage, Store};
+use perdure_store::{Fault, InboxMessage, Store};
 
-use crate::clients::{TASK_QUEUE, WORKFLOW_TYPE};
+use crate::clients::{TASK_QUEUE, WORKFLOW_TYPE, run_of, sort_of};
 use crate::world::{Kept, Violation, Wire, World};
 
 /// How many steps a healed world may take to end every run.
@@ -17,9 +17,16 @@ impl World {
     /// # Errors
     /// A broken promise.
     pub fn live(&mut self, steps: usize) -> Kept {
+        let kept = self.live_through(steps);
+        self.coverage.merge(&self.checkers.coverage);
+        kept
+    }
+
+    fn live_through(&mut self, steps: usize) -> Kept {
         self.start_engine()?;
         for _ in 0..steps {
             self.step()?;
+            self.end_drained()?;
         }
         self.heal()
     }
@@ -39,11 +46,14 @@ impl World {
             18..=22 => self.evict(),
             23..=40 => self.wish(),
             41..=70 => self.disturb_network(),
-            71..=75 => {
+            71 => self.take_over(),
+            72 => self.drain(),
+            73..=78 => self.step_former(),
+            79..=83 => {
                 let slots = self.random.below(5);
                 self.report_services(slots)
             }
-            76..=150 => self.pass_time(),
+            84..=150 => self.pass_time(),
             _ => self.progress(),
         }
     }
@@ -53,6 +63,11 @@ impl World {
             return Ok(());
         }
         self.tell(|| format!("crash, machine: {machine}"));
+        self.coverage.note(if machine {
+            "step: crash of the machine"
+        } else {
+            "step: crash of the process"
+        });
         self.crash(machine)
     }
 
@@ -83,6 +98,7 @@ impl World {
         match self.random.below(4) {
             0 => {
                 self.tell(|| "restart".to_owned());
+                self.coverage.note("step: restart");
                 self.start_engine()
             }
             1 => self.post(),
@@ -96,14 +112,7 @@ impl World {
         let Some(wish) = self.clients.any_open(&mut self.random) else {
             return Ok(());
         };
-        let run = match &wish.body {
-            MessageBody::Start(_) | MessageBody::AwaitResult { .. } => None,
-            MessageBody::Signal { run, .. }
-            | MessageBody::Cancel { run, .. }
-            | MessageBody::Terminate { run, .. }
-            | MessageBody::Unpark { run } => Some(*run),
-            _ => None,
-        };
+        let run = run_of(&wish.body).filter(|_| !matches!(wish.body, MessageBody::Start(_)));
         let Some(body) = encode_message(&wish.id, &wish.body, self.now) else {
             return Ok(());
         };
@@ -114,15 +123,22 @@ impl World {
             body,
         };
         self.tell(|| format!("{} is posted", message.message_id.0));
+        self.coverage.note("step: post while down");
+        self.checkers
+            .received(&message.message_id, message.received_at);
         // A store that lost its machine takes nothing before it is opened again.
         drop(self.store.post(&message));
         Ok(())
     }
 
     fn send(&mut self) -> Kept {
-        match self.clients.send(&mut self.random) {
+        let durable = self.store.durable();
+        let is_known = |run| durable.describe(run).ok().flatten().is_some();
+        match self.clients.send(&mut self.random, is_known) {
             Some(message) => {
                 self.tell(|| format!("{} is sent", message.message_id.0));
+                self.coverage.note(sort_of(&message.body));
+                self.checkers.received(&message.message_id, self.now);
                 self.input(Input::Message(message))
             }
             None => Ok(()),
@@ -150,8 +166,18 @@ impl World {
     }
 
     fn input_report(&mut self, report: TaskReport) -> Kept {
-        if self.engine.is_some() && matches!(report.outcome, TaskOutcome::NotStarted { .. }) {
-            self.checkers.refused(report.id);
+        if self.engine.is_some() {
+            self.checkers.reported(&report, self.now);
+            self.coverage.note(match report.outcome {
+                TaskOutcome::Accepted => "worker: Accepted",
+                TaskOutcome::Heartbeat { .. } => "worker: Heartbeat",
+                TaskOutcome::Completed { .. } => "worker: Completed",
+                TaskOutcome::Failed { .. } => "worker: Failed",
+                TaskOutcome::Cancelled { .. } => "worker: Cancelled",
+                TaskOutcome::NotStarted { .. } => "worker: NotStarted",
+                TaskOutcome::Lost(_) => "worker: Lost",
+                _ => "worker: another",
+            });
         }
         self.input(Input::Task(report))
     }
@@ -161,9 +187,18 @@ impl World {
             return Ok(());
         }
         let index = self.random.below(self.wire.len());
+        self.coverage.note("network: delivered");
         match self.wire.swap_remove(index) {
             Wire::Dispatch(task) => self.workers.take(*task),
             Wire::Cancel(task) => self.workers.cancel(task),
+            Wire::Inventory(service) => {
+                let report = self.service_report(&service);
+                self.wire.push(Wire::Service(report));
+            }
+            Wire::Service(report) => {
+                self.tell(|| format!("{} holds {:?}", report.service, report.held));
+                return self.input(Input::Service(report));
+            }
             Wire::Report(report) => {
                 self.tell(|| format!("remote report {report:?}"));
                 return self.input_report(report);
@@ -179,8 +214,10 @@ impl World {
         }
         let index = self.random.below(self.wire.len());
         if self.random.percent(50) {
+            self.coverage.note("network: lost");
             self.wire.swap_remove(index);
         } else if let Some(doubled) = self.wire.get(index).cloned() {
+            self.coverage.note("network: doubled");
             self.wire.push(doubled);
         }
         Ok(())
@@ -199,20 +236,29 @@ impl World {
         self.timeout()
     }
 
-    /// The system's clock steps: forward at any time, back only while the process is down.
+    /// The system's clock steps, forward or back.
     fn step_clock(&mut self) -> Kept {
         let span = Duration::from_secs(self.random.below(600) as u64);
-        if self.engine.is_none() && self.random.percent(50) {
+        if self.random.percent(50) {
             self.now = self.now - span;
+            self.checkers.clock_set_back(self.now);
+            self.coverage.note(if self.engine.is_none() {
+                "step: clock back while down"
+            } else {
+                "step: clock back"
+            });
         } else {
             self.now = self.now + span;
+            self.coverage.note("step: clock forward");
         }
-        self.tell(|| "the clock steps".to_owned());
+        let now = self.now;
+        self.tell(|| format!("the clock steps to {now:?}"));
         self.timeout()
     }
 
     fn lose_workers(&mut self) -> Kept {
         self.tell(|| "remote workers are lost".to_owned());
+        self.coverage.note("step: workers lost");
         for (_, report) in self.workers.lose_remote(&mut self.random) {
             self.wire.push(Wire::Report(report));
         }
@@ -224,14 +270,24 @@ impl World {
             self.version = 1;
         }
         match self.random.below(10) {
-            0 | 1 => self.serve(TASK_QUEUE, &[]),
-            2 => self.serve("another", &[WORKFLOW_TYPE]),
-            _ => self.serve(TASK_QUEUE, &[WORKFLOW_TYPE]),
+            0 | 1 => {
+                self.coverage.note("step: deploy without the workflow");
+                self.serve(TASK_QUEUE, &[])
+            }
+            2 => {
+                self.coverage.note("step: deploy of another task queue");
+                self.serve("another", &[WORKFLOW_TYPE])
+            }
+            _ => {
+                self.coverage.note("step: deploy");
+                self.serve(TASK_QUEUE, &[WORKFLOW_TYPE])
+            }
         }
     }
 
     fn evict(&mut self) -> Kept {
         let count = 1 + self.random.below(3);
+        self.coverage.note("step: evict");
         self.input(Input::Evict { count })
     }
 
@@ -240,6 +296,11 @@ impl World {
         let Some(run) = self.random.pick(&runs).copied() else {
             return Ok(());
         };
+        if self.random.percent(4) {
+            let number = run.0.last().copied().unwrap_or_default();
+            self.clients.wish_rival(number);
+            return Ok(());
+        }
         let body = match self.random.below(40) {
             0 => MessageBody::Terminate {
                 run,
@@ -273,6 +334,12 @@ impl World {
         ];
         let fault = self.random.pick(&faults).copied().unwrap_or(Fault::NoSpace);
         self.tell(|| format!("fault {fault:?}"));
+        self.coverage.note(match fault {
+            Fault::NoSpace => "fault: NoSpace",
+            Fault::AmbiguousWritten => "fault: AmbiguousWritten",
+            Fault::AmbiguousLost => "fault: AmbiguousLost",
+            Fault::SyncFailed => "fault: SyncFailed",
+        });
         self.store.inject(fault);
         let (tickets, group): (Vec<u64>, Vec<_>) = self.process.appends.drain(..).unzip();
         for append in &group {
@@ -285,13 +352,6 @@ impl World {
         for ((ticket, append), result) in tickets.into_iter().zip(group).zip(results) {
             if self.engine.is_none() {
                 break;
-            }
-            if matches!(result, Err(AppendError::Fenced { .. })) {
-                let what = format!("{result:?}");
-                return Err(Violation {
-                    law: "the only owner is not fenced",
-                    what,
-                });
             }
             self.answer_append(ticket, append, result)?;
         }
@@ -306,6 +366,11 @@ impl World {
         self.tell(|| "the world heals".to_owned());
         self.version = 1;
         self.workers.healed = true;
+        self.unreadable = false;
+        self.former = None;
+        if self.draining {
+            self.crash(false)?;
+        }
         if self.engine.is_none() {
             self.start_engine()?;
         }
@@ -313,7 +378,9 @@ impl World {
         self.report_services(4)?;
         for step in 0..HEALING_STEPS_MAX {
             if self.clients.open() == 0 && self.open_runs().is_empty() {
-                return self.checkers.ended(&self.store, &self.programs);
+                return self
+                    .checkers
+                    .ended(&self.store, &self.programs, &self.forgotten);
             }
             if step % 40 == 39 {
                 self.wish_all_signals();

@@ -161,14 +161,14 @@ impl Workers {
             TaskOutcome::Failed { failure }
         };
         match does {
-            Behaviour::FailUntil(until) if attempt < until => {
-                (vec![report(held, failed(u64::from(attempt)))], false)
-            }
             Behaviour::FailForGood => (vec![report(held, failed(0))], false),
-            Behaviour::Beat if held.beats < 3 => {
+            _ if held.beats < does.beats(attempt) => {
                 held.beats += 1;
                 let details = Some(payload(u64::from(held.beats)));
                 (vec![report(held, TaskOutcome::Heartbeat { details })], true)
+            }
+            _ if attempt < does.succeeds_at() => {
+                (vec![report(held, failed(u64::from(attempt)))], false)
             }
             Behaviour::Hang if attempt == 1 && !self.healed => (Vec::new(), true),
             Behaviour::LoseWorker if attempt == 1 && !self.healed => (

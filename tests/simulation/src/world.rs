@@ -9,12 +9,14 @@ use perdure_engine::{
     ServedQueue, ServiceReport, Task, TaskReport, Turn, TurnOutcome, TurnReport,
 };
 use perdure_history::{RunId, TaskId, Timestamp};
-use perdure_store::{Append, AppendError, SimulatedStore, Store};
+use perdure_store::{Append, AppendError, SimulatedStore, Store, StoreError};
 
 use crate::checkers::Checkers;
-use crate::clients::{Clients, TASK_QUEUE, WORKFLOW_TYPE};
+use crate::clients::{Clients, TASK_QUEUE, WORKFLOW_TYPE, answer_of, run_of};
+use crate::coverage::Coverage;
 use crate::fail_points::{self, Way};
 use crate::instance::{Instance, Stop};
+use crate::owners::Former;
 use crate::program::{self, Node, SERVICES};
 use crate::random::Random;
 use crate::workers::Workers;
@@ -39,8 +41,12 @@ pub enum Wire {
     Dispatch(Box<Task>),
     /// To a remote worker.
     Cancel(TaskId),
+    /// To a service: which tasks do you hold?
+    Inventory(Arc<str>),
     /// To the engine.
     Report(TaskReport),
+    /// To the engine.
+    Service(ServiceReport),
 }
 
 /// What waits to be done by the runtime or the host of a running engine.
@@ -87,11 +93,21 @@ pub struct World {
     pub checkers: Checkers,
     /// What happened, for a person; kept only when asked.
     pub story: Option<Vec<String>>,
-    /// How many of each sort of durable write there were.
-    pub writes: BTreeMap<&'static str, u64>,
+    /// What happened, and how often.
+    pub coverage: Coverage,
+    /// The engine that owned the store before, and does not know that another one does.
+    pub former: Option<Former>,
+    /// Whether the engine takes no new work and is to end in order.
+    pub draining: bool,
+    /// Runs that were deleted when they were old, and runs that another one kept from starting.
+    pub forgotten: BTreeSet<RunId>,
+    /// The latest instant that the running engine was told.
+    pub latest: Timestamp,
+    /// Whether the store fails to be read at times.
+    pub unreadable: bool,
     /// The write at which the machine is to stop, and where in it.
     pub armed: Option<(&'static str, Way)>,
-    options: EngineOptions,
+    pub(crate) options: EngineOptions,
 }
 
 impl World {
@@ -116,6 +132,11 @@ impl World {
             maximum_cached_runs: 1 + random.below(4),
             maximum_turn_events: 1 + random.below(8),
             seed: random.next_u64(),
+            retention: match random.below(3) {
+                0 => None,
+                1 => Some(Duration::from_secs(5 + random.below(120) as u64)),
+                _ => EngineOptions::default().retention,
+            },
             ..EngineOptions::default()
         };
         Self {
@@ -131,7 +152,12 @@ impl World {
             version: 0,
             checkers: Checkers::default(),
             story: None,
-            writes: BTreeMap::new(),
+            coverage: Coverage::default(),
+            former: None,
+            draining: false,
+            forgotten: BTreeSet::new(),
+            latest: Timestamp::default(),
+            unreadable: true,
             armed: None,
             options,
         }
@@ -157,6 +183,7 @@ impl World {
         })?;
         self.checkers.after_reopen(&self.store)?;
         self.engine = Some(Engine::new(self.options.clone(), recovery, self.now));
+        self.latest = self.now;
         self.serve(TASK_QUEUE, &[WORKFLOW_TYPE])
     }
 
@@ -179,6 +206,7 @@ impl World {
     /// A broken promise.
     pub fn crash(&mut self, machine: bool) -> Kept {
         self.engine = None;
+        self.draining = false;
         self.process = Process::default();
         self.workers.lose_local();
         self.clients.disconnect();
@@ -195,6 +223,7 @@ impl World {
     /// A broken promise.
     pub fn input(&mut self, input: Input) -> Kept {
         let now = self.now;
+        self.latest = self.latest.max(now);
         if let Some(engine) = &mut self.engine {
             engine.handle_input(now, input);
         }
@@ -207,6 +236,7 @@ impl World {
     /// A broken promise.
     pub fn timeout(&mut self) -> Kept {
         let now = self.now;
+        self.latest = self.latest.max(now);
         if let Some(engine) = &mut self.engine {
             engine.handle_timeout(now);
         }
@@ -224,6 +254,7 @@ impl World {
         {
             // The runtime reopens the store: to the rest of the world, a crash and a restart.
             self.tell(|| "the engine stopped".to_owned());
+            self.coverage.note("life: stopped");
             self.crash(false)?;
         }
         Ok(())
@@ -237,12 +268,15 @@ impl World {
             Effect::Dispatch(task) => {
                 self.checkers.dispatched(&task, &self.store)?;
                 if matches!(task.route, Route::TaskQueue(_)) {
+                    self.coverage.note("effect: dispatch, local");
                     self.workers.take(*task);
                 } else {
+                    self.coverage.note("effect: dispatch, remote");
                     self.wire.push(Wire::Dispatch(task));
                 }
             }
             Effect::CancelTask { task, service, .. } => {
+                self.coverage.note("effect: cancel a task");
                 if service.is_some() {
                     self.wire.push(Wire::Cancel(task));
                 } else {
@@ -250,22 +284,36 @@ impl World {
                 }
             }
             Effect::TakeInventory { service, .. } => {
-                let held = self.workers.inventory(&service);
-                return self.input(service_report(&service, held));
+                self.coverage.note("effect: inventory");
+                self.wire.push(Wire::Inventory(service));
             }
             Effect::Reply { to, reply } => {
+                self.coverage.note(answer_of(&reply));
+                if let Reply::NotFound { run } = reply
+                    && self.forgotten.contains(&run)
+                {
+                    self.clients.forget(run);
+                }
                 if let Some(wish) = self.clients.answer(to, &reply) {
+                    if let (Reply::AlreadyStarted { .. }, Some(run)) = (&reply, run_of(&wish.body))
+                    {
+                        self.forgotten.insert(run);
+                        self.clients.forget(run);
+                    }
                     self.tell(|| format!("{} is answered {reply:?}", wish.id.0));
                     self.checkers.answered(&wish, &reply, &self.store)?;
                 }
             }
             Effect::Evict { run } => {
+                self.coverage.note("effect: evict");
                 self.process.instances.remove(&run);
             }
             Effect::Consumed { run, message_id } => {
+                self.coverage.note("effect: consumed");
+                self.tell(|| format!("{} leaves the inbox", message_id.0));
                 drop(self.store.discard(run, &message_id));
             }
-            Effect::Retain { .. } => {}
+            Effect::Retain { closed_before } => return self.retain(closed_before),
             other => {
                 let what = format!("{other:?}");
                 return Err(Violation {
@@ -305,13 +353,17 @@ impl World {
         };
         let outcome = match instance.step(&mut machine, self.version) {
             Ok(()) => {
+                self.coverage.note("turn: idle");
                 self.process.instances.insert(run, instance);
                 TurnOutcome::Idle
             }
-            Err(Stop::Bug) => TurnOutcome::Parked(ParkReason {
-                code: "BUG".to_owned(),
-                ..ParkReason::default()
-            }),
+            Err(Stop::Bug) => {
+                self.coverage.note("turn: parked");
+                TurnOutcome::Parked(ParkReason {
+                    code: "BUG".to_owned(),
+                    ..ParkReason::default()
+                })
+            }
             Err(other) => {
                 let what = format!("run {run}: {other:?}");
                 return Err(Violation {
@@ -384,7 +436,7 @@ impl World {
     /// Notes which sorts of durable write an append is.
     pub fn note_write(&mut self, append: &Append) {
         for name in fail_points::names(append) {
-            *self.writes.entry(name).or_default() += 1;
+            self.coverage.note(name);
         }
     }
 
@@ -423,6 +475,15 @@ impl World {
                 append.run
             )
         });
+        // A run that was deleted meanwhile is not there to be written to.
+        let forgotten = self.forgotten.contains(&append.run);
+        if matches!(result, Err(AppendError::Fenced { .. })) && !forgotten {
+            let what = format!("{result:?}");
+            return Err(Violation {
+                law: "the only owner is not fenced",
+                what,
+            });
+        }
         let run = append.run;
         let durable = result.is_ok();
         let append = Box::new(append);
@@ -459,7 +520,16 @@ impl World {
         } else {
             from_n
         };
-        let outcome = durable.read(run, first_n);
+        let outcome = if self.unreadable && self.random.percent(2) {
+            self.coverage.note("fault: unreadable");
+            self.tell(|| format!("run {run} cannot be read"));
+            Err(StoreError::Io {
+                path: "simulated".to_owned(),
+                reason: "simulated".to_owned(),
+            })
+        } else {
+            durable.read(run, first_n)
+        };
         self.input(Input::Loaded {
             run,
             from_n,
@@ -484,28 +554,21 @@ impl World {
     /// A broken promise.
     pub fn report_services(&mut self, slots: usize) -> Kept {
         for service in SERVICES {
-            let held = self.workers.inventory(service);
-            let mut report = service_report(service, held);
-            if let Input::Service(report) = &mut report {
-                report.slots = slots;
-            }
-            self.input(report)?;
+            let mut report = self.service_report(service);
+            report.slots = slots;
+            self.input(Input::Service(report))?;
         }
         Ok(())
     }
 
-    /// Whether a reply says that a run was started.
+    /// What a service says of itself.
     #[must_use]
-    pub fn is_started(reply: &Reply) -> bool {
-        matches!(reply, Reply::Started { .. })
+    pub fn service_report(&self, service: &str) -> ServiceReport {
+        ServiceReport {
+            service: Arc::from(service),
+            slots: 4,
+            activities: Vec::new(),
+            held: self.workers.inventory(service),
+        }
     }
-}
-
-fn service_report(service: &str, held: Vec<TaskId>) -> Input {
-    Input::Service(ServiceReport {
-        service: Arc::from(service),
-        slots: 4,
-        activities: Vec::new(),
-        held,
-    })
 }

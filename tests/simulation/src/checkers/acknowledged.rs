@@ -43,6 +43,13 @@ pub(super) fn check(
             status(*run, store).is_some()
         }
         (Reply::Closed { run, .. }, _) => is_closed(*run, store),
+        (Reply::NotFound { run }, _) => {
+            // One that was started since the question came may not be found either.
+            if status(*run, store).is_none() || !wish.run_known {
+                return Ok(());
+            }
+            return broken("what is stored is found", format!("run {run}"));
+        }
         (Reply::Result { run, outcome, .. }, _) => {
             let history = histories.get(run);
             let closed = history.and_then(|history| last_closing(&history.records));
@@ -64,6 +71,38 @@ pub(super) fn check(
     } else {
         broken(LAW, format!("{} was answered {reply:?}", wish.id.0))
     }
+}
+
+/// The message that an answer says is durable.
+pub(super) fn message(wish: &Wish, reply: &Reply) -> Option<(RunId, MessageId)> {
+    match (reply, &wish.body) {
+        (
+            Reply::Accepted,
+            MessageBody::Signal { run, .. }
+            | MessageBody::Cancel { run, .. }
+            | MessageBody::Terminate { run, .. },
+        ) => Some((*run, wish.id.clone())),
+        _ => None,
+    }
+}
+
+/// What was acknowledged once is in the history or waits in the inbox, unless its run is closed.
+pub(super) fn check_kept(
+    run: RunId,
+    id: &MessageId,
+    histories: &BTreeMap<RunId, History>,
+    store: &SimulatedStore,
+) -> Kept {
+    let recorded = histories
+        .get(&run)
+        .is_some_and(|history| records(history, id));
+    if recorded || is_closed(run, store) || waits(id, store) {
+        return Ok(());
+    }
+    broken(
+        "what was acknowledged is not lost",
+        format!("{} to run {run}", id.0),
+    )
 }
 
 fn status(run: RunId, store: &SimulatedStore) -> Option<RunStatus> {

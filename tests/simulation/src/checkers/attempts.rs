@@ -4,13 +4,14 @@ use perdure_history::{Event, RecordBody, TaskId};
 
 use super::broken;
 use super::history::History;
-use crate::world::Kept;
+use crate::world::{Kept, Violation};
 
 const LAW: &str = "attempts never exceed maximum_attempts";
 
-pub(super) fn check(history: &History, index: usize) -> Kept {
+/// Whether the record ends an attempt, and so was checked.
+pub(super) fn check(history: &History, index: usize) -> Result<bool, Violation> {
     let Some((record, before)) = history.records.get(..=index).and_then(<[_]>::split_last) else {
-        return Ok(());
+        return Ok(false);
     };
     let (command_n, attempt, another_follows) = match &record.body {
         RecordBody::Event(Event::ActivityAttemptFailed {
@@ -24,7 +25,7 @@ pub(super) fn check(history: &History, index: usize) -> Kept {
                 command_n, attempt, ..
             },
         ) => (*command_n, *attempt, false),
-        _ => return Ok(()),
+        _ => return Ok(false),
     };
     let run = history.run;
     let limit = history
@@ -49,7 +50,7 @@ pub(super) fn check(history: &History, index: usize) -> Kept {
     // An activity may also end before the attempt that was next began.
     let fits = attempt == expected || (!another_follows && attempt + 1 == expected);
     if fits {
-        Ok(())
+        Ok(true)
     } else {
         broken(
             LAW,

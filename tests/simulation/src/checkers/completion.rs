@@ -4,7 +4,7 @@ use perdure_history::{Command, Event, Record, RecordBody};
 
 use super::broken;
 use super::history::History;
-use crate::world::Kept;
+use crate::world::Violation;
 
 const LAW: &str = "a command has one completion";
 
@@ -21,12 +21,13 @@ pub(super) fn completes(record: &Record) -> Option<u64> {
     }
 }
 
-pub(super) fn check(history: &History, index: usize) -> Kept {
+/// Whether the record ends a command, and so was checked.
+pub(super) fn check(history: &History, index: usize) -> Result<bool, Violation> {
     let Some((record, before)) = history.records.get(..=index).and_then(<[_]>::split_last) else {
-        return Ok(());
+        return Ok(false);
     };
     let Some(command_n) = completes(record) else {
-        return Ok(());
+        return Ok(false);
     };
     let run = history.run;
     if let Some(first) = before
@@ -59,7 +60,7 @@ pub(super) fn check(history: &History, index: usize) -> Kept {
         _ => false,
     };
     if fits {
-        Ok(())
+        Ok(true)
     } else {
         broken(LAW, format!("run {run}: {} ends no command", record.n))
     }

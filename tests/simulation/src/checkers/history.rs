@@ -16,6 +16,8 @@ pub(super) struct History {
     batches: Vec<Bytes>,
     reader: HistoryReader,
     pub(super) records: Vec<Record>,
+    /// The turn of each record.
+    turns: Vec<usize>,
 }
 
 impl History {
@@ -25,6 +27,7 @@ impl History {
             batches: Vec::new(),
             reader: HistoryReader::new(run),
             records: Vec::new(),
+            turns: Vec::new(),
         }
     }
 
@@ -46,6 +49,7 @@ impl History {
                 .read(&batch)
                 .map_err(|error| violation(&error))?;
             self.records.extend(read.records);
+            self.turns.resize(self.records.len(), self.batches.len());
             self.batches.push(batch);
         }
         Ok(())
@@ -54,6 +58,13 @@ impl History {
     /// The record with this number.
     pub(super) fn record(&self, n: u64) -> Option<&Record> {
         self.records.get(usize::try_from(n.checked_sub(1)?).ok()?)
+    }
+
+    /// What earlier turns than that of the record at `index` recorded.
+    pub(super) fn earlier_turns(&self, index: usize) -> &[Record] {
+        let turn = self.turns.get(index).copied().unwrap_or_default();
+        let end = self.turns.partition_point(|other| *other < turn);
+        self.records.get(..end).unwrap_or_default()
     }
 
     /// The activity call with this number.

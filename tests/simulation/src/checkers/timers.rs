@@ -4,13 +4,14 @@ use perdure_history::{Command, Event, RecordBody};
 
 use super::broken;
 use super::history::History;
-use crate::world::Kept;
+use crate::world::Violation;
 
 const LAW: &str = "no timer is early";
 
-pub(super) fn check(history: &History, index: usize) -> Kept {
+/// Whether the record is a timer, and so was checked.
+pub(super) fn check(history: &History, index: usize) -> Result<bool, Violation> {
     let Some((record, before)) = history.records.get(..=index).and_then(<[_]>::split_last) else {
-        return Ok(());
+        return Ok(false);
     };
     if before.last().is_some_and(|last| last.at > record.at) {
         let (run, n) = (history.run, record.n);
@@ -20,7 +21,7 @@ pub(super) fn check(history: &History, index: usize) -> Kept {
         );
     }
     let RecordBody::Event(Event::TimerFired { command_n }) = record.body else {
-        return Ok(());
+        return Ok(false);
     };
     match history.record(command_n).map(|record| &record.body) {
         Some(RecordBody::Command(Command::StartTimer { fire_at, .. })) if *fire_at > record.at => {
@@ -32,6 +33,6 @@ pub(super) fn check(history: &History, index: usize) -> Kept {
                 ),
             )
         }
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
