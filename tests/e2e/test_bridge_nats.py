@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -61,6 +62,17 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"in vain: {what}"
         pause.wait(0.02)
+
+
+def wait_for_log(capfd: pytest.CaptureFixture[str], expected: str) -> None:
+    """Waits until a worker has logged something."""
+    said: list[str] = []
+
+    def is_said() -> bool:
+        said.append(capfd.readouterr().err)
+        return expected in "".join(said)
+
+    eventually(is_said, f"a worker logs {expected!r}")
 
 
 def is_scheduled(stand: Stand, handle: WorkflowHandle[Any]) -> bool:
@@ -164,6 +176,14 @@ class Engine:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
 
+    def stop(self) -> None:
+        """Lets it do nothing for a while."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """Ends it as a crash does."""
         self._process.kill()
@@ -214,12 +234,7 @@ def test_an_engine_killed_during_a_call_hears_of_its_one_execution(
         engine.kill()
         if away_for_ms:
             # The worker's log says when the call has ended, with nobody to hear its reply.
-            said = ""
-            deadline = time.monotonic() + _PATIENCE_SECONDS
-            while "slept" not in said and time.monotonic() < deadline:
-                said += capfd.readouterr().err
-                threading.Event().wait(0.02)
-            assert "slept" in said
+            wait_for_log(capfd, "slept")
         began = time.monotonic()
         engine = Engine(store, server)
         try:
@@ -231,6 +246,31 @@ def test_an_engine_killed_during_a_call_hears_of_its_one_execution(
         attempts = [r["event"]["attempt"] for r in records if "activity_completed" in str(r)]
         assert attempts == [1], "the first attempt was claimed, not run again"
         assert time.monotonic() - began < 12, "nobody waited for a timeout"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_engine_stopped_and_resumed_during_a_call_takes_its_result(
+    tmp_path: Path, server: NatsServer, language: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store.db"
+    with worker_of(language, server):
+        engine = Engine(store, server)
+        try:
+            handle = asyncio.run(_start(store, call, "echo", ["ready"], {}))
+            assert asyncio.run(handle.result()) == "ready"
+            handle = asyncio.run(_start(store, call, "sleep_and_log", [600], {}))
+            probe = asyncio.run(_start(store, call, "sleep", [150], {}))
+            assert asyncio.run(probe.result()) == 150
+            engine.stop()
+            wait_for_log(capfd, "slept")
+            engine.resume()
+            assert asyncio.run(handle.result()) == 600
+            text = asyncio.run(handle.fetch_history())
+        finally:
+            engine.kill()
+    records = [json.loads(line) for line in text.splitlines()]
+    assert outcomes(records) == {2: 1}
+    assert "activity_attempt_failed" not in text
 
 
 def test_a_server_of_ones_own_is_started_and_ended(tmp_path: Path) -> None:

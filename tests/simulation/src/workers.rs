@@ -125,16 +125,7 @@ impl Workers {
             *times += 1;
             if *times <= 2 {
                 let reason = "no worker".to_owned();
-                return (
-                    vec![report(
-                        held,
-                        TaskOutcome::NotStarted {
-                            reason,
-                            retry_after: None,
-                        },
-                    )],
-                    false,
-                );
+                return (vec![report(held, not_started(reason))], false);
             }
         }
         if !held.accepted && !is_local(held) {
@@ -209,4 +200,11 @@ fn report(held: &Held, outcome: TaskOutcome) -> (bool, TaskReport) {
             outcome,
         },
     )
+}
+
+fn not_started(reason: String) -> TaskOutcome {
+    TaskOutcome::NotStarted {
+        reason,
+        retry_after: None,
+    }
 }

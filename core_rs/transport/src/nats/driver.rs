@@ -40,6 +40,8 @@ pub(super) struct Driver {
     fleet: Fleet,
     pending: Pending,
     connected: bool,
+    /// When silence was last looked for.
+    looked_at: Instant,
 }
 
 impl Driver {
@@ -68,6 +70,7 @@ impl Driver {
             fleet: Fleet::default(),
             pending: Pending::default(),
             connected: true,
+            looked_at: Instant::now(),
             client,
         };
         driver
@@ -329,6 +332,12 @@ impl Driver {
             silence,
             ..
         } = self.options;
+        // An end that was itself stopped for a while has heard nothing, whoever spoke.
+        if now.duration_since(self.looked_at) > accept_timeout {
+            self.pending.heard_nothing_until(now);
+            self.fleet.heard_nothing_until(now);
+        }
+        self.looked_at = now;
         for (id, sent, kind) in self.pending.silent(now, accept_timeout, silence) {
             let outcome = match kind {
                 Silence::Lost => TaskOutcome::Lost(Lost::Disconnected),
