@@ -341,7 +341,7 @@ def test_the_demo_loses_nothing(language: str, shell: Shell) -> None:
     summary = shell.json("demo", "--language", language, "--step-ms", "100")
     assert summary["nothing_lost"] is True
     assert summary["steps"] == 10
-    # The kill is aimed at the fifth step; on a busy machine it may hit a later one, or fall between.
+    # The kill is aimed at the fifth step; a busy machine may hit a later one, or fall between.
     assert 4 <= summary["recorded_before_kill"] <= 10
     assert len(summary["ran_again"]) <= 1
     assert summary["attempts"] == 10 + len(summary["ran_again"])

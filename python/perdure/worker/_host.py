@@ -21,7 +21,6 @@ from perdure.errors import (
     StoreError,
 )
 from perdure.instance._instance import Instance
-from perdure.instance._strict import strictly
 from perdure.worker._activities import ActivityRunner
 from perdure.worker._backlog import Backlog
 from perdure.worker._watchdog import Watchdog
@@ -63,8 +62,7 @@ class Host:
         *,
         threads: int,
         processes: int,
-        deadlock_s: tuple[float | None, float | None] = (None, None),
-        strict: bool = False,
+        watchdog: tuple[float | None, float | None, bool] = (None, None, False),
     ) -> None:
         self.path = path
         self.engine = engine
@@ -79,8 +77,7 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
         self._closed = False
-        self._watchdog = None if deadlock_s == (None, None) else Watchdog(*deadlock_s)
-        self._drive = self._drive_strictly if strict else self._drive_watched
+        self._watchdog = Watchdog(*watchdog)
 
     def start(self) -> None:
         """Begins to pump."""
@@ -134,8 +131,7 @@ class Host:
             if not future.done():
                 future.set_exception(error)
         self._drop_instances()
-        if self._watchdog is not None:
-            self._watchdog.close()
+        self._watchdog.close()
         self.engine.close()
 
     def _look_into_inbox(self) -> None:
@@ -230,7 +226,7 @@ class Host:
                 backlog.stepping = (turn, self._instance_of(turn))
             turn, instance = backlog.stepping
             try:
-                if not self._drive(instance, left_us):
+                if not self._watchdog.drive(instance, left_us):
                     return ended
                 bug = instance.bug
             except RunEvicted:
@@ -244,15 +240,6 @@ class Host:
             else:
                 self._park(turn, instance, bug)
         return ended
-
-    def _drive_strictly(self, instance: Instance, budget_us: int) -> bool:
-        with strictly():
-            return self._drive_watched(instance, budget_us)
-
-    def _drive_watched(self, instance: Instance, budget_us: int) -> bool:
-        if self._watchdog is None:
-            return instance.drive(budget_us)
-        return self._watchdog.drive(instance, budget_us)
 
     def _park(self, turn: Turn, instance: Instance, bug: BaseException) -> None:
         text = "".join(traceback.format_exception(bug))

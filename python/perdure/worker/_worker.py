@@ -75,20 +75,16 @@ class Worker:
             graceful_shutdown_timeout: How long activities may take to end; 10 s by default.
             deadlock_timeout: How long workflow code may hold the loop before a warning names it;
                 2 s by default, None for no warning.
-            deadlock_limit: How long it may hold the loop before it is interrupted and its run
-                parked; 10 s by default, None for never (as a debugger needs it).
+            deadlock_limit: When it is interrupted, its run parked; 10 s by default, None: never.
             standby: Whether to wait while another engine owns the store; True by default.
-            strict: Whether to watch every call of workflow code into C, and refuse those that a
-                replay could not repeat, such as `datetime.now()`. Workflow code runs several
-                times slower; False by default, True under `perdure dev`.
+            strict: Whether to refuse C calls such as `datetime.now()` too, which makes workflow
+                code several times slower; False by default, True under `perdure dev`.
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
             ValueError: No such address.
         """
-        if isinstance(client, str):
-            client = Client(store_path(client), DEFAULT_NAMESPACE)
-        self.client = client
+        self.client = client = _client_of(client)
         self.task_queue = task_queue
         self._workflows = {each.name: each for each in map(definition_of, workflows)}
         self._activities = {each.name: each for each in map(_activity_of, activities)}
@@ -108,8 +104,7 @@ class Worker:
             client.path,
             threads=max_concurrent_activities,
             processes=max_activity_processes or os.cpu_count() or 1,
-            strict=strict,
-            deadlock_s=(_seconds(deadlock_timeout), _seconds(deadlock_limit)),
+            watchdog=(_seconds(deadlock_timeout), _seconds(deadlock_limit), strict),
         )
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
@@ -245,6 +240,12 @@ class _Serving:
         self._host.close()
         if self.nats_server is not None:
             self.nats_server.stop()
+
+
+def _client_of(target: Client | str) -> Client:
+    if isinstance(target, str):
+        return Client(store_path(target), DEFAULT_NAMESPACE)
+    return target
 
 
 def _seconds(interval: timedelta | None) -> float | None:

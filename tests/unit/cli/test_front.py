@@ -35,7 +35,9 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"usage: perdure {command}" in capsys.readouterr().out
 
 
-def test_no_command_at_all_is_wrong_usage_and_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_command_at_all_is_wrong_usage_and_lists_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main([]) == ExitCode.USAGE
     assert "A first look:  perdure demo" in capsys.readouterr().err
 
