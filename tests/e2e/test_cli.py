@@ -341,9 +341,10 @@ def test_the_demo_loses_nothing(language: str, shell: Shell) -> None:
     summary = shell.json("demo", "--language", language, "--step-ms", "100")
     assert summary["nothing_lost"] is True
     assert summary["steps"] == 10
-    assert summary["recorded_before_kill"] == 4
-    assert summary["ran_again"] == ["greet Barbara"]
-    assert summary["attempts"] == 11
+    # The kill is aimed at the fifth step; a busy machine may hit a later one, or fall between.
+    assert 4 <= summary["recorded_before_kill"] <= 10
+    assert len(summary["ran_again"]) <= 1
+    assert summary["attempts"] == 10 + len(summary["ran_again"])
     assert summary["result"][0] == "Hello, Ada! Your badge: Ada-99a563"
 
 

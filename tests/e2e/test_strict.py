@@ -10,14 +10,14 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from perdure import activity, workflow
-from perdure.errors import NondeterminismError
+from perdure.errors import NondeterminismError, WorkflowParkedError
 from tests.e2e.conftest import Serve
 
 BOUND: Callable[[], float] = vars(random)["_inst"].random
@@ -103,3 +103,22 @@ def test_a_name_imported_before_the_first_worker_is_refused(tmp_path: Path) -> N
     )
     assert "time.time, imported by name before the first worker" in done.stderr
     assert "PRD1200" in done.stderr
+
+
+@workflow.defn
+async def loops_for_ever() -> None:
+    while True:
+        len("a call that is watched")
+
+
+def test_a_strict_run_that_loops_for_ever_is_parked_and_nothing_is_watched_after(
+    serve: Serve,
+) -> None:
+    async def test() -> None:
+        quick = timedelta(milliseconds=200)
+        async with serve([loops_for_ever], strict=True, deadlock_limit=quick) as client:
+            with pytest.raises(WorkflowParkedError, match="PRD1201"):
+                await client.execute_workflow(loops_for_ever)
+            assert sys.getprofile() is None
+
+    asyncio.run(asyncio.wait_for(test(), 60))

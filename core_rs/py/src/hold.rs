@@ -1,12 +1,10 @@
 //! Who holds the host's loop, and since when; and the one way to take it back from workflow code
 //! that never gives it back.
 //!
-//! Everything here happens under the interpreter lock, and nothing in it runs Python code. So an
-//! interruption is either raised in the holder's own code, or taken back by `leave`: it can never
-//! reach code that comes later.
+//! Everything here happens under the interpreter lock. So an interruption is raised in the holder's
+//! own code, or in `leave`, which swallows it: it can never reach code that comes later.
 
 use std::ffi::c_long;
-use std::ptr::null_mut;
 use std::time::Instant;
 
 use pyo3::ffi;
@@ -19,7 +17,8 @@ struct Holding {
     holder: Py<InstanceCore>,
     number: u64,
     since: Instant,
-    interrupted: bool,
+    /// The class that was raised in it, if it was interrupted.
+    interruption: Option<Py<PyAny>>,
 }
 
 struct State {
@@ -54,21 +53,26 @@ impl Hold {
                 holder,
                 number: state.count,
                 since: Instant::now(),
-                interrupted: false,
+                interruption: None,
             })
         });
         drop(previous);
     }
 
     /// The holder has given the loop back; says whether it was interrupted meanwhile.
-    fn leave(&self, py: Python<'_>) -> bool {
+    fn leave(&self, py: Python<'_>) -> PyResult<bool> {
         let holding = self.state.with(py, |state| state.holding.take());
-        let interrupted = holding.is_some_and(|holding| holding.interrupted);
-        if interrupted {
-            // SAFETY: the thread is attached; NULL takes back an exception not yet raised.
-            unsafe { ffi::PyThreadState_SetAsyncExc(self.thread_id, null_mut()) };
+        let class = holding.and_then(|holding| holding.interruption);
+        let Some(class) = class else {
+            return Ok(false);
+        };
+        // An interruption not yet raised is raised here, by the first instruction of empty code.
+        // Taking it back with NULL would leave CPython's flag for it set for ever, and 3.11 loops
+        // on that flag when it profiles.
+        match py.run(c"", None, None) {
+            Err(error) if !error.matches(py, &class)? => Err(error),
+            _ => Ok(true),
         }
-        interrupted
     }
 
     /// Who holds the loop now: its number, its seconds so far, and the holder.
@@ -89,8 +93,9 @@ impl Hold {
             let Some(holding) = holding.filter(|holding| holding.number == number) else {
                 return false;
             };
-            holding.interrupted = true;
+            let before = holding.interruption.replace(class.clone().unbind());
             holding.holder.get().stop(py);
+            drop(before);
             true
         });
         if lasts {

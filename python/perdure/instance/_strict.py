@@ -6,7 +6,6 @@ functions whose name was imported before the first worker put the run's own in t
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import os
 import random
@@ -18,10 +17,9 @@ from perdure.instance._guard import guarded, is_interpreter
 from perdure.instance._refusal import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from types import FrameType
 
-__all__ = ["strictly"]
+__all__ = ["watch_call"]
 
 _CLOCKS = "Use workflow.now(): the run's own time."
 _TIME = frozenset({
@@ -33,18 +31,12 @@ _DATETIME = frozenset({"now", "today", "utcnow"})
 _GLOBAL_RANDOM: Any = getattr(random, "_inst", None)
 
 
-@contextlib.contextmanager
-def strictly() -> Generator[None]:
-    """A block in which calls into C are watched. Each slice of a strict worker is one."""
-    before = sys.getprofile()
-    sys.setprofile(_watch)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
+def watch_call(_frame: FrameType, event: str, called: Any) -> None:
+    """For `sys.setprofile` while workflow code is driven.
 
-
-def _watch(_frame: FrameType, event: str, called: Any) -> None:
+    Raises:
+        NondeterminismError: What is called is not part of the run.
+    """
     if event != "c_call":
         return
     found = _refused(called)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from perdure._core import ActivityTask, EngineHost, Turn, Work
     from perdure.client._port import PendingFields
-    from perdure.worker._driver import Driver
+    from perdure.worker._watchdog import Watchdog
 
 __all__ = ["Host"]
 
@@ -62,7 +62,7 @@ class Host:
         engine: EngineHost,
         *,
         processes: int,
-        driver: Driver,
+        watchdog: Watchdog,
     ) -> None:
         self.path = path
         self.engine = engine
@@ -77,7 +77,7 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
         self._closed = False
-        self._driver = driver
+        self._watchdog = watchdog
 
     def start(self) -> None:
         """Begins to pump."""
@@ -142,7 +142,7 @@ class Host:
             if not future.done():
                 future.set_exception(error)
         self._drop_instances()
-        self._driver.close()
+        self._watchdog.close()
         self.engine.close()
 
     def _look_into_inbox(self) -> None:
@@ -242,7 +242,7 @@ class Host:
                 backlog.stepping = (turn, self._instance_of(turn))
             turn, instance = backlog.stepping
             try:
-                if not self._driver.drive(instance, left_us):
+                if not self._watchdog.drive(instance, left_us):
                     return ended
                 bug = instance.bug
             except RunEvicted:

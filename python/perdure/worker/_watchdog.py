@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from perdure._core import Hold
 from perdure.errors import DeadlockError, RunInterrupted
 from perdure.instance._frames import is_user_file
+from perdure.instance._strict import watch_call
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -51,7 +52,7 @@ class Watchdog:
     loop that catches `BaseException` and goes on. Of these the log says that only a restart helps.
     """
 
-    def __init__(self, timeout_s: float | None, limit_s: float | None) -> None:
+    def __init__(self, timeout_s: float | None, limit_s: float | None, strict: bool) -> None:
         self._timeout_s = timeout_s
         self._limit_s = limit_s
         self._thread_id = threading.get_ident()
@@ -59,8 +60,10 @@ class Watchdog:
         self._caught: _Caught | None = None
         self._interruptions = 0
         self._closed = threading.Event()
+        self._strict = strict
         self._thread = threading.Thread(target=self._watch, name="perdure-watchdog", daemon=True)
-        self._thread.start()
+        if self._timeout_s is not None or self._limit_s is not None:
+            self._thread.start()
 
     def drive(self, instance: Instance, budget_us: int) -> bool:
         """As the instance's own, but for the limit.
@@ -69,6 +72,9 @@ class Watchdog:
             DeadlockError: The code was interrupted, whatever it made of that.
         """
         hold = self._hold
+        profile = sys.getprofile() if self._strict else None
+        if self._strict:
+            sys.setprofile(watch_call)
         hold.enter(instance)
         interrupted = False
         try:
@@ -77,8 +83,14 @@ class Watchdog:
             idle = True
         finally:
             # The interpreter raises what comes from outside after a call, never before one: so
-            # nothing comes between an interruption and this, which takes back a second one.
-            interrupted = hold.leave()
+            # nothing comes between an interruption and this, which swallows a second one.
+            try:
+                interrupted = hold.leave()
+            except RunInterrupted:
+                # Raised in the profile function, which the interpreter has taken out for that.
+                interrupted = hold.leave()
+            if self._strict:
+                sys.setprofile(profile)
         if interrupted:
             raise self._deadlock()
         return idle
@@ -86,7 +98,8 @@ class Watchdog:
     def close(self) -> None:
         """Ends the thread."""
         self._closed.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _watch(self) -> None:
         limits_s = [each for each in (self._timeout_s, self._limit_s) if each is not None]

@@ -17,11 +17,11 @@ from perdure.client._address import store_path
 from perdure.client._client import DEFAULT_NAMESPACE, Client
 from perdure.errors import StoreOwnedError
 from perdure.instance._determinism import install_determinism
-from perdure.worker._driver import Driver
 from perdure.worker._host import Host
 from perdure.worker._options import NatsOptions, StdioService
 from perdure.worker._queues import ServedQueue
 from perdure.worker._serving import Serving, serving_here
+from perdure.worker._watchdog import Watchdog
 
 __all__ = ["Worker"]
 
@@ -73,11 +73,10 @@ class Worker:
             graceful_shutdown_timeout: How long activities may take to end; 10 s by default.
             deadlock_timeout: How long workflow code may hold the loop before a warning names it;
                 2 s by default, None for no warning.
-            deadlock_limit: How long it may hold the loop before it is interrupted and its run
-                parked; 10 s by default, None for never (as a debugger needs it).
+            deadlock_limit: When it is interrupted, its run parked; 10 s by default, None: never.
             standby: Whether to wait while another engine owns the store; True by default.
-            strict: Whether to refuse every call of workflow code that a replay could not repeat,
-                at several times the cost; False by default, True under `perdure dev`.
+            strict: Whether to refuse C calls such as `datetime.now()` too, which makes workflow
+                code several times slower; False by default, True under `perdure dev`.
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
@@ -98,11 +97,8 @@ class Worker:
         )
         processes = max_activity_processes or os.cpu_count() or 1
         self._new_host = partial(Host, client.path, processes=processes)
-        self._new_driver = partial(
-            Driver,
-            warned_after_s=_seconds(deadlock_timeout),
-            interrupted_after_s=_seconds(deadlock_limit),
-            strict=strict,
+        self._new_watchdog = partial(
+            Watchdog, _seconds(deadlock_timeout), _seconds(deadlock_limit), strict
         )
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
@@ -194,7 +190,7 @@ class Worker:
             return
 
     async def _serve(self, engine: EngineHost) -> None:
-        serving = Serving(self._new_host(engine, driver=self._new_driver()))
+        serving = Serving(self._new_host(engine, watchdog=self._new_watchdog()))
         try:
             await serving.start(self._queue, self._services, self._nats)
         except BaseException:
