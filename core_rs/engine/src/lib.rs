@@ -36,6 +36,7 @@ mod tickets;
 mod timeouts;
 pub mod transport;
 mod turn;
+mod versions;
 mod wheel;
 
 pub use append_failure::Stopped;

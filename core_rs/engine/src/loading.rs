@@ -4,16 +4,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use perdure_history::{Batch, Command, Event, HistoryReader, Record, RecordBody, RunId, Timestamp};
+use perdure_history::{
+    Batch, BatchError, Command, Event, HistoryReader, Record, RecordBody, RunId, Timestamp,
+};
 use perdure_machine::Machine;
 use perdure_store::StoreError;
 
-use crate::closing;
+use crate::closing::{self, Closed};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::input::ParkReason;
 use crate::parking::code;
 use crate::run::{Phase, Run};
+use crate::versions::Versions;
 
 /// In a load effect: only the last record is wanted, whatever its number.
 pub const LAST_RECORD: u64 = u64::MAX;
@@ -59,22 +62,28 @@ impl Context {
         self.advance(run, now);
     }
 
-    /// Answers those who asked for a run that is not open.
+    /// Answers those who asked for a run that is not open; gives them back when more must be read.
     pub(crate) fn looked_up(
         &mut self,
         run: RunId,
+        from_n: u64,
         asked: Vec<Lookup>,
         outcome: Result<Vec<Bytes>, StoreError>,
-    ) {
-        let batches = outcome.unwrap_or_default();
-        let closed = batches.last().and_then(|last| {
-            let mut records = Batch::decode(last).map(|batch| batch.records);
-            if records.is_err() {
-                records = perdure_history::decode_history(run, &batches)
-                    .map_err(|_| perdure_history::BatchError::Truncated { at: 0 });
+    ) -> Vec<Lookup> {
+        let closed = match closed_in(run, from_n, outcome) {
+            Ok(closed) => closed,
+            Err(NotReadable::Alone) => {
+                self.load(run, 1);
+                return asked;
             }
-            closing::last_closing(&records.ok()?)
-        });
+            Err(NotReadable::Damaged(reason)) => {
+                for Lookup { to, .. } in asked {
+                    let reason = reason.clone();
+                    self.reply(to, Reply::Damaged { run, reason });
+                }
+                return Vec::new();
+            }
+        };
         for Lookup { to, wants_result } in asked {
             let reply = match &closed {
                 Some(closed) if wants_result => Reply::Result {
@@ -90,7 +99,37 @@ impl Context {
             };
             self.reply(to, reply);
         }
+        Vec::new()
     }
+}
+
+/// Why what was read of a run does not say how it ended.
+enum NotReadable {
+    /// The last batch needs the ones before it.
+    Alone,
+    Damaged(String),
+}
+
+fn closed_in(
+    run: RunId,
+    from_n: u64,
+    outcome: Result<Vec<Bytes>, StoreError>,
+) -> Result<Option<Closed>, NotReadable> {
+    let damaged = |error: &dyn std::fmt::Display| NotReadable::Damaged(error.to_string());
+    let batches = outcome.map_err(|error| damaged(&error))?;
+    let Some(last) = batches.last() else {
+        return Ok(None);
+    };
+    let records = if from_n == LAST_RECORD {
+        match Batch::decode(last) {
+            Ok(batch) => batch.records,
+            Err(BatchError::UnknownSite { .. }) => return Err(NotReadable::Alone),
+            Err(error) => return Err(damaged(&error)),
+        }
+    } else {
+        perdure_history::decode_history(run, &batches).map_err(|error| damaged(&error))?
+    };
+    Ok(closing::last_closing(&records))
 }
 
 /// A client's question about a run that is not open.
@@ -126,6 +165,7 @@ fn take_history(run: &mut Run, outcome: Result<Vec<Bytes>, StoreError>) -> Resul
         fill_schedules(run, &records);
     }
     if run.wants_turn() {
+        run.versions = Versions::of_history(&records).map(Box::new);
         run.seen = records.iter().filter_map(message_id).collect();
         let flags = reader.flags();
         let machine = Machine::from_history(run.id, flags, records);
