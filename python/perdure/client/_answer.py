@@ -10,6 +10,7 @@ from perdure.errors import (
     NotFoundError,
     RunClosedError,
     ServerError,
+    StoreDamagedError,
     WorkflowAlreadyStartedError,
     WorkflowFailureError,
     WorkflowParkedError,
@@ -26,8 +27,8 @@ class Answer:
     """What came of a message; `kind` says which fields mean something."""
 
     kind: str
-    """`started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked` or
-    `refused`."""
+    """`started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked`,
+    `damaged` or `refused`."""
     run_id: str = ""
     status: str = ""
     result: bytes | None = None
@@ -55,6 +56,7 @@ class Answer:
             WorkflowAlreadyStartedError: Another open run has the workflow id.
             NotFoundError: There is no such run.
             RunClosedError: The run takes no messages any more.
+            StoreDamagedError: What the store has of the run cannot be read.
             ServerError: The engine refused the message.
         """
         if self.kind not in kinds:
@@ -99,6 +101,8 @@ class Answer:
                     run_id=self.run_id,
                     status=self.status,
                 )
+            case "damaged":
+                raise StoreDamagedError(self.refusal)
             case _:
                 raise ServerError(f"the engine answered {self.kind}: {self.refusal}")
 

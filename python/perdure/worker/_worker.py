@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from perdure._core import EngineHost
 from perdure.activity._definition import ActivityDefinition
 from perdure.client._port import hosts
-from perdure.errors import StoreOwnedError
+from perdure.errors import StoreError, StoreOwnedError
 from perdure.instance._determinism import install_determinism
 from perdure.worker._host import Host
 from perdure.worker._nats import nats_address, start_nats_server
@@ -91,6 +92,7 @@ class Worker:
             maximum_concurrent_activities=max_concurrent_activities,
             retention_s=None if retention is None else int(retention.total_seconds()),
             seed=int.from_bytes(os.urandom(8), "big"),
+            language=_language(),
         )
         self._new_host = partial(
             Host,
@@ -120,7 +122,11 @@ class Worker:
         await self.shutdown()
 
     async def run(self) -> None:
-        """Serves until SIGINT or SIGTERM, or until the task is cancelled; then shuts down."""
+        """Serves until SIGINT or SIGTERM, or until the task is cancelled; then shuts down.
+
+        Raises:
+            StoreError: The store is damaged, or could not be opened again.
+        """
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -128,13 +134,14 @@ class Worker:
                 loop.add_signal_handler(number, stop.set)
         async with self:
             stopped = asyncio.create_task(stop.wait())
-            # A standby that cannot take over must not wait for ever.
-            waited = {stopped} if self._taking_over is None else {stopped, self._taking_over}
-            while not stopped.done():
-                done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-                waited = {stopped}
-                for each in done:
-                    each.result()
+            failing = asyncio.create_task(self._fail())
+            try:
+                await asyncio.wait({stopped, failing}, return_when=asyncio.FIRST_COMPLETED)
+                if failing.done():
+                    failing.result()
+            finally:
+                stopped.cancel()
+                failing.cancel()
 
     @property
     def is_serving(self) -> bool:
@@ -166,6 +173,16 @@ class Worker:
         if self._serving is not None:
             serving, self._serving = self._serving, None
             await serving.close(self._shutdown_s)
+
+    async def _fail(self) -> None:
+        """Waits for the end of an engine that cannot go on, and raises why."""
+        if self._taking_over is not None:
+            # A standby that cannot take over must not wait for ever.
+            await asyncio.shield(self._taking_over)
+        if self._serving is not None:
+            error = await asyncio.shield(self._serving.host.ended)
+            if isinstance(error, StoreError):
+                raise error
 
     async def _wait_and_serve(self) -> None:
         while True:
@@ -201,38 +218,44 @@ class _Serving:
     """What a worker has while it owns the store."""
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         self._socket = SocketServer(host, host.engine.socket_path)
         self.nats_server: NatsChild | None = None
 
     async def start(
         self, services: Sequence[StdioService], nats: NatsOptions | None, namespace: str
     ) -> None:
-        engine = self._host.engine
+        engine = self.host.engine
         if services:
             engine.start_stdio([_stdio_fields(each) for each in services])
         if nats is not None:
             address = nats_address(nats)
             if nats.url is None:
-                directory = self._host.path.with_name(f"{self._host.path.name}-nats")
+                directory = self.host.path.with_name(f"{self.host.path.name}-nats")
                 self.nats_server = await asyncio.to_thread(start_nats_server, directory)
                 address |= {"url": self.nats_server.url, "token": self.nats_server.token}
             await asyncio.to_thread(partial(engine.connect_nats, namespace, **address))
-        self._host.start()
-        self._host.host_changed()
+        self.host.start()
+        self.host.host_changed()
         await self._socket.start()
-        hosts[self._host.path] = self._host
+        hosts[self.host.path] = self.host
 
     async def close(self, timeout_s: float) -> None:
-        if hosts.get(self._host.path) is self._host:
-            del hosts[self._host.path]
+        if hosts.get(self.host.path) is self.host:
+            del hosts[self.host.path]
         await self._socket.close()
         with contextlib.suppress(RuntimeError):
-            self._host.engine.drain()
-        await self._host.activities.finish(timeout_s)
-        self._host.close()
+            self.host.engine.drain()
+        await self.host.activities.finish(timeout_s)
+        self.host.close()
         if self.nats_server is not None:
             self.nats_server.stop()
+
+
+def _language() -> str:
+    """What runs workflow code here: a new minor version may run it differently."""
+    major, minor, *_ = sys.version_info
+    return f"{sys.implementation.name}-{major}.{minor}"
 
 
 def _activity_of(value: Any) -> ActivityDefinition[..., Any]:

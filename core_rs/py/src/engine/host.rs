@@ -12,7 +12,7 @@ use perdure_engine::{
     EngineOptions, Input, ParkReason, Progress, ReplyTo, Runtime, RuntimeHandle, TurnOutcome,
     TurnReport,
 };
-use perdure_history::{MessageId, RunId};
+use perdure_history::{MessageId, RunId, Version};
 use perdure_store::{LocalStore, Standby};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -65,7 +65,7 @@ impl EngineHost {
     /// Opens the store as its owner. `standby_s`: None waits for the owner for ever, 0 refuses.
     #[staticmethod]
     #[pyo3(signature = (path, *, namespace, standby_s, maximum_cached_runs,
-        maximum_concurrent_activities, retention_s, seed))]
+        maximum_concurrent_activities, retention_s, seed, language))]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn open(
         py: Python<'_>,
@@ -76,6 +76,7 @@ impl EngineHost {
         maximum_concurrent_activities: usize,
         retention_s: Option<u64>,
         seed: u64,
+        language: String,
     ) -> PyResult<Self> {
         let standby = match standby_s {
             None => Standby::Wait,
@@ -88,6 +89,10 @@ impl EngineHost {
             maximum_concurrent_activities,
             retention: retention_s.map(Duration::from_secs),
             seed,
+            version: Some(Version {
+                engine: env!("CARGO_PKG_VERSION").to_owned(),
+                language,
+            }),
             ..EngineOptions::default()
         };
         let (wake, mut waker) = UnixStream::pair()?;
@@ -217,16 +222,6 @@ impl EngineHost {
     /// A local activity succeeded with this value.
     fn complete(&self, task: &Bound<'_, ActivityTask>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.submit(task.get().completed(value)?)
-    }
-
-    /// The open run of this name.
-    fn find_run(&self, namespace: &str, workflow_id: &str) -> PyResult<Option<[u8; 16]>> {
-        self.with(|runtime| {
-            runtime
-                .engine()
-                .find_run(namespace, workflow_id)
-                .map(|run| run.0)
-        })
     }
 
     /// The outstanding activities of an open run: `(command_n, name, service, attempt, progress,

@@ -513,13 +513,6 @@ impl InstanceCore {
         self.with_machine(py, |machine| machine.now().as_micros())
     }
 
-    /// The text of what the machine refused, if it did.
-    #[getter]
-    fn fault_text(&self, py: Python<'_>) -> Option<String> {
-        self.fault
-            .with(py, |fault| fault.as_ref().map(ToString::to_string))
-    }
-
     /// Lets go of every object it holds.
     fn release(&self, py: Python<'_>) {
         let event_loop = self.event_loop.with(py, Option::take);
