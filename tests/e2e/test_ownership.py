@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.metadata
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,10 @@ from typing import Any
 import pytest
 
 from perdure import Client, Worker
-from perdure.errors import NoWorkerError, StoreOwnedError
+from perdure._core import encode
+from perdure.client._port import deliver, hosts
+from perdure.errors import NoWorkerError, StoreOwnedError, WorkflowAlreadyStartedError
+from perdure.worker._host import Host
 from tests.e2e import store_worker
 from tests.e2e.store_worker import sleeps, waits_for_release, who_serves
 from tests.e2e.waiting import until
@@ -73,6 +79,103 @@ def test_a_standby_in_another_process_takes_over_at_once_after_kill_9(tmp_path: 
     with served(tmp_path) as (owner, first), served(tmp_path) as (standby, second):
         assert (first, second) == ("serving", "standby")
         run(lambda: test(owner, standby))
+
+
+def test_what_a_closed_run_gave_is_told_at_once_though_no_worker_runs(tmp_path: Path) -> None:
+    async def test(owner: subprocess.Popen[str]) -> None:
+        client = await Client.connect(f"file:{tmp_path / 'app.db'}")
+        handle = await client.start_workflow(who_serves, id="closed")
+        assert await handle.result() == owner.pid
+        owner.kill()
+        owner.wait()
+        found = await client.get_workflow_handle("closed")
+        assert await found.result() == owner.pid
+
+    with served(tmp_path) as (owner, _):
+        run(lambda: test(owner))
+
+
+def test_a3_a_start_repeated_over_a_restart_is_one_run(tmp_path: Path) -> None:
+    async def started(message_id: str) -> str:
+        """A start as the client sends it, with a run id of its own each time."""
+        fields: dict[str, Any] = {
+            "run": uuid.uuid4().bytes,
+            "namespace": "default",
+            "workflow_id": "repeated",
+            "workflow_type": waits_for_release.name,
+            "task_queue": "default",
+            "arguments": encode([str(tmp_path)]),
+            "seed": 1,
+            "run_timeout_us": None,
+            "headers": [],
+        }
+        file = (tmp_path / "app.db").resolve()
+        answer = await deliver(file, "start", message_id, fields)
+        return answer.expect("started", workflow_id="repeated").run_id
+
+    async def test() -> None:
+        client = await Client.connect(f"file:{tmp_path / 'app.db'}")
+        async with worker_here(client):
+            first = await started("the start")
+        async with worker_here(client):
+            assert await started("the start") == first
+            with pytest.raises(WorkflowAlreadyStartedError):
+                await started("another start")
+            (tmp_path / "release").touch()
+            await (await client.get_workflow_handle("repeated")).result()
+        async with worker_here(client):
+            assert await started("the start") == first
+        assert len([each async for each in client.list_workflows()]) == 1
+
+    run(test)
+
+
+def test_a_request_that_left_nothing_in_the_inbox_has_nobody_look_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    class Watched(Host):
+        def read_inbox(self) -> None:
+            looks.append("looked")
+            super().read_inbox()
+
+    async def test() -> None:
+        client = await Client.connect(f"file:{tmp_path / 'app.db'}")
+        worker = worker_here(client)
+        watched = functools.partial(Watched, client.path, threads=1, processes=1)
+        monkeypatch.setattr(worker, "_new_host", watched)
+        async with worker:
+            handle = await client.start_workflow(who_serves)
+            assert await handle.result() == os.getpid()
+            # As a client of another process does it.
+            del hosts[client.path]
+            looks.clear()
+            assert await handle.result() == os.getpid()
+            run_id = uuid.UUID(handle.run_id).bytes
+            await deliver(client.path, "await_result", "question", {"run": run_id}, durable=False)
+            assert looks == []
+            cancelled = {"run": run_id, "reason": ""}
+            await deliver(client.path, "cancel", "message", cancelled)
+            assert looks == ["looked"]
+
+    run(test)
+
+
+def test_a_run_records_what_began_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        client = await Client.connect(f"file:{tmp_path / 'app.db'}")
+        async with worker_here(client):
+            handle = await client.start_workflow(who_serves)
+            await handle.result()
+            records = map(json.loads, (await handle.fetch_history()).splitlines())
+        began = next(record["event"] for record in records if "event" in record)
+        major, minor, *_ = sys.version_info
+        language = f"{sys.implementation.name}-{major}.{minor}"
+        version = importlib.metadata.version("perdure")
+        assert began["version"] == {"engine": version, "language": language}
+
+    run(test)
 
 
 def test_without_standby_the_owner_is_named(tmp_path: Path) -> None:

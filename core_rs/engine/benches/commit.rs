@@ -169,6 +169,10 @@ impl Store for NoStore {
         Ok(false)
     }
 
+    fn started_by(&self, _: &MessageId) -> Result<Option<RunId>, StoreError> {
+        Ok(None)
+    }
+
     fn describe(&self, _: RunId) -> Result<Option<RunSummary>, StoreError> {
         Ok(None)
     }

@@ -26,6 +26,12 @@ pub enum Stopped {
         /// What the operating system said.
         reason: String,
     },
+    /// What more than one run needs is damaged: opening the store again cannot help.
+    #[error("{reason}")]
+    Damaged {
+        /// What the store says of itself, and what to do.
+        reason: String,
+    },
     /// Another engine has taken the store over.
     #[error("another engine has taken the store over")]
     TakenOver,
@@ -45,6 +51,7 @@ impl Context {
         };
         match error {
             AppendError::SyncFailed { reason } => return Some(Stopped::SyncFailed { reason }),
+            AppendError::StoreDamaged { reason } => return Some(Stopped::Damaged { reason }),
             AppendError::NoSpace => {
                 let wait = no_space_wait(commit);
                 commit.retries += 1;
@@ -172,14 +179,17 @@ impl Context {
         if let Phase::Committing(commit) = &mut run.phase {
             waiting.extend(commit.senders());
         }
-        let reason = Bytes::from(error.to_string());
+        let reply = match error {
+            AppendError::Damaged { run, .. } => Reply::Damaged {
+                run: *run,
+                reason: error.to_string(),
+            },
+            _ => Reply::Refused {
+                reason: Bytes::from(error.to_string()),
+            },
+        };
         for to in waiting {
-            self.reply(
-                to,
-                Reply::Refused {
-                    reason: reason.clone(),
-                },
-            );
+            self.reply(to, reply.clone());
         }
         self.forget(run);
     }

@@ -22,7 +22,18 @@ pub(crate) enum ClosingRequest {
         reason: String,
         reply_to: Option<ReplyTo>,
     },
-    TimeOut,
+    /// The run timeout passed at this instant: what was received before it comes first.
+    TimeOut { at: Timestamp },
+}
+
+impl ClosingRequest {
+    /// Before which instant an event must have been received to be delivered all the same.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        match self {
+            Self::Terminate { .. } => None,
+            Self::TimeOut { at } => Some(*at),
+        }
+    }
 }
 
 /// How a run ended, and what came of it.
@@ -171,7 +182,7 @@ fn closing_event(request: ClosingRequest) -> (Event, ClosedStatus, Delivered) {
                 about,
             )
         }
-        ClosingRequest::TimeOut => (
+        ClosingRequest::TimeOut { .. } => (
             Event::RunTimedOut,
             ClosedStatus::TimedOut,
             Delivered::default(),

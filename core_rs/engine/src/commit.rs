@@ -141,7 +141,6 @@ impl Context {
             inbox: Vec::new(),
             outbox: Vec::new(),
             status: None,
-            next_wake: None,
             close: None,
         };
         if append.create.is_some()

@@ -85,13 +85,6 @@ impl Engine {
         })
     }
 
-    /// The open run of this name, if there is one.
-    #[must_use]
-    pub fn find_run(&self, namespace: &str, workflow_id: &str) -> Option<RunId> {
-        self.runs
-            .find(&Arc::from(namespace), &Arc::from(workflow_id))
-    }
-
     /// The ids of all open runs, in order.
     #[must_use]
     pub fn open_run_ids(&self) -> Vec<RunId> {

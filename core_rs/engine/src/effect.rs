@@ -48,6 +48,11 @@ pub enum Effect {
         /// The tasks awaited from before a restart, with their nonces.
         awaited: Vec<(TaskId, u64)>,
     },
+    /// Ask the store which run a start message made, then answer `Input::StartFound`.
+    FindStart {
+        /// The start message.
+        message_id: MessageId,
+    },
     /// Answer a client.
     Reply {
         /// Who.
@@ -129,6 +134,13 @@ pub enum Reply {
         run: RunId,
         /// Why.
         reason: ParkReason,
+    },
+    /// What the store has of the run cannot be read.
+    Damaged {
+        /// The run.
+        run: RunId,
+        /// What the store says, and what to do.
+        reason: String,
     },
     /// The store refused the write.
     Refused {

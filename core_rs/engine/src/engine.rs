@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_history::{RunId, Timestamp};
+use perdure_history::{MessageId, RunId, Timestamp, Version};
 use perdure_store::Recovery;
 use rustc_hash::FxHashMap;
 
@@ -14,6 +14,7 @@ use crate::effect::Effect;
 use crate::hosted::Hosted;
 use crate::input::{AppendFailure, Input};
 use crate::loading::{LAST_RECORD, Lookup};
+use crate::messages::StartQuestion;
 use crate::run::{Phase, Run};
 use crate::runs::Runs;
 use crate::task::{ServiceReport, TaskOutcome, TaskReport};
@@ -39,6 +40,8 @@ pub struct EngineOptions {
     pub epoch: u64,
     /// The seed of jitter and nonces.
     pub seed: u64,
+    /// What runs workflow code; `None` records nothing of it.
+    pub version: Option<Version>,
     /// How long closed runs are kept; 30 days by default, `None` for ever.
     pub retention: Option<Duration>,
 }
@@ -53,6 +56,7 @@ impl Default for EngineOptions {
             park_backoff: (Duration::from_secs(10), Duration::from_secs(600)),
             epoch: 1,
             seed: 0,
+            version: None,
             retention: Some(Duration::from_secs(30 * 86_400)),
         }
     }
@@ -66,6 +70,8 @@ pub struct Engine {
     pub(crate) runs: Runs,
     /// Questions about runs that are not open, while the store is asked.
     pub(crate) lookups: FxHashMap<RunId, Vec<Lookup>>,
+    /// Starts whose workflow id is taken, while the store is asked whether they took it.
+    pub(crate) start_questions: FxHashMap<MessageId, Vec<StartQuestion>>,
     stopped: Option<Stopped>,
     now: Timestamp,
 }
@@ -78,6 +84,7 @@ impl Engine {
             context: Context::new(options),
             runs: Runs::default(),
             lookups: FxHashMap::default(),
+            start_questions: FxHashMap::default(),
             stopped: None,
             now,
         };
@@ -92,15 +99,24 @@ impl Engine {
         engine
     }
 
-    /// Handles one input. Before anything received at `now`, all that is due by `now` is handled.
+    /// Handles one input. Before anything received at an instant, all due by then is handled.
     pub fn handle_input(&mut self, now: Timestamp, input: Input) {
         if self.stopped.is_some() {
             return;
         }
-        self.handle_timeout(now);
+        let received_at = match &input {
+            Input::Posted { received_at, .. } => (*received_at).min(now),
+            _ => now,
+        };
+        self.now = self.now.max(now);
+        self.fire_due(received_at);
         let now = self.now;
         match input {
-            Input::Message(message) => self.handle_message(message, now),
+            Input::Message(message) => self.handle_message(message, now, now),
+            Input::Posted {
+                message,
+                received_at,
+            } => self.handle_message(message, received_at.min(now), now),
             Input::Turn(report) => {
                 let run = report.run;
                 self.with_run(run, |context, run| context.turn_reported(run, report, now));
@@ -113,12 +129,19 @@ impl Engine {
                 from_n,
                 outcome,
             } => {
-                if from_n != LAST_RECORD {
+                if from_n != LAST_RECORD && self.runs.contains(run) {
                     self.with_run(run, |context, run| context.loaded(run, outcome, now));
                 } else if let Some(asked) = self.lookups.remove(&run) {
-                    self.context.looked_up(run, asked, outcome);
+                    let asked = self.context.looked_up(run, from_n, asked, outcome);
+                    if !asked.is_empty() {
+                        self.lookups.insert(run, asked);
+                    }
                 }
             }
+            Input::StartFound {
+                message_id,
+                outcome,
+            } => self.start_found(&message_id, &outcome, now),
             Input::Evict { count } => self.evict_oldest(count),
             Input::Hosted(queues) => {
                 self.context.slots.serve(&queues);
@@ -130,6 +153,7 @@ impl Engine {
                 self.context.slots.close();
             }
         }
+        self.fire_due(now);
         self.settle(now);
     }
 
@@ -137,10 +161,15 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         // A clock that steps back must not undo what was already due.
         self.now = self.now.max(now);
+        self.fire_due(self.now);
+    }
+
+    /// Handles what was due by an instant, at the present time.
+    fn fire_due(&mut self, until: Timestamp) {
         let now = self.now;
         let mut any = false;
         while self.stopped.is_none()
-            && let Some((at, due)) = self.context.wheel.pop_due(now)
+            && let Some((at, due)) = self.context.wheel.pop_due(until)
         {
             self.handle_due(due, at, now);
             any = true;
@@ -166,6 +195,11 @@ impl Engine {
     #[must_use]
     pub fn stopped(&self) -> Option<&Stopped> {
         self.stopped.as_ref()
+    }
+
+    /// Stops the engine, for a reason that no write has found.
+    pub(crate) fn stop(&mut self, reason: Stopped) {
+        self.stopped.get_or_insert(reason);
     }
 
     /// Whether, after [`Input::Drain`], nothing is under way any more.
@@ -286,7 +320,7 @@ impl Engine {
             Due::RunTimeout { run } => {
                 self.with_run(run, |context, run| {
                     run.run_timeout = None;
-                    context.close_soon(run, ClosingRequest::TimeOut, now);
+                    context.close_soon(run, ClosingRequest::TimeOut { at }, now);
                 });
             }
             Due::Unpark { run } => {

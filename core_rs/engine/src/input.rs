@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use perdure_history::{MessageId, Payload, RunId};
+use perdure_history::{MessageId, Payload, RunId, Timestamp};
 use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};
 
@@ -17,6 +17,13 @@ use crate::task::{ServiceReport, TaskReport};
 pub enum Input {
     /// A client's message, from this process or from the inbox.
     Message(Message),
+    /// A message that waited in the inbox, with the instant of its receipt there.
+    Posted {
+        /// The message.
+        message: Message,
+        /// When it came into the inbox.
+        received_at: Timestamp,
+    },
     /// The host finished stepping a run.
     Turn(TurnReport),
     /// A worker's word on a task.
@@ -38,6 +45,13 @@ pub enum Input {
         from_n: u64,
         /// Its encoded batches.
         outcome: Result<Vec<Bytes>, StoreError>,
+    },
+    /// The run that a start message made, asked for by a find effect.
+    StartFound {
+        /// The message.
+        message_id: MessageId,
+        /// Its run, open or closed.
+        outcome: Result<Option<RunId>, StoreError>,
     },
     /// The host cannot keep all runs live: evict this many of the least recently used.
     Evict {

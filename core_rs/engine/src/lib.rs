@@ -38,6 +38,7 @@ mod tickets;
 mod timeouts;
 pub mod transport;
 mod turn;
+mod versions;
 mod wheel;
 
 pub use append_failure::Stopped;

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use perdure_history::{Batch, Command, Event, HistoryReader, Record, RecordBody, RunId, Timestamp};
+use perdure_history::{
+    Batch, BatchError, Command, Event, HistoryReader, Record, RecordBody, RunId, Timestamp,
+};
 use perdure_machine::Machine;
 use perdure_store::StoreError;
 
@@ -14,6 +16,7 @@ use crate::effect::{Effect, Reply, ReplyTo};
 use crate::input::ParkReason;
 use crate::parking::code;
 use crate::run::{Phase, Run};
+use crate::versions::Versions;
 
 /// In a load effect: only the last record is wanted, whatever its number.
 pub const LAST_RECORD: u64 = u64::MAX;
@@ -59,45 +62,84 @@ impl Context {
         self.advance(run, now);
     }
 
-    /// Answers those who asked for a run that is not open.
+    /// Answers those who asked for a run that is not open; gives them back when more must be read.
     pub(crate) fn looked_up(
         &mut self,
         run: RunId,
+        from_n: u64,
         asked: Vec<Lookup>,
         outcome: Result<Vec<Bytes>, StoreError>,
-    ) {
-        let closed = last_word(run, outcome);
+    ) -> Vec<Lookup> {
+        let closed = match closed_in(run, from_n, outcome) {
+            Ok(closed) => closed,
+            Err(NotReadable::Alone) => {
+                self.load(run, 1);
+                return asked;
+            }
+            Err(NotReadable::Damaged(reason)) => {
+                for Lookup { to, .. } in asked {
+                    let reason = reason.clone();
+                    self.reply(to, Reply::Damaged { run, reason });
+                }
+                return Vec::new();
+            }
+            Err(NotReadable::Now(reason)) => {
+                for Lookup { to, .. } in asked {
+                    let reason = reason.clone();
+                    self.reply(to, Reply::Refused { reason });
+                }
+                return Vec::new();
+            }
+        };
         for Lookup { to, wants_result } in asked {
             let reply = match &closed {
-                Ok(Some(closed)) if wants_result => Reply::Result {
+                Some(closed) if wants_result => Reply::Result {
                     run,
                     status: closed.status,
                     outcome: closed.outcome.clone(),
                 },
-                Ok(Some(closed)) => Reply::Closed {
+                Some(closed) => Reply::Closed {
                     run,
                     status: closed.status,
                 },
-                Ok(None) => Reply::NotFound { run },
-                Err(reason) => Reply::Refused {
-                    reason: reason.clone(),
-                },
+                None => Reply::NotFound { run },
             };
             self.reply(to, reply);
         }
+        Vec::new()
     }
 }
 
-/// How a run closed; `None` when the store does not know it, and why when that cannot be read.
-fn last_word(run: RunId, outcome: Result<Vec<Bytes>, StoreError>) -> Result<Option<Closed>, Bytes> {
-    let unreadable = |error: &dyn std::fmt::Display| Bytes::from(error.to_string());
-    let batches = outcome.map_err(|error| unreadable(&error))?;
+/// Why what was read of a run does not say how it ended.
+enum NotReadable {
+    /// The last batch needs the ones before it.
+    Alone,
+    Damaged(String),
+    /// The store cannot be read at the moment.
+    Now(Bytes),
+}
+
+fn closed_in(
+    run: RunId,
+    from_n: u64,
+    outcome: Result<Vec<Bytes>, StoreError>,
+) -> Result<Option<Closed>, NotReadable> {
+    let damaged = |error: &dyn std::fmt::Display| NotReadable::Damaged(error.to_string());
+    let batches = outcome.map_err(|error| match error {
+        StoreError::Damaged { .. } => damaged(&error),
+        other => NotReadable::Now(Bytes::from(other.to_string())),
+    })?;
     let Some(last) = batches.last() else {
         return Ok(None);
     };
-    let records = match Batch::decode(last) {
-        Ok(batch) => batch.records,
-        Err(_) => perdure_history::decode_history(run, &batches).map_err(|e| unreadable(&e))?,
+    let records = if from_n == LAST_RECORD {
+        match Batch::decode(last) {
+            Ok(batch) => batch.records,
+            Err(BatchError::UnknownSite { .. }) => return Err(NotReadable::Alone),
+            Err(error) => return Err(damaged(&error)),
+        }
+    } else {
+        perdure_history::decode_history(run, &batches).map_err(|error| damaged(&error))?
     };
     Ok(closing::last_closing(&records))
 }
@@ -135,6 +177,7 @@ fn take_history(run: &mut Run, outcome: Result<Vec<Bytes>, StoreError>) -> Resul
         fill_schedules(run, &records);
     }
     if run.wants_turn() {
+        run.versions = Versions::of_history(&records).map(Box::new);
         run.seen = records.iter().filter_map(message_id).collect();
         let flags = reader.flags();
         let machine = Machine::from_history(run.id, flags, records);

@@ -157,6 +157,7 @@ pub(crate) fn started(message_id: &MessageId, start: &StartRun) -> Event {
         run_timeout: start.run_timeout,
         memo: start.memo.clone(),
         headers: start.headers.clone(),
+        version: None,
     }))
 }
 

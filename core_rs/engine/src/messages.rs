@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use perdure_history::{Event, MessageId, RunId, Timestamp};
-use perdure_store::NewRun;
+use perdure_store::{NewRun, StoreError};
 
 use crate::closing::ClosingRequest;
 use crate::context::Context;
@@ -16,9 +16,23 @@ use crate::pending::{Delivered, Pending};
 use crate::run::{Identity, Run, Timer};
 use crate::wheel::Due;
 
+/// A start whose workflow id is taken, while the store is asked.
+#[derive(Debug)]
+pub(crate) struct StartQuestion {
+    to: ReplyTo,
+    /// The run that had the id.
+    open: RunId,
+    start: StartRun,
+}
+
 impl Engine {
-    /// Handles a message received at `now`.
-    pub(crate) fn handle_message(&mut self, message: Message, now: Timestamp) {
+    /// Handles a message that was received at an instant not after `now`.
+    pub(crate) fn handle_message(
+        &mut self,
+        message: Message,
+        received_at: Timestamp,
+        now: Timestamp,
+    ) {
         let Message {
             message_id,
             reply_to,
@@ -64,39 +78,29 @@ impl Engine {
                     name,
                     arguments,
                 };
-                self.deliver(run, event, message_id, reply_to, now);
+                let about = about(message_id, reply_to, received_at);
+                self.deliver(run, event, about, now);
             }
             MessageBody::Cancel { run, reason } => {
                 let event = Event::CancelRequested {
                     message_id: message_id.clone(),
                     reason,
                 };
-                self.deliver(run, event, message_id, reply_to, now);
+                let about = about(message_id, reply_to, received_at);
+                self.deliver(run, event, about, now);
             }
         }
     }
 
     /// Puts a message in line for the run's next turn.
-    fn deliver(
-        &mut self,
-        run: RunId,
-        event: Event,
-        message_id: MessageId,
-        reply_to: Option<ReplyTo>,
-        now: Timestamp,
-    ) {
-        let about = Delivered {
-            received_at: now,
-            message_id: Some(message_id.clone()),
-            reply_to,
-            ..Delivered::default()
-        };
-        let found = self.with_run(run, |context, run| {
-            run.pending.push_back(Pending { event, about });
-            context.advance(run, now);
-        });
-        if found.is_none() {
-            self.refuse_closed(run, message_id, reply_to);
+    fn deliver(&mut self, run: RunId, event: Event, about: Delivered, now: Timestamp) {
+        if self.runs.contains(run) {
+            self.with_run(run, |context, run| {
+                run.pending.push_back(Pending { event, about });
+                context.advance(run, now);
+            });
+        } else if let Some(message_id) = about.message_id {
+            self.refuse_closed(run, message_id, about.reply_to);
         }
     }
 
@@ -130,17 +134,7 @@ impl Engine {
         let namespace: Arc<str> = Arc::from(start.namespace.as_str());
         let workflow_id: Arc<str> = Arc::from(start.workflow_id.as_str());
         if let Some(open) = self.runs.find(&namespace, &workflow_id) {
-            self.with_run(open, |context, run| {
-                let same = run.id == start.run || run.started_by.as_ref() == Some(&message_id);
-                run.start_waiters.extend(reply_to.map(|to| (to, same)));
-                if run.create.is_none() {
-                    context.answer_start_waiters(run);
-                }
-            });
-            return self.context.effect(Effect::Consumed {
-                run: None,
-                message_id,
-            });
+            return self.start_taken(open, message_id, reply_to, start);
         }
         if let Some(why) = self.refuses_start(start) {
             if let Some(to) = reply_to {
@@ -182,6 +176,74 @@ impl Engine {
         self.with_run(id, |context, run| context.advance(run, now));
     }
 
+    /// A start whose workflow id an open run has: it made that run, or one before, or it is late.
+    /// What memory does not know of messages from before a restart, the store does.
+    fn start_taken(
+        &mut self,
+        open: RunId,
+        message_id: MessageId,
+        reply_to: Option<ReplyTo>,
+        start: &StartRun,
+    ) {
+        let made_it = self.with_run(open, |_, run| {
+            run.id == start.run || run.started_by.as_ref() == Some(&message_id)
+        });
+        if let Some(to) = reply_to {
+            if made_it == Some(true) {
+                self.answer_start(open, to, true);
+            } else {
+                let asked = self.start_questions.entry(message_id.clone()).or_default();
+                asked.push(StartQuestion {
+                    to,
+                    open,
+                    start: start.clone(),
+                });
+                if asked.len() == 1 {
+                    let message_id = message_id.clone();
+                    self.context.effect(Effect::FindStart { message_id });
+                }
+            }
+        }
+        self.context.effect(Effect::Consumed {
+            run: None,
+            message_id,
+        });
+    }
+
+    fn answer_start(&mut self, open: RunId, to: ReplyTo, same: bool) -> Option<()> {
+        self.with_run(open, |context, run| {
+            run.start_waiters.push((to, same));
+            if run.create.is_none() {
+                context.answer_start_waiters(run);
+            }
+        })
+    }
+
+    /// The store has said whether a start made a run.
+    pub(crate) fn start_found(
+        &mut self,
+        message_id: &MessageId,
+        outcome: &Result<Option<RunId>, StoreError>,
+        now: Timestamp,
+    ) {
+        let asked = self.start_questions.remove(message_id).unwrap_or_default();
+        for StartQuestion { to, open, start } in asked {
+            match outcome {
+                Ok(Some(run)) => self.context.reply(to, Reply::Started { run: *run }),
+                Ok(None) => {
+                    if self.answer_start(open, to, false).is_none() {
+                        // The id has become free meanwhile.
+                        self.start(message_id.clone(), Some(to), &start, false, now);
+                    }
+                }
+                Err(error) => {
+                    let (run, reason) = (start.run, error.to_string());
+                    self.context.reply(to, Reply::Damaged { run, reason });
+                }
+            }
+        }
+    }
+
     fn refuses_start(&self, start: &StartRun) -> Option<&'static str> {
         if self.context.draining {
             Some("the engine is shutting down: send the start again")
@@ -210,6 +272,15 @@ impl Engine {
             message_id,
         });
         self.look_up(run, to, false);
+    }
+}
+
+fn about(message_id: MessageId, reply_to: Option<ReplyTo>, received_at: Timestamp) -> Delivered {
+    Delivered {
+        received_at,
+        message_id: Some(message_id),
+        reply_to,
+        ..Delivered::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use perdure_history::{Event, MessageId, RunId, TaskId, Timestamp};
 
+use crate::closing::ClosingRequest;
 use crate::effect::ReplyTo;
 use crate::run::Run;
 
@@ -96,9 +97,13 @@ pub(crate) fn take_turn_events(run: &mut Run, limit: usize) -> TurnEvents {
     for failure in run.attempt_failures.drain(..) {
         turn.push(failure, Delivered::default());
     }
+    let deadline = run.closing.as_ref().and_then(ClosingRequest::deadline);
+    let in_time = |at: &Timestamp| deadline.is_none_or(|deadline| *at < deadline);
     while turn.events.len() < limit {
         let timer = run.due_timers.first().copied();
+        let timer = timer.filter(|(fire_at, _)| in_time(fire_at));
         let received_at = run.pending.front().map(|pending| pending.about.received_at);
+        let received_at = received_at.filter(in_time);
         match (timer, received_at) {
             (Some((fire_at, command_n)), received) if received.is_none_or(|at| fire_at <= at) => {
                 run.due_timers.pop_first();
@@ -114,6 +119,19 @@ pub(crate) fn take_turn_events(run: &mut Run, limit: usize) -> TurnEvents {
         }
     }
     turn
+}
+
+/// Whether something waits that comes before the deadline at which the run is to close.
+pub(crate) fn precedes_deadline(run: &Run) -> bool {
+    let Some(deadline) = run.closing.as_ref().and_then(ClosingRequest::deadline) else {
+        return false;
+    };
+    let received_at = run.pending.front().map(|pending| pending.about.received_at);
+    let due_at = run.due_timers.first().map(|(fire_at, _)| *fire_at);
+    received_at
+        .into_iter()
+        .chain(due_at)
+        .any(|at| at < deadline)
 }
 
 /// Takes the first pending event, unless it doubles one that is recorded or in this turn.
@@ -144,6 +162,8 @@ pub(crate) fn put_back(run: &mut Run, events: Vec<Event>, about: Vec<Delivered>)
             Event::TimerFired { command_n } if about.timer => {
                 run.due_timers.insert((about.received_at, command_n));
             }
+            // Told again by the next turn, which reads the history anew.
+            Event::VersionChanged { .. } => {}
             Event::ActivityAttemptFailed { .. } => run.attempt_failures.insert(0, event),
             event => run.pending.push_front(Pending { event, about }),
         }

@@ -38,7 +38,7 @@ impl Engine {
             .collect();
         // What closes a run comes after its start has been put back, whichever was posted first.
         for message in later {
-            self.handle_message(message, now);
+            self.handle_message(message, now, now);
         }
         for id in self.runs.ids() {
             self.with_run(id, |context, run| context.advance(run, now));

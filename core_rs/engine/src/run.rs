@@ -16,6 +16,7 @@ use crate::input::Query;
 use crate::parking::Parked;
 use crate::pending::{Delivered, Pending, failed};
 use crate::task::TaskReport;
+use crate::versions::Versions;
 use crate::wheel::WheelKey;
 
 /// What a run is called; shared with its tasks.
@@ -95,6 +96,8 @@ pub(crate) struct Run {
     pub(crate) closing: Option<ClosingRequest>,
     /// Messages that came after the one that closes the run.
     pub(crate) late: Vec<Delivered>,
+    /// What ran the history as it was read; absent in a run that began in this engine.
+    pub(crate) versions: Option<Box<Versions>>,
     pub(crate) parked: Option<Box<Parked>>,
     /// Whether the status row still says parked although the run goes on.
     pub(crate) unparked: bool,
@@ -145,6 +148,7 @@ impl Run {
             run_timeout: None,
             closing: None,
             late: Vec::new(),
+            versions: None,
             parked: None,
             unparked: false,
             lacks_schedules: false,

@@ -20,7 +20,7 @@ impl Context {
             return;
         }
         if run.closing.is_some() {
-            return self.close_without_code(run, now);
+            return self.close_in_order(run, now);
         }
         if run.lacks_schedules && !run.unreadable {
             return self.read(run);
@@ -48,6 +48,22 @@ impl Context {
         self.write_aside(run, now);
     }
 
+    /// Closes a run from outside. What was received before its run timeout passed is delivered
+    /// first, however late that is, and may end the run otherwise; but only a host that has the
+    /// type can deliver it, so without one the engine closes the run alone.
+    fn close_in_order(&mut self, run: &mut Run, now: Timestamp) {
+        if !run.is_parked() && pending::precedes_deadline(run) {
+            if self.hosts(&run.identity) {
+                return self.begin_turn(run, now);
+            }
+            if self.hosted.is_none() {
+                // What the host has is not known yet: it says so first of all.
+                return;
+            }
+        }
+        self.close_without_code(run, now);
+    }
+
     /// Takes what waits and hands it to the host, with the machine.
     fn begin_turn(&mut self, run: &mut Run, now: Timestamp) {
         let replays = run.wants_replay();
@@ -62,12 +78,13 @@ impl Context {
         let Some(mut machine) = machine else {
             return self.read(run);
         };
-        let turn = pending::take_turn_events(run, self.options.maximum_turn_events);
+        let mut turn = pending::take_turn_events(run, self.options.maximum_turn_events);
         let tries = run.parked.as_ref().is_some_and(|parked| parked.trying);
         if turn.events.is_empty() && !tries && !replays {
             run.machine = Some(machine);
             return self.write_aside(run, now);
         }
+        self.tell_version(run, &mut turn);
         for event in turn.events {
             machine.handle_event(event);
         }
@@ -104,7 +121,7 @@ impl Context {
             TurnOutcome::Parked(reason) => reason,
             TurnOutcome::Mismatch(error) => ParkReason {
                 code: code::MISMATCH.to_owned(),
-                message: error.to_string(),
+                message: format!("{error}{}", self.version_note(run)),
                 ..ParkReason::default()
             },
         };

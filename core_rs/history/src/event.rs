@@ -105,6 +105,23 @@ pub enum Event {
     RunTimedOut,
 }
 
+/// What runs workflow code: two of them may do it differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
+pub struct Version {
+    /// For instance `0.1.0`.
+    pub engine: String,
+    /// For instance `cpython-3.11`.
+    pub language: String,
+}
+
+impl core::fmt::Display for Version {
+    fn fmt(&self, to: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(to, "perdure {} on {}", self.engine, self.language)
+    }
+}
+
 /// How a run began.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
@@ -141,4 +158,7 @@ pub struct RunStarted {
         serde(default, skip_serializing_if = "Vec::is_empty")
     )]
     pub headers: Vec<(String, String)>,
+    /// What ran the first turn; unknown when a run was ended before it.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub version: Option<Version>,
 }

@@ -26,7 +26,7 @@ pub use batch::{Batch, BatchEncoder, BatchError, FORMAT_VERSION};
 pub use command::{
     ActivityOptions, CancellationType, Command, RetryPolicy, ScheduleActivity, Site,
 };
-pub use event::{Event, RunStarted};
+pub use event::{Event, RunStarted, Version};
 pub use failure::{Failure, FailureKind, RetryState, TimeoutKind};
 pub use history::{HistoryError, HistoryReader, decode_history};
 pub use ids::{IdempotencyKey, MessageId, RunId, TaskId};

@@ -162,6 +162,7 @@ pub fn start(workflow_type: &str) -> RunStarted {
         run_timeout: None,
         memo: Vec::new(),
         headers: Vec::new(),
+        version: None,
     }
 }
 

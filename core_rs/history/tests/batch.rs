@@ -47,6 +47,7 @@ fn started() -> Event {
         run_timeout: None,
         memo: vec![],
         headers: vec![],
+        version: None,
     }))
 }
 

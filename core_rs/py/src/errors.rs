@@ -1,5 +1,6 @@
 //! The Rust error enums as the exceptions of `perdure.errors`.
 
+use perdure_engine::Stopped;
 use perdure_store::StoreError;
 use pyo3::prelude::*;
 
@@ -9,10 +10,20 @@ pub(crate) fn store_error(py: Python<'_>, error: &StoreError) -> PyErr {
         StoreError::Owned { .. } => "StoreOwnedError",
         StoreError::NotAStore { .. }
         | StoreError::NewerFormat { .. }
+        | StoreError::OlderFormat { .. }
         | StoreError::Damaged { .. } => "StoreDamagedError",
         _ => "StoreError",
     };
     make(py, class, &error.to_string())
+}
+
+/// The exception of an engine that has stopped.
+pub(crate) fn stopped(py: Python<'_>, stopped: &Stopped) -> PyErr {
+    let class = match stopped {
+        Stopped::Damaged { .. } => "StoreDamagedError",
+        _ => "StoreError",
+    };
+    make(py, class, &stopped.to_string())
 }
 
 /// The exception of a history that cannot be read.

@@ -31,8 +31,6 @@ pub struct Append {
     pub outbox: Vec<InboxMessage>,
     /// A new status, when it changes.
     pub status: Option<StatusChange>,
-    /// When the run next wants to be woken, for the start-up scan; `None` when never.
-    pub next_wake: Option<Timestamp>,
     /// Present in the write that closes the run.
     pub close: Option<Close>,
 }
@@ -203,6 +201,21 @@ pub enum AppendError {
     Ambiguous {
         /// The run.
         run: RunId,
+    },
+    /// What the store has of the run, or of the one whose workflow id it would take, is damaged.
+    /// Other runs go on.
+    #[error("what the store has of run {run} is damaged: {reason}; restore it from a backup")]
+    Damaged {
+        /// The run of the write.
+        run: RunId,
+        /// What the check found.
+        reason: String,
+    },
+    /// What more than one run needs is damaged: the store stops, and cannot be opened again.
+    #[error("{reason}")]
+    StoreDamaged {
+        /// What the store says of itself.
+        reason: String,
     },
     /// A sync failed: the store stops and must be reopened. A sync is never retried.
     #[error("the store could not be synced and has stopped: {reason}")]

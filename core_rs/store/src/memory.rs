@@ -77,7 +77,7 @@ impl MemoryStore {
         let start_known = append
             .create
             .as_ref()
-            .is_some_and(|new| self.made_by(new).is_some());
+            .is_some_and(|new| self.made_by(&new.message_id).is_some());
         let fits = match (&append.create, found) {
             (Some(_), None) => true,
             (Some(_), Some(_)) => start_known,
@@ -96,7 +96,7 @@ impl MemoryStore {
     }
 
     fn check_create(&self, append: &Append, new: &NewRun) -> Result<(), AppendError> {
-        if let Some(run) = self.made_by(new) {
+        if let Some(run) = self.made_by(&new.message_id) {
             return Err(AppendError::AlreadyStarted { run });
         }
         let open = self.runs.values().find(|run| {
@@ -139,10 +139,10 @@ impl MemoryStore {
         }
     }
 
-    fn made_by(&self, new: &NewRun) -> Option<RunId> {
+    fn made_by(&self, start: &MessageId) -> Option<RunId> {
         self.runs
             .values()
-            .find(|run| run.started_by == new.message_id)
+            .find(|run| run.started_by == *start)
             .map(|run| run.summary.run)
     }
 
@@ -289,6 +289,10 @@ impl Store for MemoryStore {
         self.inbox
             .retain(|message| (message.run, &message.message_id) != (run, message_id));
         Ok(self.inbox.len() < before)
+    }
+
+    fn started_by(&self, message_id: &MessageId) -> Result<Option<RunId>, StoreError> {
+        Ok(self.made_by(message_id))
     }
 
     fn describe(&self, run: RunId) -> Result<Option<RunSummary>, StoreError> {

@@ -297,6 +297,10 @@ impl Store for SimulatedStore {
         })
     }
 
+    fn started_by(&self, message_id: &MessageId) -> Result<Option<RunId>, StoreError> {
+        self.current.started_by(message_id)
+    }
+
     fn describe(&self, run: RunId) -> Result<Option<RunSummary>, StoreError> {
         self.current.describe(run)
     }

@@ -54,6 +54,12 @@ pub trait Store: Send {
     /// [`StoreError`] when the store cannot be written.
     fn discard(&mut self, run: Option<RunId>, message_id: &MessageId) -> Result<bool, StoreError>;
 
+    /// The run that a start message made, open or closed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn started_by(&self, message_id: &MessageId) -> Result<Option<RunId>, StoreError>;
+
     /// What can be known of one run.
     ///
     /// # Errors
@@ -108,6 +114,19 @@ pub enum StoreError {
         /// Its format.
         found: u32,
         /// The newest known here.
+        supported: u32,
+    },
+    /// The file was written by a version before the first release.
+    #[error(
+        "{path} has format {found} of a version before the first release; this one reads \
+         {supported}: export what is needed with that version, and begin with another path"
+    )]
+    OlderFormat {
+        /// The path.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The oldest that is read here.
         supported: u32,
     },
     /// The file is damaged.

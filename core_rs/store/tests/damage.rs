@@ -141,12 +141,12 @@ fn other_files_are_refused_by_name() {
     let newer = folder.file("newer.db");
     drop(LocalStore::open_owner(&newer, Standby::Refuse).unwrap());
     let connection = rusqlite::Connection::open(&newer).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 9).unwrap();
     drop(connection);
     let expected = StoreError::NewerFormat {
         path: newer.canonicalize().unwrap().display().to_string(),
-        found: 2,
-        supported: 1,
+        found: 9,
+        supported: 2,
     };
     assert_eq!(
         LocalStore::open_owner(&newer, Standby::Refuse).unwrap_err(),
@@ -154,6 +154,16 @@ fn other_files_are_refused_by_name() {
     );
     assert_eq!(LocalReader::open(&newer).unwrap_err(), expected);
     assert_eq!(Inbox::open(&newer).unwrap_err(), expected);
+    let older = folder.file("older.db");
+    drop(LocalStore::open_owner(&older, Standby::Refuse).unwrap());
+    let connection = rusqlite::Connection::open(&older).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    let refused = LocalStore::open_owner(&older, Standby::Refuse).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::OlderFormat { found: 1, .. }),
+        "{refused:?}"
+    );
     let nowhere = folder.file("no/such/folder.db");
     let refused = LocalStore::open_owner(&nowhere, Standby::Refuse).unwrap_err();
     assert!(matches!(refused, StoreError::Io { .. }), "{refused:?}");
@@ -259,4 +269,46 @@ fn a_full_check_reads_everything_that_is_stored() {
     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
     let error = lose("DELETE FROM batches WHERE batch = 900");
     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+}
+
+#[test]
+fn what_another_program_has_copied_is_taken_and_what_it_has_changed_refused() {
+    let folder = Folder::new();
+    let path = folder.file("app.db");
+    let expected = make(&path);
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    let vacuumed = folder.file("vacuumed.db");
+    let sql = format!("VACUUM INTO '{}'", vacuumed.display());
+    raw.execute_batch(&sql).unwrap();
+    assert_eq!(open_and_read(&vacuumed).unwrap(), expected);
+    drop(raw);
+    // What an owner that was killed has left in its log, another program copies into the database.
+    let mut store = LocalStore::open_owner(&path, Standby::Refuse).unwrap();
+    store.write(create(&store, 9)).unwrap();
+    let expected = everything(&store).unwrap();
+    let killed = folder.file("killed.db");
+    fs::copy(&path, &killed).unwrap();
+    fs::copy(folder.file("app.db-wal"), folder.file("killed.db-wal")).unwrap();
+    drop(store);
+    let raw = rusqlite::Connection::open(&killed).unwrap();
+    let mode: String = raw
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "wal");
+    drop(raw);
+    assert!(!folder.file("killed.db-wal").exists(), "the log was copied");
+    let copied = LocalReader::open(&killed).unwrap();
+    copied.check_pages().unwrap();
+    drop(copied);
+    let without_inbox = open_and_read(&killed).unwrap();
+    assert_eq!(without_inbox, expected);
+    // A change is another thing: its pages bear the checksums of what was there before.
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute("DELETE FROM consumed", []).unwrap();
+    drop(raw);
+    let refused = LocalReader::open(&path).and_then(|store| store.check_pages());
+    assert!(
+        matches!(refused, Err(StoreError::Damaged { .. })),
+        "{refused:?}"
+    );
 }

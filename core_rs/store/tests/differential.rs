@@ -128,10 +128,6 @@ fn build(oracle: &MemoryStore, entry: &Entry) -> Append {
         .iter()
         .map(|n| IndexChange::Remove { command_n: *n });
     append.index_changes.extend(removes);
-    append.next_wake = entry
-        .shape
-        .is_multiple_of(2)
-        .then(|| at(i64::from(entry.shape)));
     if entry.shape == 4 {
         append.status = Some(StatusChange {
             status: RunStatus::Parked,

@@ -36,14 +36,14 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
-    def step(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def step(self, count: int = 1) -> None:
+        """So many more are done."""
+        self._done += count
         now = time.monotonic()
         if now >= self._next_draw and sys.stderr.isatty():
             self._next_draw = now + _DRAW_SECONDS
             self._drawn = True
             full = "█" * (self._done * _WIDTH // max(self._total, 1))
-            count = f"{self._done:,} of {self._total:,}"
-            sys.stderr.write(f"\r{self._title} {full:<{_WIDTH}} {count}")
+            done = f"{self._done:,} of {self._total:,}"
+            sys.stderr.write(f"\r{self._title} {full:<{_WIDTH}} {done}")
             sys.stderr.flush()

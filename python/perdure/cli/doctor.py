@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import platform
 import shutil
@@ -29,6 +30,7 @@ from perdure.cli._output import print_json, print_table
 from perdure.cli._progress import Progress
 from perdure.cli._versions import perdure_version
 from perdure.client import Client
+from perdure.client._soundness import check_pages, damaged_histories
 from perdure.errors import PerdureError
 from perdure.worker import find_nats_server
 
@@ -36,6 +38,9 @@ __all__ = ["add"]
 
 _SYNC_SECONDS = 0.3
 _SYNC_BYTES = 4096
+_PATIENCE_SECONDS = 0.2
+_HISTORIES = 64
+"""How many histories are read between two looks at the clock."""
 _SLOW_SYNC_MS = 20.0
 _TOOLS = {
     "node": (["--version"], "activities in TypeScript and JavaScript"),
@@ -136,17 +141,20 @@ async def _read_all(client: Client) -> tuple[Counter[str], dict[str, str], int]:
     statuses: Counter[str] = Counter()
     damaged: dict[str, str] = {}
     events = 0
+    with Progress("checking pages", 1) as progress:
+        checking = asyncio.create_task(asyncio.to_thread(check_pages, client.path))
+        while not (await asyncio.wait({checking}, timeout=_PATIENCE_SECONDS))[0]:
+            progress.step(0)
+        await checking
     runs = [run async for run in client.list_workflows()]
     with Progress("reading histories", len(runs)) as progress:
-        for run in runs:
-            statuses[run.status] += 1
-            handle = await client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
-            try:
-                await handle.fetch_history()
-            except PerdureError as error:
-                damaged[run.run_id] = str(error)
-            events += run.history_length
-            progress.step()
+        for start in range(0, len(runs), _HISTORIES):
+            some = runs[start : start + _HISTORIES]
+            ids = [run.run_id for run in some]
+            damaged |= await asyncio.to_thread(damaged_histories, client.path, ids)
+            statuses.update(run.status for run in some)
+            events += sum(run.history_length for run in some)
+            progress.step(len(some))
     return statuses, damaged, events
 
 

@@ -11,6 +11,7 @@ from perdure.errors import (
     NoWorkerError,
     RunClosedError,
     ServerError,
+    StoreDamagedError,
     WorkflowAlreadyStartedError,
     WorkflowFailureError,
     WorkflowParkedError,
@@ -32,7 +33,7 @@ class Answer:
 
     kind: str
     """`started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked`,
-    `refused`, `query_answered` or `query_failed`."""
+    `damaged`, `refused`, `query_answered` or `query_failed`."""
     run_id: str = ""
     status: str = ""
     result: bytes | None = None
@@ -60,6 +61,7 @@ class Answer:
             WorkflowAlreadyStartedError: Another open run has the workflow id.
             NotFoundError: There is no such run.
             RunClosedError: The run takes no messages any more.
+            StoreDamagedError: What the store has of the run cannot be read.
             ServerError: The engine refused the message.
         """
         if self.kind not in kinds:
@@ -128,6 +130,8 @@ class Answer:
                     run_id=self.run_id,
                     status=self.status,
                 )
+            case "damaged":
+                raise StoreDamagedError(self.refusal)
             case _:
                 raise ServerError(f"the engine answered {self.kind}: {self.refusal}")
 

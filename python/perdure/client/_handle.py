@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, get_type_hints, overload
 
 from perdure._core import StoreReader, decode, encode
+from perdure.client._answer import Answer
 from perdure.client._ids import new_message_id
-from perdure.client._port import deliver, pending_activities
+from perdure.client._port import deliver, hosts, pending_activities
 from perdure.convert import shape_of
 from perdure.errors import NotFoundError
 from perdure.workflow._message_handler import name_of
@@ -122,7 +123,9 @@ class WorkflowHandle(Generic[Result]):
             NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s.
             NotFoundError: There is no such run.
         """
-        answer = await self._send("await_result")
+        # What closed before is in the store, whether a worker runs or not.
+        stored = await asyncio.to_thread(self._stored_outcome)
+        answer = stored or await self._send("await_result")
         return cast("Result", decode(answer.outcome(), shape_of(self._result_type)))
 
     async def describe(self) -> WorkflowDescription:
@@ -225,6 +228,13 @@ class WorkflowHandle(Generic[Result]):
     async def fetch_history(self) -> str:
         """The run's history as JSON lines, one record each, lossless."""
         return await asyncio.to_thread(lambda: StoreReader(self._path).history(self._run))
+
+    def _stored_outcome(self) -> Answer | None:
+        """How the run ended; None when it is open, or its engine is of this process and knows."""
+        if self._path in hosts or not self._path.exists() or self._path.stat().st_size == 0:
+            return None
+        reply = StoreReader(self._path).outcome(self._run)
+        return None if reply is None else Answer.of(reply)
 
     @property
     def _run(self) -> bytes:

@@ -67,7 +67,7 @@ async def deliver(
         inbox = await asyncio.to_thread(StoreInbox, path)
         now_us = time.time_ns() // 1_000
         await asyncio.to_thread(lambda: inbox.post(kind, message_id, now_us, **fields))
-    return await _over_socket(path, kind, message_id, fields)
+    return await _over_socket(path, kind, message_id, fields, in_inbox=durable)
 
 
 async def pending_activities(path: Path, run: bytes) -> list[PendingFields] | None:
@@ -108,8 +108,10 @@ async def _on_loop_of(host: EnginePort, asked: Coroutine[Any, Any, Result]) -> R
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, host.loop))
 
 
-async def _over_socket(path: Path, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
-    request = {"kind": kind, "message_id": message_id, "fields": fields}
+async def _over_socket(
+    path: Path, kind: str, message_id: str, fields: dict[str, Any], *, in_inbox: bool
+) -> Answer:
+    request = {"kind": kind, "message_id": message_id, "fields": fields, "in_inbox": in_inbox}
     silent_since = time.monotonic()
     while True:
         host = hosts.get(path)

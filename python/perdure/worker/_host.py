@@ -47,8 +47,7 @@ _MICROSECONDS = 1_000_000
 _TIMER_SLACK_S = 0.001
 """By how much the host's timer may be later than the engine asks for."""
 
-_DAMAGED = " is damaged: "
-"""What a store says of itself when opening it again cannot help."""
+_SHUT_DOWN = "this worker has shut down: start another on the same store"
 
 _reply_numbers = itertools.count(1)
 
@@ -76,7 +75,8 @@ class Host:
         self._replies: dict[int, asyncio.Future[Answer]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
-        self._closed = False
+        self.ended: asyncio.Future[ServerError] = self.loop.create_future()
+        """Why the engine has ended, once it has; a `StoreError` when it could not go on."""
         self._watchdog = watchdog
 
     def start(self) -> None:
@@ -87,7 +87,7 @@ class Host:
 
     def read_inbox(self) -> None:
         """Takes what other processes have left in the inbox."""
-        if not self._closed:
+        if not self.ended.done():
             self.engine.read_inbox()
             self._schedule()
 
@@ -99,7 +99,7 @@ class Host:
     @property
     def is_closed(self) -> bool:
         """Whether the engine has ended."""
-        return self._closed
+        return self.ended.done()
 
     async def send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
         """Hands a message over and waits for the answer."""
@@ -109,8 +109,8 @@ class Host:
         return answer
 
     async def _send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
-        if self._closed:
-            raise ServerError("this worker has shut down: start another on the same store")
+        if self.ended.done():
+            raise self.ended.result()
         number = next(_reply_numbers)
         future: asyncio.Future[Answer] = self.loop.create_future()
         self._replies[number] = future
@@ -123,18 +123,18 @@ class Host:
 
     async def pending_activities(self, run: bytes) -> list[PendingFields] | None:
         """The outstanding activities of an open run; None when it is not open."""
-        if self._closed:
-            raise ServerError("this worker has shut down: start another on the same store")
+        if self.ended.done():
+            raise self.ended.result()
         return self.engine.pending_activities(run)
 
     def close(self) -> None:
         """Ends the engine; committed state stays for the next one."""
-        if not self._closed:
-            self._end(ServerError("the worker has shut down"))
+        if not self.ended.done():
+            self._end(ServerError(_SHUT_DOWN))
 
     def _end(self, error: ServerError) -> None:
         """Ends the engine; those who wait for an answer get the error."""
-        self._closed = True
+        self.ended.set_result(error)
         self.loop.remove_reader(self.engine.fileno())
         if self._timer is not None:
             self._timer.cancel()
@@ -147,7 +147,7 @@ class Host:
 
     def _look_into_inbox(self) -> None:
         """Clients say when they have left something; this is for those that died before."""
-        if not self._closed:
+        if not self.ended.done():
             self.read_inbox()
             self.loop.call_later(INBOX_SECONDS, self._look_into_inbox)
 
@@ -156,14 +156,14 @@ class Host:
         self._schedule()
 
     def _schedule(self) -> None:
-        if not self._scheduled and not self._closed:
+        if not self._scheduled and not self.ended.done():
             self._scheduled = True
             self.loop.call_soon(self._run)
 
     def _run(self) -> None:
         """Pumps and steps until there is nothing to do, or the slice is used up."""
         self._scheduled = False
-        if self._closed:
+        if self.ended.done():
             return
         deadline = time.perf_counter() + SLICE_US / _MICROSECONDS
         while True:
@@ -292,14 +292,14 @@ class Host:
         self._timer = None
         self._schedule()
 
-    def _reopen(self, reason: str) -> bool:
+    def _reopen(self, reason: StoreError) -> bool:
         """Opens the store again; False when that cannot help, and the worker has stopped."""
         logger.error("the store must be opened again: %s", reason)
         self._drop_instances()
         try:
-            if _DAMAGED in reason:
+            if isinstance(reason, StoreDamagedError):
                 # Opened again, it would be as damaged as before, and again without an end.
-                raise StoreDamagedError(reason)
+                raise reason
             self.engine.reopen()
         except StoreError as error:
             logger.critical("this worker has stopped: %s", error)

@@ -61,6 +61,7 @@ class SocketServer:
         answer = await self._host.send(
             request["kind"], request["message_id"], dict(request["fields"])
         )
-        # The client left the message in the inbox first: it may leave it now.
-        self._host.read_inbox()
+        if request["in_inbox"]:
+            # The client left the message there first: it may leave it now.
+            self._host.read_inbox()
         return answer.fields()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from perdure._core import EngineHost
 from perdure.activity._definition import ActivityDefinition
 from perdure.client._address import store_path
 from perdure.client._client import DEFAULT_NAMESPACE, Client
-from perdure.errors import StoreOwnedError
+from perdure.errors import StoreError, StoreOwnedError
 from perdure.instance._determinism import install_determinism
 from perdure.worker._host import Host
 from perdure.worker._options import NatsOptions, StdioService
@@ -94,6 +95,7 @@ class Worker:
             maximum_cached_runs=max_cached_workflows,
             retention_s=None if retention is None else int(retention.total_seconds()),
             seed=int.from_bytes(os.urandom(8), "big"),
+            language=_language(),
         )
         processes = max_activity_processes or os.cpu_count() or 1
         self._new_host = partial(Host, client.path, processes=processes)
@@ -123,7 +125,11 @@ class Worker:
         await self.shutdown()
 
     async def run(self) -> None:
-        """Serves until SIGINT or SIGTERM, or until the task is cancelled; then shuts down."""
+        """Serves until SIGINT or SIGTERM, or until the task is cancelled; then shuts down.
+
+        Raises:
+            StoreError: The store is damaged, or could not be opened again.
+        """
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -131,13 +137,14 @@ class Worker:
                 loop.add_signal_handler(number, stop.set)
         async with self:
             stopped = asyncio.create_task(stop.wait())
-            # A standby that cannot take over must not wait for ever.
-            waited = {stopped} if self._taking_over is None else {stopped, self._taking_over}
-            while not stopped.done():
-                done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-                waited = {stopped}
-                for each in done:
-                    each.result()
+            failing = asyncio.create_task(self._fail())
+            try:
+                await asyncio.wait({stopped, failing}, return_when=asyncio.FIRST_COMPLETED)
+                if failing.done():
+                    failing.result()
+            finally:
+                stopped.cancel()
+                failing.cancel()
 
     @property
     def is_serving(self) -> bool:
@@ -169,6 +176,16 @@ class Worker:
         if self._serving is not None:
             serving, self._serving = self._serving, None
             await serving.leave(self.task_queue, self._shutdown_s)
+
+    async def _fail(self) -> None:
+        """Waits for the end of an engine that cannot go on, and raises why."""
+        if self._taking_over is not None:
+            # A standby that cannot take over must not wait for ever.
+            await asyncio.shield(self._taking_over)
+        if self._serving is not None:
+            error = await asyncio.shield(self._serving.host.ended)
+            if isinstance(error, StoreError):
+                raise error
 
     async def _wait_and_serve(self) -> None:
         while True:
@@ -214,6 +231,12 @@ class Worker:
 
 def _client_of(client: Client | str) -> Client:
     return Client(store_path(client), DEFAULT_NAMESPACE) if isinstance(client, str) else client
+
+
+def _language() -> str:
+    """What runs workflow code here: a new minor version may run it differently."""
+    major, minor, *_ = sys.version_info
+    return f"{sys.implementation.name}-{major}.{minor}"
 
 
 def _seconds(interval: timedelta | None) -> float | None:

@@ -304,6 +304,13 @@ impl World {
                     self.checkers.answered(&wish, &reply, &self.store)?;
                 }
             }
+            Effect::FindStart { message_id } => {
+                let outcome = self.store.started_by(&message_id);
+                return self.input(Input::StartFound {
+                    message_id,
+                    outcome,
+                });
+            }
             Effect::Evict { run } => {
                 self.coverage.note("effect: evict");
                 self.process.instances.remove(&run);

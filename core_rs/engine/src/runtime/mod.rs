@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 use perdure_history::{MessageId, RunId, TaskId, Timestamp};
-use perdure_store::{Append, Store, StoreError};
+use perdure_store::{Append, InboxMessage, Store, StoreError};
 
+use crate::append_failure::Stopped;
 use crate::clock::Clock;
 use crate::effect::{Effect, ReplyTo};
 use crate::engine::{Engine, EngineOptions};
@@ -220,13 +221,29 @@ impl<S: Store + 'static> Runtime<S> {
                 };
                 self.engine.handle_input(now, loaded);
             }
-            Answer::Inbox(messages) => {
+            Answer::StartFound {
+                message_id,
+                outcome,
+            } => {
+                let found = Input::StartFound {
+                    message_id,
+                    outcome,
+                };
+                self.engine.handle_input(now, found);
+            }
+            Answer::Inbox(Err(damaged @ StoreError::Damaged { .. })) => {
+                let reason = damaged.to_string();
+                self.engine.stop(Stopped::Damaged { reason });
+            }
+            // Looked into again after a while.
+            Answer::Inbox(Err(_)) => {}
+            Answer::Inbox(Ok(messages)) => {
                 for message in messages {
                     let key = (message.run, message.message_id.clone());
                     if !self.known.insert(key) {
                         continue;
                     }
-                    self.take_posted(message.message_id, &message.body, now);
+                    self.take_posted(message, now);
                 }
             }
             Answer::Done => {}
@@ -234,14 +251,19 @@ impl<S: Store + 'static> Runtime<S> {
     }
 
     /// A message that another process posted. One that cannot be read stays for a newer version.
-    fn take_posted(&mut self, message_id: MessageId, body: &bytes::Bytes, now: Timestamp) {
-        if let Ok(Kept::Message(body)) = message_codec::decode_message(body) {
+    fn take_posted(&mut self, posted: InboxMessage, now: Timestamp) {
+        if let Ok(Kept::Message(body)) = message_codec::decode_message(&posted.body) {
             let message = Message {
-                message_id,
+                message_id: posted.message_id,
                 reply_to: None,
                 body,
             };
-            self.engine.handle_input(now, Input::Message(message));
+            let received_at = posted.received_at;
+            let posted = Input::Posted {
+                message,
+                received_at,
+            };
+            self.engine.handle_input(now, posted);
         }
     }
 
@@ -250,6 +272,7 @@ impl<S: Store + 'static> Runtime<S> {
             match effect {
                 Effect::Step(turn) => self.work.turns.push(turn),
                 Effect::Append { ticket, append } => self.take_append(ticket, *append),
+                Effect::FindStart { message_id } => self.store.send(Job::FindStart { message_id }),
                 Effect::Load { run, from_n } => self.store.send(Job::Load { run, from_n }),
                 Effect::Dispatch(task) => self.dispatch(*task),
                 Effect::CancelTask {

@@ -29,6 +29,9 @@ pub(crate) enum Job {
         run: RunId,
         from_n: u64,
     },
+    FindStart {
+        message_id: MessageId,
+    },
     ReadInbox,
     Discard {
         run: Option<RunId>,
@@ -48,7 +51,11 @@ pub(crate) enum Answer {
         from_n: u64,
         outcome: Result<Vec<Bytes>, StoreError>,
     },
-    Inbox(Vec<InboxMessage>),
+    StartFound {
+        message_id: MessageId,
+        outcome: Result<Option<RunId>, StoreError>,
+    },
+    Inbox(Result<Vec<InboxMessage>, StoreError>),
     Done,
 }
 
@@ -205,7 +212,14 @@ impl<S: Store> Worker<S> {
                 from_n,
                 outcome: load(store, run, from_n),
             },
-            Job::ReadInbox => Answer::Inbox(store.inbox(None).unwrap_or_default()),
+            Job::FindStart { message_id } => {
+                let outcome = store.started_by(&message_id);
+                Answer::StartFound {
+                    message_id,
+                    outcome,
+                }
+            }
+            Job::ReadInbox => Answer::Inbox(store.inbox(None)),
             Job::Discard { run, message_id } => {
                 // Not discarded, it is offered again after a restart, and discarded then.
                 drop(store.discard(run, &message_id));
@@ -254,6 +268,9 @@ fn append_group<S: Store>(store: &mut S, group: Vec<(u64, Append)>) -> Answer {
 fn of_group(error: StoreError) -> AppendError {
     match error {
         StoreError::NoSpace { .. } | StoreError::Busy { .. } => AppendError::NoSpace,
+        damaged @ StoreError::Damaged { .. } => AppendError::StoreDamaged {
+            reason: damaged.to_string(),
+        },
         other => AppendError::SyncFailed {
             reason: other.to_string(),
         },

@@ -200,6 +200,16 @@ impl World {
                     self.engine
                         .handle_input(self.now, Input::Appended { ticket, outcome });
                 }
+                Effect::FindStart { message_id } => {
+                    let outcome = self.store.started_by(&message_id);
+                    self.engine.handle_input(
+                        self.now,
+                        Input::StartFound {
+                            message_id,
+                            outcome,
+                        },
+                    );
+                }
                 Effect::Load { run, from_n } => {
                     self.loads += 1;
                     let first_n = if from_n == perdure_engine::LAST_RECORD {

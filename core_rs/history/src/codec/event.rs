@@ -13,7 +13,7 @@ use super::kind;
 use super::reader::{FieldsReader, Reader};
 use super::writer::{Fields, Writer};
 use crate::batch::BatchError;
-use crate::event::{Event, RunStarted};
+use crate::event::{Event, RunStarted, Version};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
 use crate::time::Timestamp;
@@ -134,6 +134,14 @@ fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
             writer.text(value)
         });
     });
+    fields.optional(started.version.is_none(), |writer| {
+        writer.fields(|fields| {
+            if let Some(version) = &started.version {
+                fields.required(|writer| writer.text(&version.engine));
+                fields.required(|writer| writer.text(&version.language));
+            }
+        });
+    });
 }
 
 /// Reads the body of an event of `kind`, if that is one.
@@ -198,6 +206,13 @@ fn read_message_id(reader: &mut Reader<'_>) -> Result<MessageId, BatchError> {
     read_string(reader).map(MessageId)
 }
 
+fn read_version(fields: &mut FieldsReader<'_, '_>) -> Result<Version, BatchError> {
+    Ok(Version {
+        engine: fields.required(read_string)?,
+        language: fields.required(read_string)?,
+    })
+}
+
 fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStarted, BatchError> {
     Ok(RunStarted {
         message_id: fields.required(read_message_id)?,
@@ -211,5 +226,6 @@ fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStarted, BatchEr
         run_timeout: fields.optional(|| None, read_optional_duration)?,
         memo: fields.optional(Vec::new, |reader| read_pairs(reader, read_payload))?,
         headers: fields.optional(Vec::new, |reader| read_pairs(reader, read_string))?,
+        version: fields.optional(|| None, |reader| reader.fields(read_version).map(Some))?,
     })
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use perdure_history::{
     ActivityOptions, Batch, CancellationType, Command, Digest, Event, Failure, FailureKind,
     MessageId, Payload, Record, RecordBody, RetryPolicy, RetryState, RunId, RunStarted,
-    ScheduleActivity, Site, TimeoutKind, Timestamp,
+    ScheduleActivity, Site, TimeoutKind, Timestamp, Version,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -255,12 +255,14 @@ fn run_started() -> impl Strategy<Value = Event> {
         any::<[u8; 16]>(),
         option::of(duration()),
     );
-    let pairs = (vec((text(), payload()), 0..3), headers());
+    let version =
+        option::of((text(), text()).prop_map(|(engine, language)| Version { engine, language }));
+    let pairs = (vec((text(), payload()), 0..3), headers(), version);
     (names, rest, pairs).prop_map(
         |(
             (namespace, workflow_id, workflow_type, task_queue),
             (message_id, arguments, seed, origin, run_timeout),
-            (memo, headers),
+            (memo, headers, version),
         )| {
             Event::RunStarted(Arc::new(RunStarted {
                 message_id,
@@ -274,6 +276,7 @@ fn run_started() -> impl Strategy<Value = Event> {
                 run_timeout,
                 memo,
                 headers,
+                version,
             }))
         },
     )

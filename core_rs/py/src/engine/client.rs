@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use perdure_engine::encode_message;
+use perdure_engine::closing::last_closing;
 use perdure_engine::parking::decode_reason;
+use perdure_engine::{Reply, encode_message};
 use perdure_history::{MessageId, RunId, Timestamp};
 use perdure_store::{
     Inbox, InboxMessage, LocalReader, Owner, RunFilter, RunStatus, RunSummary, StorePaths,
@@ -15,6 +16,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::host::run_id;
 use super::messages;
+use super::reply::PyReply;
 use crate::errors;
 use crate::instance::RecordedHistory;
 
@@ -94,6 +96,40 @@ impl StoreReader {
         let run = run_id(run)?;
         let batches = self.with(py, |reader| reader.read(run, 1))?;
         perdure_history::json::export(run, &batches).map_err(|error| errors::damaged(py, &error))
+    }
+
+    /// How a closed run ended, as its engine would answer; None when it is not closed here.
+    fn outcome(&self, py: Python<'_>, run: &[u8]) -> PyResult<Option<PyReply>> {
+        let run = run_id(run)?;
+        let batches = self.with(py, |reader| match reader.describe(run)? {
+            Some(summary) if summary.closed_at.is_some() => reader.read(run, 1).map(Some),
+            _ => Ok(None),
+        })?;
+        let Some(batches) = batches else {
+            return Ok(None);
+        };
+        let records = perdure_history::decode_history(run, &batches)
+            .map_err(|error| errors::damaged(py, &error))?;
+        Ok(last_closing(&records).map(|closed| {
+            PyReply(Reply::Result {
+                run,
+                status: closed.status,
+                outcome: closed.outcome,
+            })
+        }))
+    }
+
+    /// Checks every page, and what is open.
+    fn check_pages(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, LocalReader::check_pages)
+    }
+
+    /// Checks the history of a run: its batches, their order and their chain.
+    fn check_history(&self, py: Python<'_>, run: &[u8]) -> PyResult<()> {
+        let run = run_id(run)?;
+        let batches = self.with(py, |reader| reader.read(run, 1))?;
+        py.detach(|| perdure_history::decode_history(run, &batches).map(drop))
+            .map_err(|error| errors::damaged(py, &error))
     }
 
     /// The history of a run as it is stored, to be replayed.

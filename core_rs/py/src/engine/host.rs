@@ -12,7 +12,7 @@ use perdure_engine::{
     EngineOptions, Input, ParkReason, Progress, ReplyTo, Runtime, RuntimeHandle, ServedQueue,
     TurnOutcome, TurnReport,
 };
-use perdure_history::{MessageId, RunId};
+use perdure_history::{MessageId, RunId, Version};
 use perdure_store::{LocalStore, Standby};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -66,7 +66,8 @@ impl EngineHost {
     /// Opens the store as its owner. `standby_s`: None waits for the owner for ever, 0 refuses.
     #[staticmethod]
     #[pyo3(signature = (path, *, namespace, standby_s, maximum_cached_runs,
-        retention_s, seed))]
+        retention_s, seed, language))]
+    #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn open(
         py: Python<'_>,
         path: PathBuf,
@@ -75,6 +76,7 @@ impl EngineHost {
         maximum_cached_runs: usize,
         retention_s: Option<u64>,
         seed: u64,
+        language: String,
     ) -> PyResult<Self> {
         let standby = match standby_s {
             None => Standby::Wait,
@@ -86,6 +88,10 @@ impl EngineHost {
             maximum_cached_runs,
             retention: retention_s.map(Duration::from_secs),
             seed,
+            version: Some(Version {
+                engine: env!("CARGO_PKG_VERSION").to_owned(),
+                language,
+            }),
             ..EngineOptions::default()
         };
         let (wake, mut waker) = UnixStream::pair()?;
@@ -220,16 +226,6 @@ impl EngineHost {
     /// A local activity succeeded with this value.
     fn complete(&self, task: &Bound<'_, ActivityTask>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.submit(task.get().completed(value)?)
-    }
-
-    /// The open run of this name.
-    fn find_run(&self, namespace: &str, workflow_id: &str) -> PyResult<Option<[u8; 16]>> {
-        self.with(|runtime| {
-            runtime
-                .engine()
-                .find_run(namespace, workflow_id)
-                .map(|run| run.0)
-        })
     }
 
     /// The outstanding activities of an open run: `(command_n, name, service, attempt, progress,

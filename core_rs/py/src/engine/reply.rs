@@ -31,7 +31,8 @@ impl PyReply {
             | Reply::NotFound { run }
             | Reply::Closed { run, .. }
             | Reply::Result { run, .. }
-            | Reply::Parked { run, .. } => Some(*run),
+            | Reply::Parked { run, .. }
+            | Reply::Damaged { run, .. } => Some(*run),
             _ => None,
         }
     }
@@ -39,8 +40,8 @@ impl PyReply {
 
 #[pymethods]
 impl PyReply {
-    /// `started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked` or
-    /// `refused`.
+    /// `started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked`,
+    /// `damaged` or `refused`.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.0 {
@@ -51,6 +52,7 @@ impl PyReply {
             Reply::Closed { .. } => "closed",
             Reply::Result { .. } => "result",
             Reply::Parked { .. } => "parked",
+            Reply::Damaged { .. } => "damaged",
             Reply::Refused { .. } => "refused",
             _ => "unknown",
         }
@@ -108,11 +110,12 @@ impl PyReply {
         }
     }
 
-    /// Why a message was refused; empty otherwise.
+    /// Why a message was refused, or what is damaged; empty otherwise.
     #[getter]
     fn refusal(&self) -> String {
         match &self.0 {
             Reply::Refused { reason } => String::from_utf8_lossy(reason).into_owned(),
+            Reply::Damaged { reason, .. } => reason.clone(),
             _ => String::new(),
         }
     }

@@ -5,11 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use perdure_engine::{HostWork, RuntimeHandle, Turn};
 use perdure_history::RunId;
 use perdure_machine::Machine;
+use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::reply::PyReply;
 use super::task::ActivityTask;
+use crate::errors;
 
 /// A turn to step.
 #[pyclass(frozen, name = "Turn", module = "perdure._core._native")]
@@ -169,9 +171,11 @@ impl Work {
         self.with(|work| work.wake_after.map(|wait| wait.as_secs_f64()))
     }
 
-    /// Why the engine has stopped: drop all instances and reopen.
+    /// Why the engine has stopped, as the exception of it: drop all instances and reopen, unless
+    /// the store is damaged.
     #[getter]
-    fn stopped(&self) -> Option<String> {
-        self.with(|work| work.stopped.as_ref().map(ToString::to_string))
+    fn stopped(&self, py: Python<'_>) -> Option<Py<PyBaseException>> {
+        let stopped = self.with(|work| work.stopped.clone())?;
+        Some(errors::stopped(py, &stopped).into_value(py))
     }
 }

@@ -44,8 +44,8 @@ impl<'store> Statements<'store> {
                 .prepare_cached("DELETE FROM outstanding WHERE run_key = ?1 AND command_n = ?2")?,
             put_head: connection.prepare_cached(
                 "INSERT OR REPLACE INTO live
-                     (run_key, next_wake, last_n, last_batch, outstanding, checksum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                     (run_key, last_n, last_batch, outstanding, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
         })
     }
@@ -111,7 +111,14 @@ impl<'store> GroupWriter<'store> {
 
     /// Writes one entry, or says why not.
     pub(crate) fn write(&mut self, append: &Append) -> Result<Result<(), AppendError>, Failure> {
-        let mut head = match self.check(append)? {
+        let checked = match self.check(append) {
+            Err(Failure::Damaged(reason)) => {
+                let run = append.run;
+                return Ok(Err(AppendError::Damaged { run, reason }));
+            }
+            checked => checked?,
+        };
+        let mut head = match checked {
             Checked::Refused(error) => return Ok(Err(error)),
             Checked::Continues => self
                 .heads
@@ -277,16 +284,14 @@ impl<'store> GroupWriter<'store> {
             last_batch,
             ..
         } = head.place;
-        let next_wake = append.next_wake.map(|at| at.as_micros());
         let last_n = head.place.last_n.cast_signed();
         head.outstanding.encode(&mut self.buffer);
         self.statements.put_head.execute(params![
             run_key,
-            next_wake,
             last_n,
             last_batch,
             &self.buffer[..],
-            head::checksum(run_key, next_wake, last_n, last_batch, &self.buffer),
+            head::checksum(run_key, last_n, last_batch, &self.buffer),
         ])?;
         Ok(())
     }
@@ -396,6 +401,7 @@ impl<'store> GroupWriter<'store> {
         if consumed || self.posted.borrow().contains(message.run.as_ref(), id)? {
             return Ok(false);
         }
+        let after_posted = self.posted.borrow().last_receipt()?;
         let inserted = self
             .connection
             .prepare_cached(
@@ -403,12 +409,12 @@ impl<'store> GroupWriter<'store> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (run, message_id) DO NOTHING",
             )?
             .execute(params![
-                self.posted.borrow().last_receipt()?,
+                after_posted,
                 message::run_column(message.run.as_ref()),
                 id.0,
                 message.received_at.as_micros(),
                 &message.body[..],
-                message::checksum(message),
+                message::placed_checksum(message, after_posted),
             ])?;
         Ok(inserted == 1)
     }

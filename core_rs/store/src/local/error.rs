@@ -74,6 +74,12 @@ pub(crate) fn from_sql(path: &Path, error: &rusqlite::Error) -> StoreError {
             reason: "the file ends too early".to_owned(),
         };
     }
+    if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_DATA) {
+        return StoreError::Damaged {
+            path,
+            reason: "a page does not carry its own checksum".to_owned(),
+        };
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => StoreError::NotAStore { path },
         Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged {

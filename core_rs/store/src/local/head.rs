@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::local::checksum::Checksum;
 use crate::local::error::Failure;
 use crate::local::inline::Inline;
+use crate::local::query;
 
 /// How many heads are kept in memory; some hundred bytes each.
 const HEADS_MAX: usize = 16_384;
@@ -33,16 +34,9 @@ pub(crate) struct Head {
 }
 
 /// The checksum of an open run's row.
-pub(crate) fn checksum(
-    run_key: i64,
-    next_wake: Option<i64>,
-    last_n: i64,
-    last_batch: i64,
-    outstanding: &[u8],
-) -> i64 {
+pub(crate) fn checksum(run_key: i64, last_n: i64, last_batch: i64, outstanding: &[u8]) -> i64 {
     Checksum::new()
         .number(run_key)
-        .option(next_wake)
         .number(last_n)
         .number(last_batch)
         .bytes(outstanding)
@@ -92,27 +86,15 @@ impl Heads {
 
 /// Reads the head of a run.
 pub(crate) fn load(connection: &Connection, run: RunId) -> Result<Option<Head>, Failure> {
-    let sql = "SELECT run_key, closed_at, last_n, last_batch FROM runs WHERE run = ?1";
-    let row = connection
-        .prepare_cached(sql)?
-        .query_row(params![run.0], |row| {
-            Ok((
-                row.get(0)?,
-                row.get::<_, Option<i64>>(1)?,
-                row.get::<_, i64>(2)?,
-                row.get(3)?,
-            ))
-        })
-        .optional()?;
-    let Some((run_key, closed_at, last_n, last_batch)) = row else {
+    let Some(row) = query::find_run(connection, run)? else {
         return Ok(None);
     };
-    if closed_at.is_some() {
-        let last_n = last_n.cast_unsigned();
+    let run_key = row.run_key;
+    if row.closed_at.is_some() {
         let place = Place {
             run_key,
-            last_n,
-            last_batch,
+            last_n: row.last_n.cast_unsigned(),
+            last_batch: row.last_batch,
             open: false,
         };
         return Ok(Some(Head {
@@ -120,7 +102,7 @@ pub(crate) fn load(connection: &Connection, run: RunId) -> Result<Option<Head>, 
             outstanding: Inline::default(),
         }));
     }
-    let sql = "SELECT run_key, next_wake, last_n, last_batch, outstanding, checksum
+    let sql = "SELECT run_key, last_n, last_batch, outstanding, checksum
                FROM live WHERE run_key = ?1";
     let head = connection
         .prepare_cached(sql)?
@@ -132,14 +114,13 @@ pub(crate) fn load(connection: &Connection, run: RunId) -> Result<Option<Head>, 
     }
 }
 
-/// Reads `run_key, next_wake, last_n, last_batch, outstanding, checksum`, which begin at column
-/// `first`.
+/// Reads `run_key, last_n, last_batch, outstanding, checksum`, which begin at column `first`.
 pub(crate) fn read(row: &Row<'_>, first: usize) -> Result<Head, Failure> {
-    let (run_key, next_wake) = (row.get(first)?, row.get(first + 1)?);
-    let (last_n, last_batch): (i64, i64) = (row.get(first + 2)?, row.get(first + 3)?);
+    let run_key = row.get(first)?;
+    let (last_n, last_batch): (i64, i64) = (row.get(first + 1)?, row.get(first + 2)?);
     let damaged = || Failure::Damaged(format!("the head of run number {run_key} is not whole"));
-    let bytes = row.get_ref(first + 4)?.as_blob().map_err(|_| damaged())?;
-    if checksum(run_key, next_wake, last_n, last_batch, bytes) != row.get::<_, i64>(first + 5)? {
+    let bytes = row.get_ref(first + 3)?.as_blob().map_err(|_| damaged())?;
+    if checksum(run_key, last_n, last_batch, bytes) != row.get::<_, i64>(first + 4)? {
         return Err(damaged());
     }
     let outstanding = Inline::decode(bytes).ok_or_else(damaged)?;

@@ -83,6 +83,8 @@ impl Posted {
     /// Opens it for the owner, whose deletions need no sync: one that is lost is done again.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = open(path, "NORMAL", Duration::ZERO)?;
+        schema::check(&connection, &["posted"])
+            .map_err(|failure| error::from_failure(&connection, path, &failure))?;
         Ok(Self {
             connection,
             seen: HashMap::new(),
@@ -115,7 +117,7 @@ impl Posted {
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            messages.push((row.get(0)?, message::read(row, 1)?));
+            messages.push((row.get(0)?, message::read(row, 1, message::checksum)?));
         }
         let known = |(receipt, message): &(i64, InboxMessage)| {
             ((message.run, message.message_id.clone()), *receipt)
@@ -158,8 +160,7 @@ impl Posted {
 fn open(path: &Path, synchronous: &str, timeout: Duration) -> Result<Connection, StoreError> {
     schema::look(path, schema::INBOX_APPLICATION_ID)?;
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(path, flags)
-        .map_err(|reason| error::from_sql(path, &reason))?;
+    let connection = schema::connect(path, flags)?;
     let prepare = || -> Result<(), Failure> {
         connection.busy_timeout(POST_TIMEOUT)?;
         let id = schema::INBOX_APPLICATION_ID;

@@ -30,8 +30,21 @@ pub(crate) fn checksum(message: &InboxMessage) -> i64 {
         .finish()
 }
 
+/// The checksum of a message's row in the owner's inbox, with its place in the order of receipt.
+pub(crate) fn placed_checksum(message: &InboxMessage, after_posted: i64) -> i64 {
+    Checksum::new()
+        .number(checksum(message))
+        .number(after_posted)
+        .finish()
+}
+
 /// Reads `run, message_id, received_at, body, checksum`, which begin at column `first`.
-pub(crate) fn read(row: &Row<'_>, first: usize) -> Result<InboxMessage, Failure> {
+/// The checksum is what `expected` makes of the message.
+pub(crate) fn read(
+    row: &Row<'_>,
+    first: usize,
+    expected: impl FnOnce(&InboxMessage) -> i64,
+) -> Result<InboxMessage, Failure> {
     let run: Vec<u8> = row.get(first)?;
     let run = match run.as_slice() {
         [] => None,
@@ -43,7 +56,7 @@ pub(crate) fn read(row: &Row<'_>, first: usize) -> Result<InboxMessage, Failure>
         received_at: Timestamp::from_micros(row.get(first + 2)?),
         body: Bytes::from(row.get::<_, Vec<u8>>(first + 3)?),
     };
-    if checksum(&message) != row.get::<_, i64>(first + 4)? {
+    if expected(&message) != row.get::<_, i64>(first + 4)? {
         return Err(Failure::Damaged(format!(
             "message {:?} fails its checksum",
             message.message_id.0

@@ -15,6 +15,7 @@ mod inline;
 mod lock;
 mod message;
 mod owner;
+mod page_checks;
 mod paths;
 mod query;
 mod reader;

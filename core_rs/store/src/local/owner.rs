@@ -65,9 +65,8 @@ impl LocalStore {
         // Looked at again: an owner before us may have made or changed the file.
         schema::look(&paths.database, schema::APPLICATION_ID)?;
         let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
-        let mut connection = Connection::open_with_flags(&paths.database, flags)
-            .map_err(|reason| error::from_sql(&paths.database, &reason))?;
-        let opened = prepare(&mut connection);
+        let mut connection = schema::connect(&paths.database, flags)?;
+        let opened = prepare(&mut connection, &paths.database);
         let (mut wal, epoch) = opened
             .map_err(|failure| error::from_failure(&connection, &paths.database, &failure))?;
         wal.find_file(&paths.database);
@@ -199,7 +198,11 @@ impl LocalStore {
         )?;
         let mut own = statement.query([])?;
         while let Some(row) = own.next()? {
-            rows.push(((row.get(0)?, row.get(1)?), message::read(row, 2)?));
+            let (after_posted, receipt) = (row.get(0)?, row.get(1)?);
+            let message = message::read(row, 2, |message| {
+                message::placed_checksum(message, after_posted)
+            })?;
+            rows.push(((after_posted, receipt), message));
         }
         rows.sort_by_key(|(receipt, _)| *receipt);
         let mut seen = HashSet::new();
@@ -209,7 +212,7 @@ impl LocalStore {
 }
 
 /// Makes a connection ready to write: the tables, the log, the checks, and a higher epoch.
-fn prepare(connection: &mut Connection) -> Result<(Wal, u64), Failure> {
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(Wal, u64), Failure> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     schema::create_unless_there(connection, schema::APPLICATION_ID, schema::TABLES)?;
@@ -219,8 +222,10 @@ fn prepare(connection: &mut Connection) -> Result<(Wal, u64), Failure> {
     let wal = Wal::watch(connection)?;
     // What an owner before could not sync may be seen here without being on the disk. Copied now
     // and synced, it is, before anything is built on it.
-    wal.checkpoint(connection)?;
-    schema::check(connection)?;
+    if wal.checkpoint(connection)? {
+        schema::check_length(connection, path)?;
+    }
+    schema::check(connection, schema::READ_AT_OPEN)?;
     let epoch = raise_epoch(connection)?;
     Ok((wal, epoch))
 }
@@ -308,6 +313,10 @@ impl Store for LocalStore {
         let finished = posted.finish(run, message_id);
         posted.sweep();
         Ok(deleted > 0 || finished)
+    }
+
+    fn started_by(&self, message_id: &MessageId) -> Result<Option<RunId>, StoreError> {
+        self.say(query::run_started_by(&self.connection, message_id))
     }
 
     fn describe(&self, run: RunId) -> Result<Option<RunSummary>, StoreError> {

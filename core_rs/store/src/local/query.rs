@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use perdure_history::{MessageId, RunId, Timestamp};
-use rusqlite::types::Value;
+use rusqlite::types::{FromSqlError, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use crate::append::RunStatus;
 use crate::local::checksum::Checksum;
 use crate::local::error::Failure;
 use crate::local::head::{self, Head};
@@ -14,11 +15,16 @@ use crate::query::{DEFAULT_PAGE, RunFilter, RunSummary};
 /// The columns of a summary: the run's row, then its head's.
 const COLUMNS: &str = "SELECT runs.run, namespace, workflow_id, workflow_type, task_queue,
     start_digest, started_at, runs.checksum,
-    status, status_detail, closed_at, runs.last_n, runs.last_batch, status_checksum,
-    live.run_key, live.next_wake, live.last_n, live.last_batch, live.outstanding, live.checksum";
+    status, status_detail, closed_at, runs.last_n, runs.last_batch, status_checksum, runs.run_key,
+    live.run_key, live.last_n, live.last_batch, live.outstanding, live.checksum";
+
+/// The columns of a run's row alone, as in a summary.
+const ROW: &str = "SELECT run, namespace, workflow_id, workflow_type, task_queue,
+    start_digest, started_at, checksum,
+    status, status_detail, closed_at, last_n, last_batch, status_checksum, run_key FROM runs";
 
 /// The column at which the head begins.
-const HEAD: usize = 14;
+const HEAD: usize = 15;
 
 /// Summaries of any runs.
 const SUMMARIES: &str = "FROM runs LEFT JOIN live ON live.run_key = runs.run_key";
@@ -67,12 +73,88 @@ pub(crate) fn run_started_by(
     connection: &Connection,
     id: &MessageId,
 ) -> Result<Option<RunId>, Failure> {
-    connection
-        .prepare_cached("SELECT run FROM runs WHERE start_digest = ?1")?
-        .query_row(params![message::digest(id)], |row| row.get::<_, Vec<u8>>(0))
+    let digest = message::digest(id);
+    let found = connection
+        .prepare_cached(&format!("{ROW} WHERE start_digest = ?1"))?
+        .query_row(params![digest], |row| {
+            Ok(RunRow::read(row).and_then(|found| found.expect(found.start_digest == digest)))
+        })
         .optional()?
-        .map(|run| message::to_run(&run))
+        .transpose()?;
+    Ok(found.map(|row| row.run))
+}
+
+/// The row of a run.
+pub(crate) fn find_run(connection: &Connection, run: RunId) -> Result<Option<RunRow>, Failure> {
+    connection
+        .prepare_cached(&format!("{ROW} WHERE run = ?1"))?
+        .query_row(params![run.0], |row| {
+            Ok(RunRow::read(row).and_then(|found| found.expect(found.run == run)))
+        })
+        .optional()?
         .transpose()
+}
+
+/// What a run's row says of it besides its names, once both its checksums fit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunRow {
+    pub(crate) run: RunId,
+    pub(crate) run_key: i64,
+    pub(crate) closed_at: Option<i64>,
+    pub(crate) last_n: i64,
+    pub(crate) last_batch: i64,
+    pub(crate) status: RunStatus,
+    started_at: i64,
+    start_digest: [u8; 16],
+}
+
+impl RunRow {
+    /// Reads the columns of [`ROW`] or [`COLUMNS`], without copying a text.
+    fn read(row: &Row<'_>) -> Result<Self, Failure> {
+        let run = row.get_ref(0)?.as_blob().map_err(of_column)?;
+        let run = message::to_run(run)?;
+        let text = |at| row.get_ref(at)?.as_str().map_err(of_column);
+        let names = [text(1)?, text(2)?, text(3)?, text(4)?];
+        let digest = row.get_ref(5)?.as_blob().map_err(of_column)?;
+        let detail = row.get_ref(9)?.as_blob().map_err(of_column)?;
+        let (started_at, status, closed_at) = (row.get(6)?, row.get(8)?, row.get(10)?);
+        let (last_n, last_batch) = (row.get(11)?, row.get(12)?);
+        let checksum = identity_checksum(&run, names, digest, started_at);
+        let changed = status_checksum(&run, status, detail, closed_at, last_n, last_batch);
+        let whole = checksum == row.get::<_, i64>(7)? && changed == row.get::<_, i64>(13)?;
+        match (whole, code::to_status(status), digest.try_into()) {
+            (true, Some(status), Ok(start_digest)) => Ok(Self {
+                run,
+                run_key: row.get(14)?,
+                closed_at,
+                last_n,
+                last_batch,
+                status,
+                started_at,
+                start_digest,
+            }),
+            _ => Err(not_whole(run)),
+        }
+    }
+
+    /// Refuses a row to which an index has led although it is another one's.
+    fn expect(self, is_the_one: bool) -> Result<Self, Failure> {
+        if is_the_one {
+            return Ok(self);
+        }
+        Err(Failure::Damaged(format!(
+            "an index leads to run {}, which it does not name",
+            self.run
+        )))
+    }
+}
+
+fn of_column(error: FromSqlError) -> Failure {
+    Failure::Damaged(format!("a column of a run's row is not whole: {error}"))
+}
+
+fn not_whole(run: RunId) -> Failure {
+    Failure::Damaged(format!("the row of run {run} fails its checksum"))
 }
 
 /// The open run of a workflow id. Only the newest run of an id can be open.
@@ -82,18 +164,16 @@ pub(crate) fn open_run(
     workflow_id: &str,
 ) -> Result<Option<RunId>, Failure> {
     let newest = connection
-        .prepare_cached(
-            "SELECT run, closed_at FROM runs WHERE namespace = ?1 AND workflow_id = ?2
-             ORDER BY run_key DESC LIMIT 1",
-        )?
-        .query_row(params![namespace, workflow_id], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<i64>>(1)?))
-        })
-        .optional()?;
-    match newest {
-        Some((run, None)) => message::to_run(&run).map(Some),
-        _ => Ok(None),
-    }
+        .prepare_cached(&format!(
+            "{ROW} INDEXED BY runs_by_workflow WHERE namespace = ?1 AND workflow_id = ?2
+             ORDER BY run_key DESC LIMIT 1"
+        ))?
+        .query_row(params![namespace, workflow_id], |row| Ok(RunRow::read(row)))
+        .optional()?
+        .transpose()?;
+    Ok(newest
+        .filter(|row| row.closed_at.is_none())
+        .map(|row| row.run))
 }
 
 /// Whether a run has consumed a message.
@@ -195,97 +275,83 @@ fn read_batch(row: &Row<'_>, run_key: i64) -> Result<StoredBatch, Failure> {
 pub(crate) fn describe(connection: &Connection, run: RunId) -> Result<Option<RunSummary>, Failure> {
     connection
         .prepare_cached(&format!("{COLUMNS} {SUMMARIES} WHERE runs.run = ?1"))?
-        .query_row(params![run.0], |row| Ok(read_summary(row)))
+        .query_row(params![run.0], |row| {
+            Ok(RunRow::read(row)
+                .and_then(|found| found.expect(found.run == run))
+                .and_then(|found| summary(row, &found)))
+        })
         .optional()?
         .transpose()
 }
 
-/// Runs by filter, newest first.
+/// Runs by filter, newest first. A row is held against the filter only when it is known to be
+/// whole: one that is damaged is told of, and never left out.
 pub(crate) fn list(
     connection: &Connection,
     filter: &RunFilter,
 ) -> Result<Vec<RunSummary>, Failure> {
-    let mut conditions = Vec::new();
-    let mut values = Vec::new();
-    let mut wants = |condition: &str, value: Value| {
-        values.push(value);
-        conditions.push(condition.replace('?', &format!("?{}", values.len())));
-    };
-    if let Some(namespace) = &filter.namespace {
-        wants("namespace = ?", namespace.clone().into());
-    }
-    if let Some(workflow_id) = &filter.workflow_id {
-        wants("workflow_id = ?", workflow_id.clone().into());
-    }
-    if let Some(workflow_type) = &filter.workflow_type {
-        wants("workflow_type = ?", workflow_type.clone().into());
-    }
-    if let Some(status) = filter.status {
-        wants("status = ?", code::of_status(status).into());
-    }
-    if let Some(before) = filter.before {
-        wants("runs.run < ?", before.0.to_vec().into());
-    }
     let limit = if filter.limit == 0 {
         DEFAULT_PAGE
     } else {
         filter.limit
     };
-    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
-    let clause = match conditions.as_slice() {
-        [] => String::new(),
-        conditions => format!("WHERE {}", conditions.join(" AND ")),
+    let before = filter.before.map_or([0xFF; 16], |before| before.0);
+    let mut values: Vec<Value> = vec![before.to_vec().into()];
+    let by_workflow = match (&filter.namespace, &filter.workflow_id) {
+        (Some(namespace), Some(workflow_id)) => {
+            values.extend([namespace.clone().into(), workflow_id.clone().into()]);
+            true
+        }
+        _ => false,
+    };
+    let (index, condition) = if by_workflow {
+        (
+            "runs_by_workflow",
+            "AND namespace = ?2 AND workflow_id = ?3",
+        )
+    } else {
+        ("runs_by_run", "")
     };
     let sql = format!(
-        "{COLUMNS} {SUMMARIES} {clause} ORDER BY runs.run DESC LIMIT ?{}",
-        values.len()
+        "{COLUMNS} FROM runs INDEXED BY {index} LEFT JOIN live ON live.run_key = runs.run_key
+         WHERE runs.run < ?1 {condition} ORDER BY runs.run DESC"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut summaries = Vec::new();
     while let Some(row) = rows.next()? {
-        summaries.push(read_summary(row)?);
+        let found = RunRow::read(row)?;
+        // Most rows are let through or not by this alone, before anything of them is copied.
+        if filter.status.is_some_and(|status| status != found.status) {
+            continue;
+        }
+        let summary = summary(row, &found)?;
+        if filter.matches(&summary) {
+            summaries.push(summary);
+            if summaries.len() == limit {
+                break;
+            }
+        }
     }
     Ok(summaries)
 }
 
-/// Reads the columns of a summary.
-fn read_summary(row: &Row<'_>) -> Result<RunSummary, Failure> {
-    let run = message::to_run(&row.get::<_, Vec<u8>>(0)?)?;
-    let [namespace, workflow_id, workflow_type, task_queue]: [String; 4] =
-        [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-    let start_digest: Vec<u8> = row.get(5)?;
-    let started_at = row.get(6)?;
-    let names = [&*namespace, &*workflow_id, &*workflow_type, &*task_queue];
-    let checksum = identity_checksum(&run, names, &start_digest, started_at);
-    let detail: Vec<u8> = row.get(9)?;
-    let (status, closed_at): (i64, Option<i64>) = (row.get(8)?, row.get(10)?);
-    let (last_n, last_batch): (i64, i64) = (row.get(11)?, row.get(12)?);
-    let changed = status_checksum(&run, status, &detail, closed_at, last_n, last_batch);
-    let known = code::to_status(status);
-    let (true, true, Some(status)) = (
-        checksum == row.get::<_, i64>(7)?,
-        changed == row.get::<_, i64>(13)?,
-        known,
-    ) else {
-        return Err(Failure::Damaged(format!(
-            "the row of run {run} fails its checksum"
-        )));
-    };
-    let last_n = match closed_at {
-        Some(_) => last_n,
-        None => head_of(row, run)?.place.last_n.cast_signed(),
+/// The summary in the columns of which `found` was read.
+fn summary(row: &Row<'_>, found: &RunRow) -> Result<RunSummary, Failure> {
+    let last_n = match found.closed_at {
+        Some(_) => found.last_n,
+        None => head_of(row, found.run)?.place.last_n.cast_signed(),
     };
     Ok(RunSummary {
-        run,
-        namespace,
-        workflow_id,
-        workflow_type,
-        task_queue,
-        status,
-        status_detail: Bytes::from(detail),
-        started_at: Timestamp::from_micros(started_at),
-        closed_at: closed_at.map(Timestamp::from_micros),
+        run: found.run,
+        namespace: row.get(1)?,
+        workflow_id: row.get(2)?,
+        workflow_type: row.get(3)?,
+        task_queue: row.get(4)?,
+        status: found.status,
+        status_detail: Bytes::from(row.get::<_, Vec<u8>>(9)?),
+        started_at: Timestamp::from_micros(found.started_at),
+        closed_at: found.closed_at.map(Timestamp::from_micros),
         last_n: last_n.cast_unsigned(),
     })
 }
@@ -306,7 +372,7 @@ pub(crate) fn open_runs(connection: &Connection) -> Result<Vec<(RunSummary, Head
         if row.get::<_, Option<Vec<u8>>>(0)?.is_none() {
             return Err(Failure::Damaged("a head has no run".to_owned()));
         }
-        let summary = read_summary(row)?;
+        let summary = summary(row, &RunRow::read(row)?)?;
         if summary.closed_at.is_some() {
             return Err(Failure::Damaged(format!(
                 "closed run {} has a head",

@@ -47,8 +47,7 @@ impl LocalReader {
             });
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags)
-            .map_err(|reason| error::from_sql(&path, &reason))?;
+        let connection = schema::connect(&path, flags)?;
         let reader = Self { connection, path };
         let prepare = || -> Result<(), Failure> {
             reader.connection.busy_timeout(READ_TIMEOUT)?;
@@ -88,7 +87,7 @@ impl LocalReader {
         self.say(query::list(&self.connection, filter))
     }
 
-    /// Reads and checks all that is stored, which costs what is stored: for `perdure doctor`.
+    /// Reads and checks all that is stored, which costs what is stored.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with the first damage found.
@@ -100,17 +99,35 @@ impl LocalReader {
         self.say(view.and_then(|view| check(&view)))
     }
 
+    /// Checks every page, and what is open, without following any history: for `perdure doctor`,
+    /// which then reads one history after another.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] with the first damage found.
+    pub fn check_pages(&self) -> Result<(), StoreError> {
+        let view = self
+            .connection
+            .unchecked_transaction()
+            .map_err(Failure::Sql);
+        self.say(view.and_then(|view| check_pages(&view)))
+    }
+
     fn say<T>(&self, outcome: Result<T, Failure>) -> Result<T, StoreError> {
         outcome.map_err(|failure| error::from_failure(&self.connection, &self.path, &failure))
     }
 }
 
-fn check(view: &Connection) -> Result<Checked, Failure> {
+fn check_pages(view: &Connection) -> Result<(), Failure> {
     let found: String = view.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found != "ok" {
         return Err(Failure::Damaged(found));
     }
     recover::open_runs(view)?;
+    Ok(())
+}
+
+fn check(view: &Connection) -> Result<Checked, Failure> {
+    check_pages(view)?;
     let mut checked = Checked::default();
     let mut filter = RunFilter {
         limit: 1_000,

@@ -12,11 +12,13 @@ pub(crate) fn retain(
     closed_before: Timestamp,
     limit: usize,
 ) -> Result<Vec<RunId>, Failure> {
-    let old = old_runs(connection, closed_before, limit)?;
-    for run in &old {
-        delete(connection, *run)?;
+    let mut gone = Vec::new();
+    for run in old_runs(connection, closed_before, limit)? {
+        if delete(connection, run)? {
+            gone.push(run);
+        }
     }
-    Ok(old)
+    Ok(gone)
 }
 
 fn old_runs(
@@ -37,9 +39,13 @@ fn old_runs(
     Ok(old)
 }
 
-fn delete(connection: &Connection, run: RunId) -> Result<(), Failure> {
-    let Some(head) = head::load(connection, run)? else {
-        return Ok(());
+/// Deletes a run; `false` when its row does not say what belongs to it.
+fn delete(connection: &Connection, run: RunId) -> Result<bool, Failure> {
+    let head = match head::load(connection, run) {
+        Ok(Some(head)) => head,
+        // A damaged row must not keep all younger runs for ever: it is left behind.
+        Ok(None) | Err(Failure::Damaged(_)) => return Ok(false),
+        Err(failure) => return Err(failure),
     };
     let mut at = head.place.last_batch;
     while at != 0 {
@@ -62,5 +68,5 @@ fn delete(connection: &Connection, run: RunId) -> Result<(), Failure> {
     connection
         .prepare_cached("DELETE FROM runs WHERE run_key = ?1")?
         .execute(params![head.place.run_key])?;
-    Ok(())
+    Ok(true)
 }

@@ -8,16 +8,17 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::fail_points::Write;
 use crate::local::durable;
 use crate::local::error::{self, Failure};
+use crate::local::page_checks::{self, PAGE_BYTES, RESERVED_AT, RESERVED_BYTES, TABLE_LEAF};
 use crate::local::paths::beside;
 use crate::store::StoreError;
 
-/// The format written by this version.
-pub(crate) const FORMAT: u32 = 1;
+/// The format written by this version. Format 1 was never released.
+pub(crate) const FORMAT: u32 = 2;
 
 /// Marks a file as a Perdure store: `PRDR`.
 pub(crate) const APPLICATION_ID: u32 = 0x5052_4452;
@@ -55,11 +56,10 @@ CREATE UNIQUE INDEX runs_by_run ON runs (run);
 CREATE UNIQUE INDEX runs_by_start ON runs (start_digest);
 CREATE INDEX runs_by_workflow ON runs (namespace, workflow_id, run_key);
 CREATE INDEX runs_by_close ON runs (closed_at, run) WHERE closed_at IS NOT NULL;
--- Open runs: where the next write fits, when to wake, and what is outstanding while that is
--- little. The rest lies in rows of its own.
+-- Open runs: where the next write fits, and what is outstanding while that is little. The rest
+-- lies in rows of its own.
 CREATE TABLE live (
     run_key INTEGER PRIMARY KEY,
-    next_wake INTEGER,
     last_n INTEGER NOT NULL,
     last_batch INTEGER NOT NULL,
     outstanding BLOB NOT NULL,
@@ -115,7 +115,13 @@ CREATE TABLE posted (
 CREATE UNIQUE INDEX posted_by_id ON posted (run, message_id);
 ";
 
-/// What the first 100 bytes of a file say of it.
+/// Where the page of the schema begins, behind the header.
+const SCHEMA_AT: usize = 100;
+
+/// What is looked at of a file before SQLite is.
+const HEADER_BYTES: usize = SCHEMA_AT + 1;
+
+/// What the first bytes of a file say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// There is no file, or an empty one: a store can be made here.
@@ -126,10 +132,10 @@ pub(crate) enum Found {
 
 /// Looks at a file's header without SQLite, which would take any database for ours.
 pub(crate) fn look(path: &Path, application_id: u32) -> Result<Found, StoreError> {
-    let mut header = Vec::with_capacity(100);
+    let mut header = Vec::with_capacity(HEADER_BYTES);
     match File::open(path) {
         Ok(file) => file
-            .take(100)
+            .take(HEADER_BYTES as u64)
             .read_to_end(&mut header)
             .map_err(|reason| error::from_io(path, &reason))?,
         Err(reason) if reason.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
@@ -168,7 +174,30 @@ pub(crate) fn look(path: &Path, application_id: u32) -> Result<Found, StoreError
             supported: FORMAT,
         });
     }
+    if format == 1 {
+        return Err(StoreError::OlderFormat {
+            path: name(),
+            found: format,
+            supported: FORMAT,
+        });
+    }
+    if !is_consistent(&header, format) {
+        return Err(StoreError::Damaged {
+            path: name(),
+            reason: "its header contradicts itself".to_owned(),
+        });
+    }
     Ok(Found::Store)
+}
+
+/// Whether the header says of pages what its format does, and whether the schema lies whole in the
+/// first page, which is always checked.
+fn is_consistent(header: &[u8], format: u32) -> bool {
+    let page_bytes = u16::try_from(PAGE_BYTES).unwrap_or_default().to_be_bytes();
+    format == FORMAT
+        && header.get(16..18) == Some(&page_bytes)
+        && header.get(RESERVED_AT) == Some(&RESERVED_BYTES)
+        && header.get(SCHEMA_AT) == Some(&TABLE_LEAF)
 }
 
 /// Makes the tables, all or none. Whether they are there is asked of SQLite, which first takes back
@@ -181,6 +210,7 @@ pub(crate) fn create_unless_there(
     if number(connection, "application_id")? != 0 {
         return Ok(());
     }
+    page_checks::reserve(connection)?;
     durable::transact(connection, Write::Create, || {
         // Asked again under the lock: another process may just have made them.
         if number(connection, "application_id")? == application_id {
@@ -249,8 +279,8 @@ fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u32> {
 
 /// Looks for damage where a restart reads: what is open, and who owned it last. This costs what is
 /// outstanding, not what is stored; the rest is checked row by row as it is read.
-pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
-    for table in ["owner", "live", "outstanding", "inbox"] {
+pub(crate) fn check(connection: &Connection, tables: &[&str]) -> Result<(), Failure> {
+    for table in tables {
         let found: String =
             connection.query_row(&format!("PRAGMA quick_check({table})"), [], |row| {
                 row.get(0)
@@ -258,6 +288,43 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
         if found != "ok" {
             return Err(Failure::Damaged(format!("{table}: {found}")));
         }
+    }
+    Ok(())
+}
+
+/// What a restart reads of `app.db`.
+pub(crate) const READ_AT_OPEN: &[&str] = &["owner", "live", "outstanding", "inbox"];
+
+/// Opens a database with its pages checked.
+pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    page_checks::register()
+        .and_then(|()| {
+            Ok(Connection::open_with_flags_and_vfs(
+                path,
+                flags,
+                page_checks::NAME,
+            )?)
+        })
+        .map_err(|failure| match failure {
+            Failure::Sql(reason) => error::from_sql(path, &reason),
+            Failure::Store(error) => error,
+            Failure::Damaged(reason) => StoreError::Damaged {
+                path: path.display().to_string(),
+                reason,
+            },
+        })
+}
+
+/// Whether the file holds all the pages that the database has, once its log is copied into it.
+pub(crate) fn check_length(connection: &Connection, path: &Path) -> Result<(), Failure> {
+    let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    let length = std::fs::metadata(path)
+        .map_err(|reason| Failure::Store(error::from_io(path, &reason)))?
+        .len();
+    if length < u64::from(pages) * PAGE_BYTES as u64 {
+        return Err(Failure::Damaged(format!(
+            "it has {length} bytes, and {pages} pages were written"
+        )));
     }
     Ok(())
 }

@@ -90,16 +90,18 @@ impl Wal {
         if self.pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
             return Ok(());
         }
-        self.checkpoint(connection)
+        self.checkpoint(connection).map(|_| ())
     }
 
     /// Copies the log into the database now. A reader in the way is no error: what could not be
-    /// copied is copied after a later commit.
-    pub(crate) fn checkpoint(&self, connection: &Connection) -> Result<(), Failure> {
+    /// copied is copied after a later commit, and the answer is `false`.
+    pub(crate) fn checkpoint(&self, connection: &Connection) -> Result<bool, Failure> {
         reach(Write::Checkpoint, Way::Before);
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        let sql = "PRAGMA wal_checkpoint(PASSIVE)";
+        let (busy, in_log, copied): (bool, i64, i64) =
+            connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         self.pages.store(0, Ordering::Relaxed);
         reach(Write::Checkpoint, Way::AfterSync);
-        Ok(())
+        Ok(!busy && in_log == copied)
     }
 }

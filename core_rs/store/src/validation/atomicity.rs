@@ -4,7 +4,7 @@ use crate::append::{AppendError, RunStatus, StatusChange};
 use crate::store::Store;
 use crate::validation::Subject;
 use crate::validation::fixture::{
-    WriteOne, at, batch, close, create, id, message, nothing, put_timer, run, step, waiting,
+    WriteOne, batch, close, create, id, message, nothing, put_timer, run, step, waiting,
 };
 
 /// Checks the promise.
@@ -32,7 +32,6 @@ fn refused_entries_leave_nothing(subject: &mut impl Subject) {
         status: RunStatus::Parked,
         detail: "bug".into(),
     });
-    refused.next_wake = Some(at(60));
     assert!(matches!(
         store.write(refused),
         Err(AppendError::Fenced { .. })

@@ -57,7 +57,6 @@ pub fn nothing(store: &impl Store, run: RunId, n: u64) -> Append {
         inbox: Vec::new(),
         outbox: Vec::new(),
         status: None,
-        next_wake: None,
         close: None,
     }
 }

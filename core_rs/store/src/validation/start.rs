@@ -24,6 +24,8 @@ fn a_repeated_start_finds_its_run(subject: &mut impl Subject) {
     assert_eq!(store.write(other_run.clone()), again);
     store.write(close(&store, 1, 2, 9)).unwrap();
     let mut store = subject.reopen(store);
+    assert_eq!(store.started_by(&id("start-1")).unwrap(), Some(run(1)));
+    assert_eq!(store.started_by(&id("start-2")).unwrap(), None);
     let other_run = crate::Append {
         epoch: store.epoch(),
         ..other_run

@@ -14,7 +14,17 @@ from perdure.cli._output import print_json, print_table
 __all__ = ["add"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HIDDEN = {"kind", "digest", "site", "seed", "origin", "message_id", "namespace", "task_queue"}
+_HIDDEN = {
+    "version",
+    "kind",
+    "digest",
+    "site",
+    "seed",
+    "origin",
+    "message_id",
+    "namespace",
+    "task_queue",
+}
 _COLORS = {"→": "cyan", "·": "dim"}
 
 
