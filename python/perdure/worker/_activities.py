@@ -13,6 +13,7 @@ from perdure.activity._context import set_context
 from perdure.convert import failure_of, shape_of
 from perdure.errors import ApplicationError, DecodeError, EncodeError
 from perdure.worker._context import RunningActivity
+from perdure.worker._line import Line
 from perdure.worker._process_pool import decode_arguments, new_pool, run_by_name
 
 if TYPE_CHECKING:
@@ -43,23 +44,33 @@ class ActivityRunner:
         self._threads: ThreadPoolExecutor | None = None
         self._processes: ProcessPoolExecutor | None = None
         self._running: dict[str, tuple[RunningActivity, asyncio.Task[None]]] = {}
+        self._line = Line(loop, self._run, self._running)
 
     def start(self, task: ActivityTask) -> None:
-        """Begins an attempt."""
+        """Begins an attempt, or puts it in line."""
         definition = self.definitions.get(task.activity)
         if definition is None:
             task.not_started(f"this worker has no activity {task.activity!r}")
             return
         running = RunningActivity(task)
+        if definition.is_async and self._line.admits(definition):
+            self._line.join(definition, running)
+            return
         task_id = task.id
-        runner = self._loop.create_task(self._run(definition, running, task_id))
+        runner = self._loop.create_task(
+            self._run_alone(definition, running, task_id), context=self._line.fresh_context()
+        )
         self._running[task_id] = (running, runner)
 
     def cancel(self, task_id: str, reason: str) -> bool:
         """Asks an attempt to end; False when it is not under way."""
+        self._line.note_suspended()
         found = self._running.get(task_id)
         if found is None:
-            return False
+            task = self._line.withdraw(task_id)
+            if task is not None:
+                task.cancelled()
+            return task is not None
         running, runner = found
         running.request_cancel()
         definition = self.definitions.get(running.task.activity)
@@ -69,24 +80,41 @@ class ActivityRunner:
 
     async def finish(self, timeout_s: float) -> None:
         """Lets attempts end by themselves for a while, then cancels them."""
-        runners = [runner for _, runner in self._running.values()]
-        if runners:
-            await asyncio.wait(runners, timeout=timeout_s)
-        for task_id in list(self._running):
+        await self._wait(timeout_s)
+        for task_id in [*self._running, *self._line.waiting()]:
             self.cancel(task_id, "the worker is shutting down")
-        left = [runner for _, runner in self._running.values()]
-        if left:
-            await asyncio.wait(left, timeout=1.0)
+        await self._wait(1.0)
         for pool in (self._threads, self._processes):
             if pool is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(
+    async def _wait(self, timeout_s: float) -> None:
+        until = self._loop.time() + timeout_s
+        while runners := self._runners():
+            left = until - self._loop.time()
+            if left <= 0:
+                return
+            await asyncio.wait(runners, timeout=left)
+
+    def _runners(self) -> list[asyncio.Task[None]]:
+        self._line.note_suspended()
+        runners = [runner for _, runner in self._running.values()] + self._line.runners()
+        return [runner for runner in runners if not runner.done()]
+
+    async def _run_alone(
         self, definition: ActivityDefinition[..., Any], running: RunningActivity, task_id: str
+    ) -> None:
+        set_context(running)
+        try:
+            await self._run(definition, running)
+        finally:
+            self._running.pop(task_id, None)
+
+    async def _run(
+        self, definition: ActivityDefinition[..., Any], running: RunningActivity
     ) -> None:
         task = running.task
         try:
-            set_context(running)
             result = await self._call(definition, task)
             self._complete(task, result)
         except asyncio.CancelledError:
@@ -101,8 +129,6 @@ class ActivityRunner:
         except Exception as error:
             running.flush_heartbeat()
             task.fail(failure_of(error))
-        finally:
-            self._running.pop(task_id, None)
 
     async def _call(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> Any:
         try:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perdure._core import decode, encode
 from perdure.activity._definition import ActivityDefinition
 from perdure.convert import shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perdure._core import Shape
+    from perdure.activity._reference import ActivityReference
 
 __all__ = ["new_pool", "run_by_name"]
 
@@ -32,14 +39,17 @@ def run_by_name(module: str, qualified_name: str, arguments: bytes) -> bytes:
 
 def decode_arguments(definition: ActivityDefinition[..., Any], data: bytes) -> tuple[Any, ...]:
     """The arguments of a call, in the types that the activity declares."""
-    types = definition.reference.parameter_types
-    count = _length(data)
+    values: Sequence[Any] = decode(data, _argument_shape(definition.reference, _length(data)))
+    return tuple(values)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _argument_shape(reference: ActivityReference, count: int | None) -> Shape:
+    types = reference.parameter_types
     if count is None or not types or count > len(types):
-        values: list[Any] = decode(data, shape_of(list[Any]))
-        return tuple(values)
+        return shape_of(list[Any])
     hint: Any = GenericAlias(tuple, tuple(types[:count]))
-    shaped: tuple[Any, ...] = decode(data, shape_of(hint))
-    return shaped
+    return shape_of(hint)
 
 
 def _length(data: bytes) -> int | None:
