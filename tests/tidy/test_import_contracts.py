@@ -19,6 +19,7 @@ AS_DRAWN = {
     "client": "from perdure import _core, convert",
     "instance": "from perdure import _core, convert, workflow",
     "workflow": "from perdure import activity, convert, errors",
+    "activity": "from perdure import _core, convert, errors",
     "convert": "from perdure import _core, errors",
 }
 
@@ -55,7 +56,7 @@ def test_the_tree_as_drawn_passes(tmp_path: Path) -> None:
         ("workflow", "from perdure import instance"),
         ("workflow", "from perdure import _core"),
         ("activity", "from perdure import worker"),
-        ("activity", "from perdure import _core"),
+        ("activity", "from perdure import instance"),
         ("convert", "from perdure import workflow"),
         ("instance", "from perdure import client"),
         ("cli", "from perdure import _core"),

@@ -180,6 +180,24 @@ fn many_runs_share_commits_on_the_store_thread_and_survive_a_reopening() {
 }
 
 #[test]
+fn a_burst_is_handled_in_several_pumps_and_all_of_it() {
+    let mut host = Host::new(MemoryStore::new());
+    for number in 1..=250 {
+        host.start(number);
+    }
+    let work = host.runtime.pump();
+    assert!(work.more, "one pump must not take all of it");
+    assert!(work.turns.len() < 250, "{} turns", work.turns.len());
+    for turn in work.turns {
+        let report = step(ten_steps, turn);
+        host.runtime.submit(Input::Turn(report));
+    }
+    host.run_until(|host| host.tasks == 2_500 && host.runtime.engine().open_runs() == 0);
+    assert!(!host.runtime.pump().more);
+    host.runtime.close();
+}
+
+#[test]
 fn what_another_process_posts_is_delivered_once() {
     let folder = folder("posted");
     let mut host = Host::new(local(&folder));

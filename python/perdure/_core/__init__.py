@@ -1,6 +1,7 @@
-"""The native core. Only `instance/`, `worker/`, `client/` and `convert/` import it."""
+"""The native core. Only `activity/`, `instance/`, `worker/`, `client/` and `convert/` import it."""
 
 from perdure._core._native import (
+    ActivityCallable,
     ActivityPlan,
     ActivityTask,
     CallSite,
@@ -23,6 +24,7 @@ from perdure._core._native import (
 )
 
 __all__ = [
+    "ActivityCallable",
     "ActivityPlan",
     "ActivityTask",
     "CallSite",

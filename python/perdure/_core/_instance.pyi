@@ -50,6 +50,11 @@ class ActivityCall:
     def request_cancel(self) -> None:
         """Asks the worker to cancel, and goes on waiting."""
 
+class ActivityCallable:
+    """Called in a workflow, it gives the coroutine of the call; elsewhere, what `_call` gives."""
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self: ...
+
 class InstanceCore:
     """Delivers activations, takes commands, resolves futures."""
 

@@ -15,6 +15,7 @@ from perdure._core._engine import Turn as Turn
 from perdure._core._engine import Work as Work
 from perdure._core._engine import owner_socket as owner_socket
 from perdure._core._instance import ActivityCall as ActivityCall
+from perdure._core._instance import ActivityCallable as ActivityCallable
 from perdure._core._instance import ActivityPlan as ActivityPlan
 from perdure._core._instance import CallSite as CallSite
 from perdure._core._instance import InstanceCore as InstanceCore

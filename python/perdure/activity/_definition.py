@@ -6,9 +6,10 @@ import inspect
 import typing
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from perdure import _runtime
+from perdure._core import ActivityCallable
 from perdure.activity._options import ActivityOptions, ActivityOptionsFields
 from perdure.activity._reference import ActivityReference
 from perdure.errors import ApplicationError
@@ -19,7 +20,7 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-class ActivityDefinition(Generic[Parameters, Result]):
+class ActivityDefinition(ActivityCallable, Generic[Parameters, Result]):
     """An activity: called inside a workflow it is scheduled and recorded, elsewhere it just runs.
 
     Calling it always gives something to await, for a sync `def` too; the plain function is `fn`.
@@ -50,9 +51,14 @@ class ActivityDefinition(Generic[Parameters, Result]):
         """The registered name."""
         return self.reference.name
 
-    def __call__(
-        self, *args: Parameters.args, **kwargs: Parameters.kwargs
-    ) -> Coroutine[Any, Any, Result]:
+    if TYPE_CHECKING:
+        # Native: a plain call in a workflow passes through no Python frame.
+        def __call__(
+            self, *args: Parameters.args, **kwargs: Parameters.kwargs
+        ) -> Coroutine[Any, Any, Result]: ...
+
+    def _call(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Result]:
+        """Every other call: outside of workflows, with keywords, in a run that has ended."""
         runtime = _runtime.current()
         if runtime is None:
             return self._run(*args, **kwargs)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from types import GenericAlias
 from typing import Any
 
-from perdure._core import decode
+from perdure._core import Shape, decode
 from perdure.convert._shapes import shape_of
 
 __all__ = ["decode_arguments"]
@@ -18,13 +19,29 @@ def decode_arguments(types: Sequence[Any], data: bytes) -> tuple[Any, ...]:
     Raises:
         DecodeError: They do not fit the types.
     """
-    count = _length(data)
+    values: Sequence[Any] = decode(data, _shape_of(tuple(types), _length(data)))
+    return tuple(values)
+
+
+def _shape_of(types: tuple[Any, ...], count: int | None) -> Shape:
+    try:
+        return _shape_of_hashable(types, count)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        return _compile(types, count)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _shape_of_hashable(types: tuple[Any, ...], count: int | None) -> Shape:
+    return _compile(types, count)
+
+
+def _compile(types: tuple[Any, ...], count: int | None) -> Shape:
     if count is None or not types or count > len(types):
-        values: list[Any] = decode(data, shape_of(list[Any]))
-        return tuple(values)
-    hint: Any = GenericAlias(tuple, tuple(types[:count]))
-    shaped: tuple[Any, ...] = decode(data, shape_of(hint))
-    return shaped
+        return shape_of(list[Any])
+    hint: Any = GenericAlias(tuple, types[:count])
+    return shape_of(hint)
 
 
 def _length(data: bytes) -> int | None:

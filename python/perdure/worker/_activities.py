@@ -14,6 +14,7 @@ from perdure.activity._context import set_context
 from perdure.convert import decode_arguments, failure_of, shape_of
 from perdure.errors import ApplicationError, DecodeError, EncodeError
 from perdure.worker._context import RunningActivity
+from perdure.worker._line import Line
 from perdure.worker._process_pool import new_pool, run_by_name
 
 if TYPE_CHECKING:
@@ -44,23 +45,33 @@ class ActivityRunner:
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._processes: ProcessPoolExecutor | None = None
         self._running: dict[str, tuple[RunningActivity, asyncio.Task[None]]] = {}
+        self._line = Line(loop, self._run, self._running)
 
     def start(self, task: ActivityTask) -> None:
-        """Begins an attempt."""
+        """Begins an attempt, or puts it in line."""
         definition = self._queues.activity(task.task_queue, task.activity)
         if definition is None:
             task.not_started(f"this worker has no activity {task.activity!r}")
             return
         running = RunningActivity(task)
+        if definition.is_async and self._line.admits(definition):
+            self._line.join(definition, running)
+            return
         task_id = task.id
-        runner = self._loop.create_task(self._run(definition, running, task_id))
+        runner = self._loop.create_task(
+            self._run_alone(definition, running, task_id), context=self._line.fresh_context()
+        )
         self._running[task_id] = (running, runner)
 
     def cancel(self, task_id: str, reason: str) -> bool:
         """Asks an attempt to end; False when it is not under way."""
+        self._line.note_suspended()
         found = self._running.get(task_id)
         if found is None:
-            return False
+            task = self._line.withdraw(task_id)
+            if task is not None:
+                task.cancelled()
+            return task is not None
         running, runner = found
         running.request_cancel()
         definition = self._queues.activity(running.task.task_queue, running.task.activity)
@@ -70,12 +81,10 @@ class ActivityRunner:
 
     async def finish(self, timeout_s: float, task_queue: str | None = None) -> None:
         """Lets attempts, of one task queue or of all, end by themselves, then cancels them."""
-        if runners := list(self._of(task_queue).values()):
-            await asyncio.wait(runners, timeout=timeout_s)
-        for task_id in self._of(task_queue):
+        await self._wait(timeout_s, task_queue)
+        for task_id in [*self._of(task_queue), *self._line.waiting(task_queue)]:
             self.cancel(task_id, "the worker is shutting down")
-        if left := list(self._of(task_queue).values()):
-            await asyncio.wait(left, timeout=1.0)
+        await self._wait(1.0, task_queue)
         ended = list(self._threads) if task_queue is None else [task_queue]
         pools: list[Executor | None] = [self._threads.pop(each, None) for each in ended]
         if task_queue is None:
@@ -83,6 +92,19 @@ class ActivityRunner:
         for pool in pools:
             if pool is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _wait(self, timeout_s: float, task_queue: str | None) -> None:
+        until = self._loop.time() + timeout_s
+        while runners := self._runners(task_queue):
+            left = until - self._loop.time()
+            if left <= 0:
+                return
+            await asyncio.wait(runners, timeout=left)
+
+    def _runners(self, task_queue: str | None) -> list[asyncio.Task[None]]:
+        self._line.note_suspended()
+        runners = [*self._of(task_queue).values(), *self._line.runners()]
+        return [runner for runner in runners if not runner.done()]
 
     def _of(self, task_queue: str | None) -> dict[str, asyncio.Task[None]]:
         """The attempts under way, of one task queue or of all."""
@@ -92,12 +114,20 @@ class ActivityRunner:
             if task_queue in (None, running.task.task_queue)
         }
 
-    async def _run(
+    async def _run_alone(
         self, definition: ActivityDefinition[..., Any], running: RunningActivity, task_id: str
+    ) -> None:
+        set_context(running)
+        try:
+            await self._run(definition, running)
+        finally:
+            self._running.pop(task_id, None)
+
+    async def _run(
+        self, definition: ActivityDefinition[..., Any], running: RunningActivity
     ) -> None:
         task = running.task
         try:
-            set_context(running)
             result = await self._call(definition, task)
             self._complete(task, result)
         except asyncio.CancelledError:
@@ -112,8 +142,6 @@ class ActivityRunner:
         except Exception as error:
             running.flush_heartbeat()
             task.fail(failure_of(error))
-        finally:
-            self._running.pop(task_id, None)
 
     async def _call(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> Any:
         try:

@@ -21,19 +21,21 @@ _HEARTBEAT_SECONDS_MAX = 1.0
 """The longest that heartbeats are held back."""
 
 
+_heartbeats = threading.Lock()
+"""Held for a few instructions: one of its own would cost every attempt more than all of them."""
+
+
 class RunningActivity:
     """One attempt of a local activity."""
 
+    # Most attempts are over before anybody asks for any of these: they begin on the class.
+    _info: Info | None = None
+    _cancelled = False
+    _held_back: bytes | None = None
+    _next_heartbeat = 0.0
+
     def __init__(self, task: ActivityTask) -> None:
         self.task = task
-        self._info: Info | None = None
-        self._cancelled = False
-        self._lock = threading.Lock()
-        self._held_back: bytes | None = None
-        self._next_heartbeat = 0.0
-        timeout_us = task.heartbeat_timeout_us
-        timeout_s = _HEARTBEAT_SECONDS_MAX if timeout_us is None else timeout_us / 3e6
-        self._interval_s = min(timeout_s, _HEARTBEAT_SECONDS_MAX)
 
     @property
     def info(self) -> Info:
@@ -46,17 +48,17 @@ class RunningActivity:
         """Sends the first at once, later ones held back; the newest details win."""
         data = encode(details)
         now = time.monotonic()
-        with self._lock:
+        with _heartbeats:
             if now < self._next_heartbeat:
                 self._held_back = data
                 return
             self._held_back = None
-            self._next_heartbeat = now + self._interval_s
+            self._next_heartbeat = now + self._interval_s()
         self.task.heartbeat(data)
 
     def flush_heartbeat(self) -> None:
         """Sends what is held back: before a failure, so that the next attempt sees it."""
-        with self._lock:
+        with _heartbeats:
             data, self._held_back = self._held_back, None
         if data is not None:
             self.task.heartbeat(data)
@@ -68,6 +70,12 @@ class RunningActivity:
     def request_cancel(self) -> None:
         """Notes that cancellation was requested."""
         self._cancelled = True
+
+    def _interval_s(self) -> float:
+        """How long heartbeats are held back: three fit into a heartbeat timeout."""
+        timeout_us = self.task.heartbeat_timeout_us
+        timeout_s = _HEARTBEAT_SECONDS_MAX if timeout_us is None else timeout_us / 3e6
+        return min(timeout_s, _HEARTBEAT_SECONDS_MAX)
 
 
 def _info(task: ActivityTask) -> Info:

@@ -37,7 +37,7 @@ __all__ = ["Host"]
 
 logger = logging.getLogger("perdure.worker")
 
-SLICE_US = 3_000
+SLICE_US = 2_000
 """How long workflows may hold the host's loop before it gets a turn of its own."""
 
 INBOX_SECONDS = 10.0
@@ -181,7 +181,7 @@ class Host:
             if work.commit_inline:
                 self.engine.commit_inline()
                 continue
-            if not stepped:
+            if not stepped and not work.more:
                 # Whatever comes in from now on schedules the next pump by itself.
                 self._sleep(work.wake_after_s)
                 return

@@ -21,11 +21,15 @@ use crate::append_failure::Stopped;
 use crate::clock::Clock;
 use crate::effect::{Effect, ReplyTo};
 use crate::engine::{Engine, EngineOptions};
-use crate::input::{Input, Message, MessageBody};
+use crate::input::{AppendFailure, Input, Message, MessageBody};
 use crate::message_codec::{self, Kept};
 use crate::runtime::store_thread::{Answer, Job, StoreThread};
 use crate::task::{Route, Task, TaskOutcome, TaskReport};
 use crate::transport::Transport;
+
+/// How many inputs one pump handles at most: under half a millisecond of them. A burst must not
+/// hold the host's thread, and the store begins to write while the rest is handled.
+const PUMP_INPUTS_MAX: usize = 128;
 
 /// An engine over a store and transports, driven by one thread.
 pub struct Runtime<S: Store + 'static> {
@@ -39,6 +43,8 @@ pub struct Runtime<S: Store + 'static> {
     local: VecDeque<Input>,
     store: StoreThread<S>,
     answers: Receiver<Answer>,
+    /// Entries of answered groups that no pump has come to yet.
+    appended: VecDeque<(u64, Result<(), AppendFailure>)>,
     transports: Vec<Arc<dyn Transport>>,
     /// Appends that are ready and not yet handed to the store.
     ready: Vec<(u64, Append)>,
@@ -90,6 +96,7 @@ impl<S: Store + 'static> Runtime<S> {
             local: VecDeque::new(),
             store,
             answers,
+            appended: VecDeque::new(),
             transports: Vec::new(),
             ready: Vec::new(),
             known,
@@ -130,24 +137,17 @@ impl<S: Store + 'static> Runtime<S> {
         self.clock.now()
     }
 
-    /// Handles all that has come in and all that is due. Never blocks.
+    /// Handles what has come in, up to a bound, and all that is due. Never blocks.
     pub fn pump(&mut self) -> HostWork {
         self.handle.begin_pump();
         let now = self.clock.now();
-        while let Ok(answer) = self.answers.try_recv() {
-            self.take_answer(answer, now);
-        }
-        while let Some(input) = self.local.pop_front() {
-            self.engine.handle_input(now, input);
-        }
-        while let Ok(input) = self.submitted.try_recv() {
-            self.engine.handle_input(now, input);
-        }
+        let more = (0..PUMP_INPUTS_MAX).all(|_| self.take_one(now));
         self.engine.handle_timeout(now);
         self.perform();
-        self.hand_over_appends();
+        self.hand_over_appends(more);
         let mut work = std::mem::take(&mut self.work);
         work.commit_inline = !self.ready.is_empty();
+        work.more = more;
         work.wake_after = self.engine.poll_timeout().map(|due| due.since(now));
         work.stopped = self.engine.stopped().cloned();
         work
@@ -189,6 +189,7 @@ impl<S: Store + 'static> Runtime<S> {
         self.engine = Engine::new(self.options.clone(), recovery, self.clock.now());
         (self.store, self.answers) = StoreThread::start(store, self.handle.clone())?;
         self.ready.clear();
+        self.appended.clear();
         self.local.clear();
         Ok(())
     }
@@ -201,14 +202,27 @@ impl<S: Store + 'static> Runtime<S> {
         self.store.stop();
     }
 
+    /// Handles one thing that has come in: what ends work before what begins it. `false` when there
+    /// was nothing.
+    fn take_one(&mut self, now: Timestamp) -> bool {
+        if let Some((ticket, outcome)) = self.appended.pop_front() {
+            self.engine
+                .handle_input(now, Input::Appended { ticket, outcome });
+        } else if let Ok(answer) = self.answers.try_recv() {
+            self.take_answer(answer, now);
+        } else if let Some(input) = self.local.pop_front() {
+            self.engine.handle_input(now, input);
+        } else if let Ok(input) = self.submitted.try_recv() {
+            self.engine.handle_input(now, input);
+        } else {
+            return false;
+        }
+        true
+    }
+
     fn take_answer(&mut self, answer: Answer, now: Timestamp) {
         match answer {
-            Answer::Appended(answered) => {
-                for (ticket, outcome) in answered {
-                    self.engine
-                        .handle_input(now, Input::Appended { ticket, outcome });
-                }
-            }
+            Answer::Appended(answered) => self.appended.extend(answered),
             Answer::Loaded {
                 run,
                 from_n,
@@ -323,8 +337,9 @@ impl<S: Store + 'static> Runtime<S> {
     /// One append alone, while syncs are short and the store is idle, is left for
     /// [`Runtime::commit_inline`]: a wake-up on another core would cost more than the turn. All
     /// others go to the store thread, as one group.
-    fn hand_over_appends(&mut self) {
-        let alone = self.inline_commits && self.ready.len() == 1 && self.work.turns.is_empty();
+    fn hand_over_appends(&mut self, more: bool) {
+        let idle = !more && self.work.turns.is_empty();
+        let alone = self.inline_commits && self.ready.len() == 1 && idle;
         if self.ready.is_empty() || (alone && self.store.is_idle() && self.store.syncs_are_short())
         {
             return;

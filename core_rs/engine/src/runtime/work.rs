@@ -27,6 +27,8 @@ pub struct HostWork {
     pub replies: Vec<(ReplyTo, Reply)>,
     /// Whether to call `commit_inline` (without the interpreter's lock) and then pump again.
     pub commit_inline: bool,
+    /// Whether more has come in than one pump handles: pump again.
+    pub more: bool,
     /// When to pump again though nothing has come in.
     pub wake_after: Option<Duration>,
     /// The engine has stopped: drop all instances and reopen the store.
@@ -44,6 +46,7 @@ impl HostWork {
             && self.cancels.is_empty()
             && self.replies.is_empty()
             && !self.commit_inline
+            && !self.more
             && self.stopped.is_none()
     }
 }

@@ -165,6 +165,12 @@ impl Work {
         self.with(|work| work.commit_inline)
     }
 
+    /// Whether more has come in than one pump handles: pump again.
+    #[getter]
+    fn more(&self) -> bool {
+        self.with(|work| work.more)
+    }
+
     /// Seconds until the next pump though nothing has come in.
     #[getter]
     fn wake_after_s(&self) -> Option<f64> {

@@ -138,7 +138,8 @@ impl LoopCore {
         Ok(context)
     }
 
-    fn source(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    /// What starts the run's timers; gone once the run is dead.
+    pub(crate) fn source(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.timer_source.with(py, |source| {
             source.as_ref().map(|source| source.clone_ref(py))
         })

@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::loop_core::LoopCore;
+use crate::current;
 
 /// The type of the callback that is a task's first step.
 static STEP_TYPE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
@@ -47,12 +48,16 @@ fn learn_task_callbacks(step: &Bound<'_, PyAny>, wakeup: &Bound<'_, PyAny>) -> b
     true
 }
 
-/// `asyncio.Future(loop=core)`, without a Python frame.
+/// `asyncio.Future(loop=core)`, without a Python frame. Inside a slice this loop is the running
+/// one, which a future takes by itself: keywords would cost a dictionary.
 pub(crate) fn new_future<'py>(core: &Bound<'py, LoopCore>) -> PyResult<Bound<'py, PyAny>> {
     static FUTURE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static NAMES: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
     let py = core.py();
     let class = FUTURE.import(py, "asyncio", "Future")?;
+    if current::is(core) {
+        return class.call0();
+    }
     let names = NAMES.get_or_try_init(py, || {
         Ok::<_, PyErr>(PyTuple::new(py, [pyo3::intern!(py, "loop")])?.unbind())
     })?;

@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::activity_call::ActivityCall;
 use super::activity_plan::{self, ActivityPlan};
-use super::site::CallSite;
+use super::site;
 use crate::convert;
 use crate::event_loop::{GilCell, LoopCore, resolve, slice};
 use crate::failure::PyFailure;
@@ -80,6 +80,27 @@ impl InstanceCore {
         self.event_loop.with(py, |event_loop| {
             event_loop.as_ref().is_none_or(|each| each.get().is_dead())
         })
+    }
+
+    /// The live instance whose code runs on this loop.
+    pub(super) fn of<'py>(event_loop: &Bound<'py, LoopCore>) -> Option<Bound<'py, Self>> {
+        let py = event_loop.py();
+        let source = event_loop.get().source(py)?;
+        source.into_bound(py).cast_into::<Self>().ok()
+    }
+
+    /// The coroutine of one call of an activity.
+    pub(super) fn call<'py>(
+        slf: &Bound<'py, Self>,
+        plan: &Bound<'py, ActivityPlan>,
+        arguments: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let call = Bound::new(py, Self::call_plan(slf, plan, arguments)?)?.into_any();
+        if plan.get().options.cancellation_type == CancellationType::WaitCompleted {
+            return slf.call_method1(pyo3::intern!(py, "_waiting_for_the_worker"), (call,));
+        }
+        Ok(call)
     }
 
     /// Schedules an activity; gives the command's number and the future of its result.
@@ -151,7 +172,7 @@ impl InstanceCore {
     }
 
     /// The plan of an activity with these options, made by the Python half.
-    fn plan<'py>(
+    pub(super) fn plan<'py>(
         slf: &Bound<'py, Self>,
         reference: &Bound<'py, PyAny>,
         options: &Bound<'py, PyAny>,
@@ -221,8 +242,7 @@ impl InstanceCore {
 
     fn site(slf: &Bound<'_, Self>) -> PyResult<Arc<Site>> {
         let py = slf.py();
-        let site = slf.call_method0(pyo3::intern!(py, "_site"))?;
-        Ok(Arc::clone(&site.cast::<CallSite>()?.get().0))
+        site::current(py, || slf.call_method0(pyo3::intern!(py, "_site")))
     }
 
     /// Gives one activation to the workflow; what it makes ready runs afterwards.
@@ -416,17 +436,11 @@ impl InstanceCore {
         arguments: &Bound<'py, PyTuple>,
         options: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
         let plan = match activity_plan::known(reference, options) {
             Some(plan) => plan,
             None => Self::plan(slf, reference, options)?,
         };
-        let waits = plan.get().options.cancellation_type == CancellationType::WaitCompleted;
-        let call = Bound::new(py, Self::call_plan(slf, &plan, arguments)?)?.into_any();
-        if waits {
-            return slf.call_method1(pyo3::intern!(py, "_waiting_for_the_worker"), (call,));
-        }
-        Ok(call)
+        Self::call(slf, &plan, arguments)
     }
 
     /// The coroutine of one activity call, from its plan.

@@ -4,6 +4,7 @@
 //! user's objects and says how they ended.
 
 mod activity_call;
+mod activity_callable;
 mod activity_plan;
 mod core;
 mod recorded;
@@ -18,6 +19,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<InstanceCore>()?;
     module.add_class::<activity_plan::ActivityPlan>()?;
     module.add_class::<activity_call::ActivityCall>()?;
+    module.add_class::<activity_callable::ActivityCallable>()?;
     module.add_class::<site::CallSite>()?;
     module.add_class::<RecordedHistory>()?;
     activity_call::attach(module.py())
