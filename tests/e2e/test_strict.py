@@ -87,7 +87,7 @@ from perdure import Worker, workflow
 
 @workflow.defn
 async def early() -> float:
-    return time()
+    return time()  # noqa: PRD2102
 
 async def main() -> None:
     async with Worker("file:a.db", workflows=[early], strict=True) as worker:

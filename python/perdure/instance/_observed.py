@@ -52,6 +52,7 @@ class ObservedInstance(Instance):
 
     def __init__(self, find_workflow: FindWorkflow, run_id: str, now_us: int) -> None:
         super().__init__(find_workflow, run_id, now_us)
+        self.observe_calls()
         self.noted = Noted()
         self._raised_at = _NOWHERE
 

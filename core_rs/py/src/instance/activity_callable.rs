@@ -10,7 +10,7 @@ use crate::current;
 use crate::event_loop::GilCell;
 
 /// What `ActivityDefinition` in Python inherits from. Its `_call` answers every call that is not
-/// a plain one inside a workflow.
+/// a plain one inside a workflow that nobody observes.
 #[pyclass(subclass, frozen, module = "perdure._core._native")]
 pub(crate) struct ActivityCallable {
     /// Made at the first call in a workflow; it depends on nothing but the definition.
@@ -36,7 +36,7 @@ impl ActivityCallable {
         let py = slf.py();
         let instance = current::get(py).and_then(|event_loop| InstanceCore::of(&event_loop));
         match (instance, options) {
-            (Some(instance), None) => {
+            (Some(instance), None) if !instance.get().is_observed(py) => {
                 let plan = Self::plan(slf, &instance)?;
                 InstanceCore::call(&instance, &plan, arguments)
             }

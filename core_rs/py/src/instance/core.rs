@@ -37,6 +37,8 @@ pub(crate) struct InstanceCore {
     stopped: GilCell<bool>,
     /// Whether the instance has conditions to look at when the loop is idle.
     conditions: GilCell<bool>,
+    /// Whether the Python half wants to see every call.
+    observed: GilCell<bool>,
 }
 
 impl InstanceCore {
@@ -74,6 +76,11 @@ impl InstanceCore {
     fn submit(&self, py: Python<'_>, command: Command) -> PyResult<Submitted> {
         self.with_machine(py, |machine| machine.submit(command))?
             .map_err(|error| self.refuse(py, error))
+    }
+
+    /// Whether calls pass through the Python half.
+    pub(super) fn is_observed(&self, py: Python<'_>) -> bool {
+        self.observed.with(py, |observed| *observed)
     }
 
     fn is_dead(&self, py: Python<'_>) -> bool {
@@ -398,6 +405,7 @@ impl InstanceCore {
             fault: GilCell::new(None),
             stopped: GilCell::new(false),
             conditions: GilCell::new(false),
+            observed: GilCell::new(false),
         }
     }
 
@@ -405,6 +413,11 @@ impl InstanceCore {
     fn set_loop(&self, py: Python<'_>, event_loop: Py<LoopCore>) {
         let previous = self.event_loop.with(py, |slot| slot.replace(event_loop));
         drop(previous);
+    }
+
+    /// From now on calls of activities pass through the Python half, which may note them.
+    fn observe_calls(&self, py: Python<'_>) {
+        self.observed.with(py, |observed| *observed = true);
     }
 
     /// Whether there are conditions to look at when the loop is idle.
