@@ -143,7 +143,7 @@ def test_a_request_that_left_nothing_in_the_inbox_has_nobody_look_there(
     async def test() -> None:
         client = await Client.connect(f"file:{tmp_path / 'app.db'}")
         worker = worker_here(client)
-        watched = functools.partial(Watched, client.path, threads=1, processes=1)
+        watched = functools.partial(Watched, client.path, processes=1)
         monkeypatch.setattr(worker, "_new_host", watched)
         async with worker:
             handle = await client.start_workflow(who_serves)

@@ -18,7 +18,7 @@ from perdure.instance._instance import Instance
 
 def holding() -> tuple[Hold, Instance]:
     hold = Hold(threading.get_ident())
-    instance = Instance({}, uuid.uuid4().hex, 0)
+    instance = Instance(lambda _queue, _name: None, uuid.uuid4().hex, 0)
     hold.enter(instance)
     return hold, instance
 

@@ -21,7 +21,7 @@ use perdure_history::{
     RunId, ScheduleActivity, Site, Timestamp, decode_history,
 };
 use perdure_machine::{Activation, Machine, MachineError, Submitted};
-use perdure_store::{AppendError, MemoryStore, Store, StoreError};
+use perdure_store::{Append, AppendError, MemoryStore, Store, StoreError};
 
 /// What workflow code asks for when it is told something; `Err` is a bug in it.
 pub(crate) type Workflow = fn(&Activation) -> Result<Vec<Command>, &'static str>;
@@ -180,26 +180,7 @@ impl World {
                     let report = step(self.workflow, turn);
                     self.engine.handle_input(self.now, Input::Turn(report));
                 }
-                Effect::Append { ticket, append } => {
-                    self.appends += 1;
-                    let refused = (!self.refusals.is_empty()).then(|| self.refusals.remove(0));
-                    let result = match refused {
-                        Some(error) => {
-                            if self.writes_refused {
-                                let group = [*append.clone()];
-                                self.store.append(&group).unwrap().remove(0).unwrap();
-                            }
-                            Err(error)
-                        }
-                        None => {
-                            let group = [*append.clone()];
-                            self.store.append(&group).unwrap().remove(0)
-                        }
-                    };
-                    let outcome = result.map_err(|error| AppendFailure { error, append });
-                    self.engine
-                        .handle_input(self.now, Input::Appended { ticket, outcome });
-                }
+                Effect::Append { ticket, append } => self.append(ticket, append),
                 Effect::FindStart { message_id } => {
                     let outcome = self.store.started_by(&message_id);
                     self.engine.handle_input(
@@ -210,31 +191,7 @@ impl World {
                         },
                     );
                 }
-                Effect::Load { run, from_n } => {
-                    self.loads += 1;
-                    let first_n = if from_n == perdure_engine::LAST_RECORD {
-                        self.store
-                            .describe(run)
-                            .unwrap()
-                            .map_or(1, |summary| summary.last_n)
-                    } else {
-                        from_n
-                    };
-                    let mut outcome = self.store.read(run, first_n);
-                    if self.read_failures > 0 {
-                        self.read_failures -= 1;
-                        let (path, reason) = ("memory".to_owned(), "unreadable".to_owned());
-                        outcome = Err(StoreError::Io { path, reason });
-                    }
-                    self.engine.handle_input(
-                        self.now,
-                        Input::Loaded {
-                            run,
-                            from_n,
-                            outcome,
-                        },
-                    );
-                }
+                Effect::Load { run, from_n } => self.load(run, from_n),
                 Effect::Dispatch(task) => self.tasks.push(*task),
                 Effect::CancelTask { task, .. } => self.cancelled.push(task.to_string()),
                 Effect::Reply { to, reply } => self.replies.push((to, reply)),
@@ -247,6 +204,49 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    fn append(&mut self, ticket: u64, append: Box<Append>) {
+        self.appends += 1;
+        let refused = (!self.refusals.is_empty()).then(|| self.refusals.remove(0));
+        let mut written = || {
+            let group = [*append.clone()];
+            self.store.append(&group).unwrap().remove(0)
+        };
+        let result = match refused {
+            Some(error) => {
+                if self.writes_refused {
+                    written().unwrap();
+                }
+                Err(error)
+            }
+            None => written(),
+        };
+        let outcome = result.map_err(|error| AppendFailure { error, append });
+        self.engine
+            .handle_input(self.now, Input::Appended { ticket, outcome });
+    }
+
+    fn load(&mut self, run: RunId, from_n: u64) {
+        self.loads += 1;
+        let first_n = if from_n == perdure_engine::LAST_RECORD {
+            let found = self.store.describe(run).unwrap();
+            found.map_or(1, |summary| summary.last_n)
+        } else {
+            from_n
+        };
+        let mut outcome = self.store.read(run, first_n);
+        if self.read_failures > 0 {
+            self.read_failures -= 1;
+            let (path, reason) = ("memory".to_owned(), "unreadable".to_owned());
+            outcome = Err(StoreError::Io { path, reason });
+        }
+        let loaded = Input::Loaded {
+            run,
+            from_n,
+            outcome,
+        };
+        self.engine.handle_input(self.now, loaded);
     }
 
     /// The slow host steps the turns that wait; those that follow wait in their turn.
