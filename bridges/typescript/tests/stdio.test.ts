@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Decimal, Timestamp } from "perdure";
+import { frameLimit } from "../src/internal_mod.js";
 import { StdioEngine } from "./support/stdio_engine.js";
 
 async function start(context: TestContext, welcome: object = {}): Promise<StdioEngine> {
@@ -151,7 +152,7 @@ test("a payload of 16 MiB goes and comes", async (context) => {
 
 test("a result above the limit of a frame is refused, and the worker lives", async (context) => {
   const engine = await start(context);
-  engine.ask("r.1.1", "big", [64 * 1024 * 1024 + 1]);
+  engine.ask("r.1.1", "big", [frameLimit]);
   const error = await engine.error("r.1.1");
   assert.deepEqual([error["type"], error["retryable"]], ["PayloadTooLarge", false]);
   assert.equal(await engine.call("r.2.1", "echo", 1), 1);
