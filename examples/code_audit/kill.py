@@ -85,7 +85,9 @@ def prove(root: Path, seed: int, kills: int) -> int:
     print(f"Auditing {root} twice: {len(paths):,} files, {kills} kills, seed {seed}\n")
     print("Undisturbed:")
     calm = _audit(Session.of(root, "-undisturbed"), paths, [])
-    print(f"\nWith {kills} kills:")
+    print(
+        f"\nWith {kills} kills (a killed service's last tasks count as lost after 15 s of silence):"
+    )
     killed = _audit(Session.of(root, "-killed"), paths, plan_kills(seed, kills, len(paths)))
     return _compare(calm, killed, seed)
 
