@@ -109,6 +109,7 @@ class Load:
         self._languages = [PYTHON, *languages]
         self._ending = False
         self._runs: list[Run] = []
+        self._open: set[str] = set()
         self._lines = [
             asyncio.ensure_future(self._line(random.Random(f"{seed} {line}")))
             for line in range(LINES)
@@ -119,6 +120,10 @@ class Load:
         self._ending = True
         await asyncio.gather(*self._lines)
         return self._runs
+
+    def waiting(self) -> list[str]:
+        """The runs that have not ended."""
+        return sorted(self._open)
 
     async def _line(self, chance: random.Random) -> None:
         while not self._ending:
@@ -134,9 +139,11 @@ class Load:
             handle = await self._client.start_workflow(
                 Errand.run, str(self._folder), self._patience_ms, stages
             )
+            self._open.add(handle.run_id)
             for word in words:
                 await handle.signal(Errand.say, word)
             self._runs.append(Run(handle, stages, words, await handle.result()))
+            self._open.remove(handle.run_id)
 
 
 @dataclass(frozen=True, slots=True)

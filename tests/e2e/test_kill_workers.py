@@ -12,7 +12,7 @@ import pytest
 
 from tests.conformance.nats import NatsServer
 from tests.conformance.stand import Stand, languages
-from tests.e2e.errand import PYTHON, Begun, Errand, Load, Run, check, read_begun, witness
+from tests.e2e.errand import PYTHON, Begun, Errand, Load, check, read_begun, witness
 from tests.e2e.victims import Dialling, Piped, Server, Victim, commands, strike
 
 SEED = int(os.environ.get("PERDURE_SEED", "20261123"))
@@ -33,22 +33,23 @@ def worker_programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[
 class Scene:
     """Workers, a NATS server if any dials one, and the engine."""
 
-    def __init__(self, folder: Path, programs: dict[str, list[str]], piped: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, programs: dict[str, list[str]], piped: Sequence[str], ends: ExitStack
+    ) -> None:
         self.folder = folder
-        self._ends = ExitStack()
         dialling = [language for language in LANGUAGES if language not in piped]
         self.server: Server | None = None
         server: NatsServer | None = None
         if dialling:
             server = NatsServer(folder)
-            self._ends.callback(server.kill)
+            ends.callback(server.kill)
             self.server = Server(folder, server)
         children = [Piped(folder, language, programs[language]) for language in piped]
         self.workers: list[Victim] = [*children]
         for language in dialling:
             assert server is not None
             worker = Dialling(folder, language, programs[language], server)
-            self._ends.callback(worker.end)
+            ends.callback(worker.end)
             self.workers.append(worker)
         self.stand = Stand(
             folder,
@@ -57,24 +58,18 @@ class Scene:
             workflows=[Errand],
             activities=[witness],
         )
-        self._ends.callback(self.stand.close)
-
-    def close(self) -> None:
-        """Ends the engine, the workers, the server."""
-        self._ends.close()
+        ends.callback(self.stand.close)
 
 
 @contextmanager
 def scene(folder: Path, programs: dict[str, list[str]], piped: Sequence[str]) -> Generator[Scene]:
-    opened = Scene(folder, programs, piped)
-    try:
-        yield opened
-    finally:
-        opened.close()
+    with ExitStack() as ends:
+        yield Scene(folder, programs, piped, ends)
 
 
 def kill_under_load(scene: Scene, victims: Sequence[Victim], kills: int, patience_ms: int) -> Begun:
     """Kills so many times while runs go on, and checks every run; gives what the workers noted."""
+    print(f"seed {SEED}")
     chance = random.Random(SEED)
 
     async def begin() -> Load:
@@ -82,7 +77,10 @@ def kill_under_load(scene: Scene, victims: Sequence[Victim], kills: int, patienc
 
     load = scene.stand.run(begin())
     frozen = sum(strike(chance.choice(victims), chance) for _ in range(kills))
-    runs: list[Run] = scene.stand.run(load.end())
+    try:
+        runs = scene.stand.run(load.end())
+    except TimeoutError:
+        pytest.fail(f"runs do not end after {kills} kills: {load.waiting()} (seed {SEED})")
     begun = read_begun(scene.folder, [PYTHON, *LANGUAGES])
     keys: set[str] = set()
     for run in runs:
@@ -90,7 +88,7 @@ def kill_under_load(scene: Scene, victims: Sequence[Victim], kills: int, patienc
     steps = sum(len(stage) for run in runs for stage in run.stages)
     print(
         f"{kills} kills ({frozen} after a stop), {len(runs)} runs, {steps} steps, {begun.again} "
-        f"executions ran again ({begun.same_attempt_again} of the same attempt), seed {SEED}"
+        f"executions ran again ({begun.same_attempt_again} of the same attempt)"
     )
     assert len(keys) == steps, "each step has a key of its own"
     assert set(begun.executions) == keys, "nothing ran that no run asked for"

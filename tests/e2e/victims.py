@@ -19,7 +19,7 @@ from tests.e2e.errand import service_of
 __all__ = ["Dialling", "Piped", "Server", "Victim", "commands", "strike"]
 
 _START_SECONDS = 30.0
-_PROGRESS_SECONDS = 3.0
+_PROGRESS_SECONDS = 1.0
 """A victim that nobody gives work is killed all the same."""
 
 
