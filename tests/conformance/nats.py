@@ -54,6 +54,12 @@ class NatsServer:
             assert self._process.poll() is None, f"nats-server ended:\n{self._log.read_text()}"
         raise AssertionError("nats-server does not listen")
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None, "the server is away"
+        return self._process.pid
+
     def kill(self) -> None:
         """Ends the server as a crash does."""
         if self._process is not None:

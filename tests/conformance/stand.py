@@ -95,6 +95,7 @@ class Stand:
         server: NatsServer | None = None,
         nats: NatsOptions | None = None,
         workflows: Sequence[Any] = WORKFLOWS,
+        activities: Sequence[Any] = (),
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stand")
@@ -104,7 +105,9 @@ class Stand:
         )
         if server is not None and nats is None:
             nats = NatsOptions(url=server.url, token=server.token)
-        self.worker = Worker(self.client, workflows=workflows, services=services, nats=nats)
+        self.worker = Worker(
+            self.client, workflows=workflows, activities=activities, services=services, nats=nats
+        )
         try:
             self.run(self.worker.__aenter__())
         except BaseException:

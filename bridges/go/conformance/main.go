@@ -14,7 +14,11 @@ import (
 func main() {
 	// A stray print before the service runs; it must not reach the protocol.
 	fmt.Println("the conformance worker starts")
-	service := perdure.NewService("conformance", perdure.WithConcurrency(64))
+	name := "conformance"
+	if other := os.Getenv("CONFORMANCE_SERVICE"); other != "" {
+		name = other
+	}
+	service := perdure.NewService(name, perdure.WithConcurrency(64))
 	perdure.Activity(service, "echo", echo)
 	perdure.Activity(service, "record_echo", recordEcho)
 	perdure.Activity(service, "typed_echo", typedEcho)
@@ -35,6 +39,7 @@ func main() {
 	perdure.Activity(service, "sleep_and_log", sleepAndLog)
 	perdure.Activity(service, "spin", spin)
 	perdure.Activity(service, "exit", exit)
+	service.Register("witness", witness)
 	if err := service.Run(context.Background()); err != nil {
 		slog.Error("the conformance worker stops", "error", err)
 		os.Exit(1)

@@ -1,3 +1,4 @@
+import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type ActivityContext,
@@ -18,7 +19,9 @@ class ParseError extends Error {
 }
 
 /** The service against which every language is tested with the same cases. */
-const conformance = service("conformance", { concurrency: 64 });
+const conformance = service(process.env["CONFORMANCE_SERVICE"] || "conformance", {
+  concurrency: 64,
+});
 
 conformance.activity("echo", (value: unknown) => value);
 
@@ -194,6 +197,21 @@ conformance.activity("spin", (milliseconds: number) => {
   while (performance.now() < end);
   return milliseconds;
 });
+
+/**
+ * Adds a line to a file as it begins: its key, its attempt and the microsecond since the Unix
+ * epoch. After a while it returns the square of a number, with the key and the attempt, so that a
+ * test can tell which execution a result is of.
+ */
+conformance.activity(
+  "witness",
+  async (file: string, number: number, milliseconds: number, context: ActivityContext) => {
+    const { idempotencyKey: key, attempt } = context;
+    appendFileSync(file, `${key} ${attempt} ${Date.now() * 1000}\n`);
+    await sleep(milliseconds, undefined, { signal: context.signal });
+    return { square: number * number, key, attempt };
+  },
+);
 
 /** Dies in the middle of a task. */
 conformance.activity("exit", (status: number) => process.exit(status));
