@@ -134,6 +134,21 @@ def test_the_sound_store_answers_for_every_run(sound: Path, tmp_path: Path) -> N
     run(test)
 
 
+def test_a_backup_that_sqlite_makes_is_a_store(sound: Path, tmp_path: Path) -> None:
+    file = copied(sound, tmp_path)
+    backup = tmp_path / "backup.db"
+    with (
+        contextlib.closing(sqlite3.connect(file)) as connection,
+        contextlib.closing(sqlite3.connect(backup)) as target,
+    ):
+        connection.backup(target)
+
+    async def test() -> None:
+        assert set((await answers(backup)).values()) == {"right"}
+
+    run(test)
+
+
 @pytest.mark.parametrize("part", [0.0005, 0.02, 0.3, 0.5, 0.75, 0.9, 0.99])
 def test_a_truncated_store_is_refused(sound: Path, tmp_path: Path, part: float) -> None:
     async def test() -> None:

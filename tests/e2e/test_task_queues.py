@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +52,37 @@ async def sleeps() -> str:
     return "slept"
 
 
+@activity.defn
+async def waits_long(notes: str) -> str:
+    note(notes, "begun")
+    try:
+        await asyncio.sleep(3_600)
+    except asyncio.CancelledError:
+        note(notes, "cancelled")
+        raise
+    return "never"
+
+
+def note(notes: str, text: str) -> None:
+    Path(notes).write_text(text)
+
+
+@workflow.defn
+async def works_long(notes: str) -> str:
+    return await waits_long(notes)
+
+
+@workflow.defn
+async def gives_up_at_once(times: int) -> int:
+    given_up = 0
+    for _ in range(times):
+        try:
+            await asyncio.wait_for(waits_long("/dev/null"), 0.000_3)
+        except TimeoutError:
+            given_up += 1
+    return given_up
+
+
 def parked(client: Client) -> bool:
     reader = StoreReader(client.path)
     return bool(reader.list(status="parked"))
@@ -59,15 +92,18 @@ def shop(client: Client, **options: Any) -> Worker:
     return Worker(
         client,
         task_queue="shop",
-        workflows=[asks, sleeps],
-        activities=[of_shop, thread],
+        workflows=[asks, sleeps, works_long],
+        activities=[of_shop, thread, waits_long],
         **options,
     )
 
 
 def default(client: Client, **options: Any) -> Worker:
     return Worker(
-        client, workflows=[asks, asks_elsewhere, sleeps], activities=[of_default], **options
+        client,
+        workflows=[asks, asks_elsewhere, sleeps, gives_up_at_once],
+        activities=[of_default, waits_long],
+        **options,
     )
 
 
@@ -142,5 +178,42 @@ def test_a_second_worker_of_a_queue_stands_by_though_it_was_started_at_once(stor
         assert serving[0]
         for worker in workers:
             await worker.shutdown()
+
+    run(test)
+
+
+def test_a_worker_that_leaves_a_shared_engine_cancels_its_activities(
+    store: str, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+
+    async def test() -> None:
+        client = await Client.connect(store)
+        at_once = timedelta(milliseconds=10)
+        async with default(client), shop(client, graceful_shutdown_timeout=at_once) as leaving:
+            await client.start_workflow(works_long, str(notes), task_queue="shop")
+            await until(notes.exists)
+            await leaving.shutdown()
+            assert notes.read_text() == "cancelled"
+
+    run(test)
+
+
+def test_a_call_that_is_cancelled_before_its_activity_has_begun_keeps_no_slot(store: str) -> None:
+    async def test() -> None:
+        client = await Client.connect(store)
+        async with default(client, max_concurrent_activities=2):
+            assert await client.execute_workflow(gives_up_at_once, 50) == 50
+            assert await client.execute_workflow(asks) == "default"
+
+    run(test)
+
+
+def test_a_worker_of_another_namespace_does_not_share_the_engine(store: str) -> None:
+    async def test() -> None:
+        client = await Client.connect(store)
+        other = await Client.connect(store, namespace="other")
+        async with default(client), shop(other) as second:
+            assert second.is_standby
 
     run(test)

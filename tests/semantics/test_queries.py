@@ -67,6 +67,10 @@ class Ledger:
         raise ValueError("not today")
 
     @workflow.query
+    def is_cancelled(self) -> None:
+        raise asyncio.CancelledError
+
+    @workflow.query
     def schedules(self) -> None:
         asyncio.get_running_loop().create_future()
 
@@ -163,10 +167,25 @@ def test_g10_a_query_that_raises_or_does_not_exist_fails_alone() -> None:
     assert all(each.startswith("the query failed: ") for each in failed)
     for text, said in zip(
         failed,
-        ("not today", "draw, looks", "$", "too many", "only reads", "not being stepped", "file"),
+        ("not today", "asks, draw", "$", "too many", "only reads", "not being stepped", "file"),
         strict=True,
     ):
         assert said in text
+
+
+def test_a_query_that_is_cancelled_disturbs_no_other_run() -> None:
+    async def scenario(client: Client) -> Any:
+        asked = await client.start_workflow(Ledger.run, 1)
+        other = await client.start_workflow(Ledger.run, 1)
+        failed, _ = await asyncio.gather(
+            _asked(asked, Ledger.is_cancelled), other.signal(Ledger.add, 1)
+        )
+        entries, _ = await other.result()
+        await asked.signal(Ledger.add, 2)
+        await asked.result()
+        return failed.startswith("the query failed"), entries
+
+    assert three_ways(scenario, THIS, activities=[echo]) == (True, [1])
 
 
 def test_g12_a_query_on_a_parked_run_names_the_reason() -> None:

@@ -52,6 +52,7 @@ impl Context {
             // What cannot be read now cannot be written on either: the close waits for the next
             // try of the parked run.
             if run.unreadable {
+                self.tell_unreadable(run);
                 return self.write_aside(run, now);
             }
             return self.read(run);
@@ -79,6 +80,24 @@ impl Context {
         written.effects.push(MachineEffect::CloseRun { status });
         self.forget_machine(run);
         self.write(run, written, now);
+    }
+
+    /// Who asked for the close need not wait until the history can be read again.
+    fn tell_unreadable(&mut self, run: &mut Run) {
+        let Some(ClosingRequest::Terminate { reply_to, .. }) = &mut run.closing else {
+            return;
+        };
+        let Some(to) = reply_to.take() else { return };
+        let why = run
+            .parked
+            .as_ref()
+            .map(|parked| parked.reason.message.as_str());
+        let reason = format!(
+            "the run is ended once its history can be read: {}",
+            why.unwrap_or_default()
+        );
+        let reason = bytes::Bytes::from(reason);
+        self.reply(to, Reply::Refused { reason });
     }
 
     /// The close is durable: everybody who waits is told, and the run is forgotten.

@@ -236,9 +236,13 @@ impl Engine {
                         self.start(message_id.clone(), Some(to), &start, false, now);
                     }
                 }
-                Err(error) => {
+                Err(error @ StoreError::Damaged { .. }) => {
                     let (run, reason) = (start.run, error.to_string());
                     self.context.reply(to, Reply::Damaged { run, reason });
+                }
+                Err(error) => {
+                    let reason = bytes::Bytes::from(error.to_string());
+                    self.context.reply(to, Reply::Refused { reason });
                 }
             }
         }

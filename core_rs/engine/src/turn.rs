@@ -19,13 +19,13 @@ impl Context {
         if !run.is_idle() {
             return;
         }
+        self.refuse_queries(run);
         if run.closing.is_some() {
             return self.close_in_order(run, now);
         }
         if run.lacks_schedules && !run.unreadable {
             return self.read(run);
         }
-        self.refuse_queries(run);
         if run.wants_turn() {
             if self.hosts(&run.identity) {
                 return self.begin_turn(run, now);

@@ -125,9 +125,10 @@ async def _over_socket(
                     return _answer_of(frame)
                 silent_since = time.monotonic()
         if time.monotonic() - silent_since > NO_WORKER_SECONDS:
+            start = f"start a Worker on file:{path}"
+            then = f"the message is kept; {start}, and it goes on from there"
             raise NoWorkerError(
-                f"no worker serves {path}: the message is kept; start a Worker on file:{path}, "
-                "and it goes on from there"
+                f"no worker serves {path}: {then if in_inbox else f'{start}, and ask again'}"
             )
         await asyncio.sleep(_SOCKET_RETRY_SECONDS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import inspect
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,6 @@ from perdure.errors import DecodeError
 from perdure.workflow._logger import logger
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from perdure.instance._loop import WorkflowLoop
@@ -81,7 +81,7 @@ class SignalHandlers:
         context = contextvars.copy_context()
         try:
             result = context.run(handler.fn, *values)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._raised(error)
             return
         if inspect.iscoroutine(result):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
+import traceback
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ActivityRunner"]
 
+logger = logging.getLogger("perdure.worker")
+
 
 class ActivityRunner:
     """The activities of one engine of this process."""
@@ -46,14 +50,16 @@ class ActivityRunner:
         self._processes: ProcessPoolExecutor | None = None
         self._running: dict[str, tuple[RunningActivity, asyncio.Task[None]]] = {}
         self._line = Line(loop, self._run, self._running)
+        self._missing: set[tuple[str, str]] = set()
+        """Activities that were asked for in vain: each is told of once."""
 
     def start(self, task: ActivityTask) -> None:
         """Begins an attempt, or puts it in line."""
         definition = self._queues.activity(task.task_queue, task.activity)
         if definition is None:
-            task.not_started(f"this worker has no activity {task.activity!r}")
+            self._tell_missing(task)
             return
-        running = RunningActivity(task)
+        running = RunningActivity(task, is_async=definition.is_async)
         if definition.is_async and self._line.admits(definition):
             self._line.join(definition, running)
             return
@@ -74,8 +80,11 @@ class ActivityRunner:
             return task is not None
         running, runner = found
         running.request_cancel()
-        definition = self._queues.activity(running.task.task_queue, running.task.activity)
-        if definition is not None and definition.is_async:
+        if not running.has_begun:
+            del self._running[task_id]
+            runner.cancel(reason)
+            running.task.cancelled()
+        elif running.is_async:
             runner.cancel(reason)
         return True
 
@@ -103,7 +112,9 @@ class ActivityRunner:
 
     def _runners(self, task_queue: str | None) -> list[asyncio.Task[None]]:
         self._line.note_suspended()
-        runners = [*self._of(task_queue).values(), *self._line.runners()]
+        known = {runner for _, runner in self._running.values()}
+        in_line = [runner for runner in self._line.runners() if runner not in known]
+        runners = [*self._of(task_queue).values(), *in_line]
         return [runner for runner in runners if not runner.done()]
 
     def _of(self, task_queue: str | None) -> dict[str, asyncio.Task[None]]:
@@ -113,6 +124,18 @@ class ActivityRunner:
             for task_id, (running, runner) in self._running.items()
             if task_queue in (None, running.task.task_queue)
         }
+
+    def _tell_missing(self, task: ActivityTask) -> None:
+        queue, name = task.task_queue, task.activity
+        if (queue, name) not in self._missing:
+            self._missing.add((queue, name))
+            logger.warning(
+                "no worker of the task queue %r has the activity %r: its calls wait until one "
+                "registers it in activities=[…]",
+                queue,
+                name,
+            )
+        task.not_started(f"this worker has no activity {name!r}")
 
     async def _run_alone(
         self, definition: ActivityDefinition[..., Any], running: RunningActivity, task_id: str
@@ -127,6 +150,7 @@ class ActivityRunner:
         self, definition: ActivityDefinition[..., Any], running: RunningActivity
     ) -> None:
         task = running.task
+        running.has_begun = True
         try:
             result = await self._call(definition, task)
             self._complete(task, result)
@@ -141,6 +165,7 @@ class ActivityRunner:
             task.fail(failure_of(failure))
         except Exception as error:
             running.flush_heartbeat()
+            _log_failure(task, error)
             task.fail(failure_of(error))
 
     async def _call(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> Any:
@@ -192,3 +217,20 @@ class ActivityRunner:
         if self._processes is None:
             self._processes = new_pool(self._processes_max)
         return self._processes
+
+
+def _log_failure(task: ActivityTask, error: Exception) -> None:
+    """A bug that nobody hears of would look like a long wait: the attempt is made again."""
+    # An application that says so itself has foreseen it.
+    level = logging.INFO if isinstance(error, ApplicationError) else logging.WARNING
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    logger.log(
+        level,
+        "attempt %d of the activity %r failed: %s: %s%s",
+        task.attempt,
+        task.activity,
+        type(error).__name__,
+        error,
+        place,
+    )

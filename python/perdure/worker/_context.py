@@ -33,9 +33,12 @@ class RunningActivity:
     _cancelled = False
     _held_back: bytes | None = None
     _next_heartbeat = 0.0
+    has_begun = False
+    """Whether its own code may have run: a task that is cancelled before never tells."""
 
-    def __init__(self, task: ActivityTask) -> None:
+    def __init__(self, task: ActivityTask, *, is_async: bool) -> None:
         self.task = task
+        self.is_async = is_async
 
     @property
     def info(self) -> Info:

@@ -23,7 +23,7 @@ from perdure.errors import (
 from perdure.instance._instance import Instance
 from perdure.worker._activities import ActivityRunner
 from perdure.worker._backlog import Backlog
-from perdure.worker._queries import answer_query, query_closed_run
+from perdure.worker._queries import SLICE_US, answer_query, query_closed_run
 from perdure.worker._queues import ServedQueues
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 logger = logging.getLogger("perdure.worker")
-
-SLICE_US = 2_000
-"""How long workflows may hold the host's loop before it gets a turn of its own."""
 
 INBOX_SECONDS = 10.0
 """How often the inbox is looked into without being asked."""
@@ -247,7 +244,7 @@ class Host:
                 bug = instance.bug
             except RunEvicted:
                 raise
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 bug = error
             backlog.stepping = None
             ended = True

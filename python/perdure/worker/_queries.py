@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from perdure._core._instance import RecordedHistory
     from perdure.worker._queues import ServedQueues
 
-__all__ = ["answer_query", "query_closed_run"]
+__all__ = ["SLICE_US", "answer_query", "query_closed_run"]
 
-_SLICE_US = 3_000
-"""How long the replay of a closed run may hold the host's loop at a time."""
+SLICE_US = 2_000
+"""How long workflows may hold the host's loop before it gets a turn of its own."""
 
 
 def answer_query(instance: Instance | None, name: str, arguments: bytes) -> Answer:
@@ -29,7 +29,8 @@ def answer_query(instance: Instance | None, name: str, arguments: bytes) -> Answ
         if instance is None:
             raise ServerError("the run has just left the cache: ask again")
         return Answer("query_answered", result=instance.queries.answer(name, arguments))
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
+        # Whatever it raises, other runs wait for what comes after it.
         return Answer("query_failed", failure=failure_of(error))
 
 
@@ -54,8 +55,10 @@ async def _replay(history: RecordedHistory, instance: Instance) -> None:
     history.lend(instance)
     try:
         while True:
-            if instance.drive(_SLICE_US):
-                return
+            if instance.drive(SLICE_US):
+                break
             await asyncio.sleep(0)
+        if instance.bug is not None:
+            raise instance.bug
     finally:
         history.take_back(instance)

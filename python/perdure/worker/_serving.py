@@ -27,10 +27,12 @@ _servings: dict[Path, Serving] = {}
 """The engines of this process, by the store that they own."""
 
 
-def serving_here(path: Path, task_queue: str) -> Serving | None:
-    """The engine that a worker on this task queue can share: of this loop, the queue still free."""
+def serving_here(path: Path, namespace: str, task_queue: str) -> Serving | None:
+    """The engine that a worker can share: of this loop and namespace, its queue still free."""
     serving = _servings.get(path)
     if serving is None or serving.host.loop is not asyncio.get_running_loop():
+        return None
+    if serving.namespace != namespace:
         return None
     taken = serving.host.is_closed or task_queue in serving.host.queues
     return None if taken else serving
@@ -39,8 +41,9 @@ def serving_here(path: Path, task_queue: str) -> Serving | None:
 class Serving:
     """An engine that owns a store, until the last of its workers has left."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, namespace: str) -> None:
         self.host = host
+        self.namespace = namespace
         self.nats_server: NatsChild | None = None
         self._socket = SocketServer(host, host.engine.socket_path)
         self._has_nats = False
@@ -49,14 +52,14 @@ class Serving:
         self, queue: ServedQueue, services: Sequence[StdioService], nats: NatsOptions | None
     ) -> None:
         """Begins to serve, with the first worker."""
-        # From here on others of this process find it, and no two of them take one queue.
-        _servings[self.host.path] = self
         self.host.queues.add(queue)
         await self._reach(services, nats)
         self.host.start()
         self.host.host_changed()
         await self._socket.start()
         hosts[self.host.path] = self.host
+        # Others may join only now: a start that fails ends the engine.
+        _servings[self.host.path] = self
 
     async def join(
         self, queue: ServedQueue, services: Sequence[StdioService], nats: NatsOptions | None
@@ -97,13 +100,13 @@ class Serving:
             engine.start_stdio([_stdio_fields(each) for each in services])
         if nats is None or self._has_nats:
             return
-        self._has_nats = True
         address = nats_address(nats)
         if nats.url is None:
             directory = self.host.path.with_name(f"{self.host.path.name}-nats")
             self.nats_server = await asyncio.to_thread(start_nats_server, directory)
             address |= {"url": self.nats_server.url, "token": self.nats_server.token}
         await asyncio.to_thread(partial(engine.connect_nats, **address))
+        self._has_nats = True
 
 
 def _stdio_fields(service: StdioService) -> tuple[Any, ...]:

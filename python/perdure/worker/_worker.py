@@ -34,9 +34,9 @@ class Worker:
     """Serves one task queue of the client's store, with workflows and activities of this process.
 
     Only one engine owns a store. Workers of one asyncio loop share it when each serves a task queue
-    of its own; the options about the engine (cached workflows, retention, deadlock timeout, NATS)
-    are then those of the first. Any other worker on the store, in this process or another, waits
-    as a standby and takes over as soon as the owner ends.
+    of its own; the options about the engine (cached workflows, activity processes, retention,
+    deadlock, strict, NATS) are then those of the first. Any other worker on the store, in this
+    process or another, waits as a standby and takes over as soon as the owner ends.
     """
 
     def __init__(
@@ -207,7 +207,9 @@ class Worker:
             return
 
     async def _serve(self, engine: EngineHost) -> None:
-        serving = Serving(self._new_host(engine, watchdog=self._new_watchdog()))
+        serving = Serving(
+            self._new_host(engine, watchdog=self._new_watchdog()), self.client.namespace
+        )
         try:
             await serving.start(self._queue, self._services, self._nats)
         except BaseException:
@@ -217,7 +219,7 @@ class Worker:
 
     async def _join(self) -> bool:
         """Shares the engine of another worker of this loop, if one has another task queue."""
-        serving = serving_here(self.client.path, self.task_queue)
+        serving = serving_here(self.client.path, self.client.namespace, self.task_queue)
         if serving is None:
             return False
         try:

@@ -34,6 +34,12 @@ pub(crate) const RESERVED_AT: usize = 20;
 /// The first byte of a leaf of a table.
 pub(crate) const TABLE_LEAF: u8 = 0x0D;
 
+/// What the leaves of tables end in.
+const LEAF_MARK: u64 = 0x5052_4452_4c45_4146;
+
+/// Where the header counts changes: file, size, schema, and which SQLite counted last.
+const COUNTED: [std::ops::Range<usize>; 3] = [24..32, 40..44, 92..100];
+
 const CONTENT_BYTES: usize = PAGE_BYTES - RESERVED_BYTES as usize;
 
 /// SQLite's own way to files, on which ours stands.
@@ -200,22 +206,35 @@ fn is_signed(start: &[u8], before: bool) -> bool {
 
 fn sign(page: &mut [u8; PAGE_BYTES], offset: i64) {
     if let Some((content, reserved)) = page.split_last_chunk_mut::<{ RESERVED_BYTES as usize }>() {
-        *reserved = checksum(content, offset).to_be_bytes();
+        *reserved = seal(content, offset).to_be_bytes();
     }
 }
 
 fn is_sound(page: &[u8], offset: i64) -> bool {
-    let leaf = offset != 0 && page.first() == Some(&TABLE_LEAF);
     let Some((content, kept)) = page.split_last_chunk::<{ RESERVED_BYTES as usize }>() else {
         return false;
     };
     let kept = u64::from_be_bytes(*kept);
-    leaf || kept == 0 || kept == checksum(content, offset)
+    kept == 0 || kept == seal(content, offset)
 }
 
-/// A checksum over a page at its place; never zero.
-fn checksum(content: &[u8], offset: i64) -> u64 {
-    xxh3_64_with_seed(content, offset.cast_unsigned()).max(1)
+/// What a page ends in, never zero: of a leaf a fixed mark, so that a node which a flipped bit has
+/// made to look like one is found out; of any other page a checksum over it at its place.
+fn seal(content: &[u8], offset: i64) -> u64 {
+    if offset != 0 {
+        return match content.first() {
+            Some(&TABLE_LEAF) => LEAF_MARK,
+            _ => xxh3_64_with_seed(content, offset.cast_unsigned()).max(1),
+        };
+    }
+    // SQLite's own backup copies the first page and then counts that change in its header.
+    let mut first = content.to_vec();
+    for counted in COUNTED {
+        if let Some(bytes) = first.get_mut(counted) {
+            bytes.fill(0);
+        }
+    }
+    xxh3_64_with_seed(&first, 0).max(1)
 }
 
 /// Asks SQLite to leave room for checksums in the pages of a database that is not made yet.
@@ -264,7 +283,21 @@ mod tests {
     fn the_leaf_of_a_table_is_left_to_its_rows_but_for_the_schema() {
         let mut page = [7; PAGE_BYTES];
         page[0] = TABLE_LEAF;
+        sign(&mut page, 4_096);
+        page[100] ^= 1;
         assert!(is_sound(&page, 4_096));
+        sign(&mut page, 0);
+        page[100] ^= 1;
         assert!(!is_sound(&page, 0));
+    }
+
+    #[test]
+    fn a_node_that_a_flipped_bit_makes_a_leaf_is_found_out() {
+        let mut page = [7; PAGE_BYTES];
+        page[0] = 0x05;
+        sign(&mut page, 4_096);
+        page[0] ^= 0x08;
+        assert_eq!(page[0], TABLE_LEAF);
+        assert!(!is_sound(&page, 4_096));
     }
 }
