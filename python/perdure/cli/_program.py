@@ -99,7 +99,10 @@ def _import(target: str, directory: Path) -> ModuleType:
     try:
         module = importlib.import_module(name)
     except Exception as error:
-        raise CommandError(f"{target} cannot be imported: {_one_line(error)}") from error
+        advice = ""
+        if "running event loop" in str(error):
+            advice = ': guard its start with `if __name__ == "__main__":`'
+        raise CommandError(f"{target} cannot be imported: {_one_line(error)}{advice}") from error
     found = getattr(module, "__file__", None)
     if path.is_file() and (found is None or Path(found).resolve() != path.resolve()):
         raise CommandError(
