@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::input::ServedQueue;
+use crate::input::{ParkReason, ServedQueue};
 use crate::parking::code;
 use crate::run::Identity;
 
@@ -30,18 +30,27 @@ impl Hosted {
             .is_some_and(|types| types.contains(&run.workflow_type))
     }
 
-    /// Why it cannot: a code, and a sentence for people.
-    pub(crate) fn lack(&self, run: &Identity) -> (&'static str, String) {
-        let (queue, workflow_type) = (&run.task_queue, &run.workflow_type);
-        if self.0.contains_key(queue) {
-            let message = format!(
-                "no worker hosts the workflow type {workflow_type:?}: register it with a worker of \
-                 the task queue {queue:?}"
-            );
-            (code::UNKNOWN_TYPE, message)
-        } else {
-            (code::NO_WORKER, no_worker(queue))
-        }
+    fn serves(&self, task_queue: &str) -> bool {
+        self.0.contains_key(task_queue)
+    }
+}
+
+/// Why a run cannot be stepped by what is hosted; a host that has said nothing serves no queue.
+pub(crate) fn lack(hosted: Option<&Hosted>, run: &Identity) -> ParkReason {
+    let (queue, workflow_type) = (&run.task_queue, &run.workflow_type);
+    let (code, message) = if hosted.is_some_and(|hosted| hosted.serves(queue)) {
+        let message = format!(
+            "no worker hosts the workflow type {workflow_type:?}: register it with a worker of \
+             the task queue {queue:?}"
+        );
+        (code::UNKNOWN_TYPE, message)
+    } else {
+        (code::NO_WORKER, no_worker(queue))
+    };
+    ParkReason {
+        code: code.to_owned(),
+        message,
+        ..ParkReason::default()
     }
 }
 

@@ -6,8 +6,8 @@ use perdure_history::{Payload, RunId, Timestamp};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
-use crate::hosted::Hosted;
-use crate::input::{ParkReason, Query};
+use crate::hosted;
+use crate::input::Query;
 use crate::run::Run;
 
 impl Engine {
@@ -48,13 +48,7 @@ impl Context {
         } else if self.hosts(&run.identity) {
             return;
         } else {
-            let nothing = Hosted::new(Vec::new());
-            let (code, message) = self.hosted.as_ref().unwrap_or(&nothing).lack(&run.identity);
-            ParkReason {
-                code: code.to_owned(),
-                message,
-                ..ParkReason::default()
-            }
+            hosted::lack(self.hosted.as_ref(), &run.identity)
         };
         for query in run.queries.drain(..) {
             let reply = Reply::Parked {

@@ -7,7 +7,7 @@ use perdure_machine::{Machine, effect::Effect as MachineEffect};
 use crate::commit::Written;
 use crate::context::Context;
 use crate::effect::Effect;
-use crate::hosted::Hosted;
+use crate::hosted;
 use crate::input::{ParkReason, Turn, TurnOutcome, TurnReport};
 use crate::parking::code;
 use crate::pending::{self, Delivered};
@@ -31,15 +31,8 @@ impl Context {
                 return self.begin_turn(run, now);
             }
             // Before the host has said what it has, what is stored can wait; a start cannot.
-            let nothing = Hosted::new(Vec::new());
-            let hosted = self.hosted.as_ref();
-            if let Some(hosted) = hosted.or(run.create.as_ref().map(|_| &nothing)) {
-                let (code, message) = hosted.lack(&run.identity);
-                let reason = ParkReason {
-                    code: code.to_owned(),
-                    message,
-                    ..ParkReason::default()
-                };
+            if self.hosted.is_some() || run.create.is_some() {
+                let reason = hosted::lack(self.hosted.as_ref(), &run.identity);
                 self.evict(run);
                 self.park(run, reason, now);
             }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Sequence
 from typing import Any
 
-from perdure._core import decode, encode
-from perdure.convert import shape_of
+from perdure._core import encode
+from perdure.convert import decode_arguments
 from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["check_arguments"]
@@ -20,6 +19,6 @@ def check_arguments(definition: WorkflowDefinition[..., Any], arguments: Sequenc
         EncodeError: One of them cannot travel.
         DecodeError: One of them is of another type.
     """
-    declared = tuple(definition.parameter_types[: len(arguments)])
-    if len(declared) == len(arguments):
-        decode(encode(list(arguments)), shape_of(types.GenericAlias(tuple, declared)))
+    declared = definition.parameter_types
+    if len(arguments) <= len(declared):
+        decode_arguments(declared, encode(list(arguments)))
