@@ -63,6 +63,10 @@ class Runtime(Protocol):
         """Whether no `async` handler is at work."""
         ...
 
+    def patched(self, id: str, deprecated: bool) -> bool:
+        """Whether the run takes the new branch of a patch."""
+        ...
+
     def now(self) -> datetime:
         """The run's time, in UTC."""
         ...

@@ -54,6 +54,19 @@ pub enum Command {
         #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
         details: Option<Payload>,
     },
+    /// The code takes the new branch of a patch: a marker, of which nothing comes.
+    RecordPatch {
+        /// The patch.
+        id: Arc<str>,
+        /// Where the code asked.
+        site: Arc<Site>,
+        /// Whether the code has the new branch alone, so that it may stop asking.
+        #[cfg_attr(
+            feature = "json",
+            serde(default, skip_serializing_if = "core::ops::Not::not")
+        )]
+        deprecated: bool,
+    },
 }
 
 /// The arguments and options of one activity call.

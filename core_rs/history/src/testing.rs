@@ -199,6 +199,16 @@ pub fn start_timer(fire_at: Timestamp) -> Command {
     }
 }
 
+/// The marker of a patch.
+#[must_use]
+pub fn record_patch(id: &str, deprecated: bool) -> Command {
+    Command::RecordPatch {
+        id: id.into(),
+        site: site("patched"),
+        deprecated,
+    }
+}
+
 /// The workflow returned 1.
 #[must_use]
 pub fn complete_run() -> Command {

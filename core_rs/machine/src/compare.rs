@@ -59,6 +59,9 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
         (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
             sort_of(&recorded.kind) == sort_of(&asked.kind)
         }
+        (Command::RecordPatch { id: recorded, .. }, Command::RecordPatch { id: asked, .. }) => {
+            recorded == asked
+        }
         (Command::StartTimer { .. }, Command::StartTimer { .. })
         | (Command::CancelRun { .. }, Command::CancelRun { .. }) => true,
         _ => false,
@@ -112,6 +115,9 @@ pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDiffe
             },
             Command::StartTimer { fire_at: asked, .. },
         ) => found.field("fire_at", &recorded.as_micros(), &asked.as_micros()),
+        (Command::RecordPatch { id: recorded, .. }, Command::RecordPatch { id: asked, .. }) => {
+            found.text("id", recorded.to_string(), asked.to_string());
+        }
         _ => found.text(
             "kind",
             kind_of(recorded).to_string(),
@@ -175,6 +181,7 @@ pub(crate) fn kind_of(command: &Command) -> &'static str {
         Command::CompleteRun { .. } => "complete_run",
         Command::FailRun { .. } => "fail_run",
         Command::CancelRun { .. } => "cancel_run",
+        Command::RecordPatch { .. } => "record_patch",
         _ => "unknown",
     }
 }

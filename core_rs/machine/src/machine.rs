@@ -13,6 +13,7 @@
 
 mod delivery;
 mod getters;
+mod patch;
 mod submission;
 
 use alloc::boxed::Box;
@@ -24,6 +25,7 @@ use perdure_history::{Event, Record, RecordBody, RunId, Timestamp};
 use crate::error::MachineError;
 use crate::mismatch::Mismatch;
 use crate::operations::Operations;
+use crate::operations::patch::Patches;
 use crate::operations::run::RunState;
 use crate::{Activation, Effect, flags};
 
@@ -52,6 +54,8 @@ pub struct Machine {
     delivering: Delivering,
     /// Whether the recorded command at the front of history awaits a verdict on its arguments.
     awaits_verdict: bool,
+    /// Only replay changes them, so that a cut need not restore them.
+    patches: Patches,
     queue: VecDeque<Event>,
     turn_at: Option<Timestamp>,
     turn: RecordedTurn,
@@ -103,6 +107,7 @@ impl Machine {
             now: Timestamp::default(),
             delivering: Delivering::Nothing,
             awaits_verdict: false,
+            patches: Patches::default(),
             queue: VecDeque::new(),
             turn_at: None,
             turn: RecordedTurn::default(),
@@ -137,6 +142,7 @@ impl Machine {
         }
         let recorded_n = records.last().map_or(0, |record| record.n);
         Ok(Self {
+            patches: Patches::of(&records),
             history: records,
             recorded_n,
             ..Self::new(run, flags)
@@ -164,6 +170,7 @@ impl Machine {
     /// [`MachineError::Contradiction`] when a recorded event does not fit.
     pub fn poll_activation(&mut self) -> Result<Option<Activation>, MachineError> {
         loop {
+            self.pass_deprecated_patches(None);
             match self.history.get(self.cursor) {
                 Some(Record {
                     n,

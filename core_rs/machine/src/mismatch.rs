@@ -76,6 +76,10 @@ impl fmt::Display for Named<'_> {
                 write_site(to, &call.site)
             }
             Command::StartTimer { site, .. } => write_site(to, site),
+            Command::RecordPatch { id, site, .. } => {
+                write!(to, " of {id:?}")?;
+                write_site(to, site)
+            }
             Command::CancelActivity { command_n } | Command::CancelTimer { command_n } => {
                 write!(to, " of the one at {command_n}")
             }

@@ -68,6 +68,14 @@ class ObservedInstance(Instance):
         call = super().call_plan(plan, arguments)
         return _NotedCall(call, self.noted, plan.reference, _sent(arguments))
 
+    def patched(self, id: str, deprecated: bool) -> bool:
+        """Which branch, noted if the question is refused: an answer need be no command."""
+        before = self.noted.last
+        self.noted.command("record_patch", user_site(), id=id)
+        answer = super().patched(id, deprecated)
+        self.noted.last = before
+        return answer
+
     def start_timer(self, fire_at_us: int) -> int:
         """The timer, noted."""
         self.noted.command("start_timer", user_site())

@@ -23,7 +23,7 @@ _TEXT = re.compile(
 )
 _NAME = re.compile(r' of "(?P<name>(?:[^"\\]|\\.)*)"')
 _PLACE = re.compile(r" \((?P<file>.*):(?P<line>\d+) in (?P<function>.*)\)$", re.DOTALL)
-_OPTION_FIELDS = ("name", "service", "arguments", "result", "command_n")
+_OPTION_FIELDS = ("name", "service", "arguments", "result", "command_n", "id")
 _DIFFERENCES_MAX = 8
 _VALUE_LENGTH_MAX = 80
 
@@ -35,7 +35,7 @@ class ReplayCommand:
     kind: str
     """As exported histories name it, such as `schedule_activity`."""
     name: str
-    """The activity's; empty for what has none."""
+    """The activity's or the patch's; empty for what has none."""
     site: CallSite | None
     """The call site; None for what has none, such as the end of the run."""
 
@@ -138,7 +138,7 @@ def _recorded_side(command: dict[str, Any], todays_files: Sequence[str]) -> Repl
     site = command.get("site")
     return ReplayCommand(
         command["kind"],
-        command.get("name", ""),
+        command.get("name", "") or command.get("id", ""),
         None
         if site is None
         else recorded_site(
@@ -153,7 +153,8 @@ def _recorded_side(command: dict[str, Any], todays_files: Sequence[str]) -> Repl
 
 def _asked_side(kind: str, rest: str, asked: Asked | None) -> ReplayCommand:
     if asked is not None:
-        return ReplayCommand(kind, asked.fields.get("name", ""), todays_site(*asked.site))
+        name = asked.fields.get("name", "") or asked.fields.get("id", "")
+        return ReplayCommand(kind, name, todays_site(*asked.site))
     # What is not observed, such as cancels, the machine's text still names.
     name, place = _NAME.match(rest), _PLACE.search(rest)
     return ReplayCommand(

@@ -6,6 +6,7 @@ from perdure.workflow._definition import WorkflowDefinition, defn, run
 from perdure.workflow._handle import ActivityHandle
 from perdure.workflow._info import Info
 from perdure.workflow._logger import logger
+from perdure.workflow._patches import deprecate_patch, patched
 from perdure.workflow._queries import query, set_dynamic_query_handler, set_query_handler
 from perdure.workflow._signals import (
     all_handlers_finished,
@@ -30,10 +31,12 @@ __all__ = [
     "WorkflowDefinition",
     "all_handlers_finished",
     "defn",
+    "deprecate_patch",
     "execute_activity",
     "info",
     "logger",
     "now",
+    "patched",
     "query",
     "random",
     "run",

@@ -28,6 +28,7 @@ pub(crate) fn kind_of(command: &Command) -> u64 {
         Command::CompleteRun { .. } => kind::COMPLETE_RUN,
         Command::FailRun { .. } => kind::FAIL_RUN,
         Command::CancelRun { .. } => kind::CANCEL_RUN,
+        Command::RecordPatch { .. } => kind::RECORD_PATCH,
     }
 }
 
@@ -53,6 +54,15 @@ pub(crate) fn write(writer: &mut Writer, sites: &mut Sites, n: u64, command: &Co
             fields.optional(payload.is_none(), |writer| {
                 write_optional_payload(writer, payload)
             });
+        }
+        Command::RecordPatch {
+            id,
+            site,
+            deprecated,
+        } => {
+            fields.required(|writer| writer.text(id));
+            sites.write(fields, n, site);
+            fields.optional(!deprecated, |writer| writer.boolean(*deprecated));
         }
     });
 }
@@ -80,7 +90,10 @@ pub(crate) fn read(
     sites: &mut Sites,
     kind: u64,
 ) -> Result<Option<Command>, BatchError> {
-    if !(kind::SCHEDULE_ACTIVITY..=kind::CANCEL_RUN).contains(&kind) {
+    if !matches!(
+        kind,
+        kind::SCHEDULE_ACTIVITY..=kind::CANCEL_RUN | kind::RECORD_PATCH
+    ) {
         return Ok(None);
     }
     reader
@@ -104,6 +117,11 @@ pub(crate) fn read(
                 },
                 kind::FAIL_RUN => Command::FailRun {
                     failure: fields.required(read_failure)?,
+                },
+                kind::RECORD_PATCH => Command::RecordPatch {
+                    id: fields.required(|reader| sites.read_string(reader))?,
+                    site: fields.optional(Arc::default, |reader| sites.read(reader))?,
+                    deprecated: fields.optional(|| false, Reader::boolean)?,
                 },
                 _ => Command::CancelRun {
                     details: fields.optional(|| None, read_optional_payload)?,

@@ -243,6 +243,11 @@ pub fn command() -> impl Strategy<Value = Command> {
         payload().prop_map(|result| Command::CompleteRun { result }),
         failure().prop_map(|failure| Command::FailRun { failure }),
         option::of(payload()).prop_map(|details| Command::CancelRun { details }),
+        (text(), site(), any::<bool>()).prop_map(|(id, site, deprecated)| Command::RecordPatch {
+            id: id.into(),
+            site,
+            deprecated,
+        }),
     ]
 }
 

@@ -98,7 +98,7 @@ impl Machine {
     }
 
     /// The recorded command that the code is expected to issue next.
-    fn expected_command(&self) -> Option<&Command> {
+    pub(super) fn expected_command(&self) -> Option<&Command> {
         let replays = self.delivering == Delivering::Recorded
             && !matches!(self.state, RunState::Closed { .. });
         match self.history.get(self.cursor) {
@@ -112,6 +112,7 @@ impl Machine {
 
     fn check(&mut self, asked: &Command) -> Result<Submitted, MachineError> {
         self.awaits_verdict = false;
+        self.pass_deprecated_patches(Some(asked));
         let n = self.position + 1;
         match self
             .expected_command()
@@ -128,7 +129,7 @@ impl Machine {
     }
 
     /// Takes the command at the front of history as asked for.
-    fn accept(&mut self) -> Result<u64, MachineError> {
+    pub(super) fn accept(&mut self) -> Result<u64, MachineError> {
         self.awaits_verdict = false;
         // Out of the way of the state that the command changes; it is put back below.
         let history = mem::take(&mut self.history);

@@ -5,6 +5,7 @@
 //! outstanding, not what it has done.
 
 pub(crate) mod activity;
+pub(crate) mod patch;
 pub(crate) mod run;
 pub(crate) mod timer;
 

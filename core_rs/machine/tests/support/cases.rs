@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use perdure_history::testing::{HistoryBuilder, complete_run, failure, schedule_with};
+use perdure_history::testing::{
+    HistoryBuilder, complete_run, failure, record_patch, schedule_with,
+};
 use perdure_history::{
     CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, TimeoutKind,
     Timestamp,
@@ -82,6 +84,11 @@ pub fn all() -> Vec<Case> {
             history: signals(),
         },
         Case {
+            path: "patch/markers",
+            story: "Two patches, the second deprecated, each before the call that it brought.",
+            history: patches(),
+        },
+        Case {
             path: "payload/shapes",
             story: "Arguments and results that are no plain JSON: bytes, an extension type, NaN, \
                     a map with another order, and no bytes at all.",
@@ -121,6 +128,22 @@ fn sequential() -> HistoryBuilder {
     let ship = history.command(call("ship", b"\x91\xa9receipt-7"));
     history.turn(SECOND);
     history.event(returned(ship, b"\xc3"));
+    history.complete_run();
+    history
+}
+
+/// 1 run started, 2 record patch fees, 3 schedule charge | 4 completed (3), 5 record patch courier
+/// (deprecated), 6 schedule ship | 7 completed (6), 8 complete run
+fn patches() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    history.command(record_patch("fees", false));
+    let charge = history.schedule("charge");
+    history.turn(SECOND);
+    history.completed(charge);
+    history.command(record_patch("courier", true));
+    let ship = history.schedule("ship");
+    history.turn(SECOND);
+    history.completed(ship);
     history.complete_run();
     history
 }

@@ -17,6 +17,7 @@ pub(crate) mod resolve;
 pub(crate) mod slice;
 mod task_callbacks;
 
+pub(crate) use self::fast_methods::{Scheduled, admit};
 pub(crate) use self::gil_cell::GilCell;
 pub(crate) use self::loop_core::LoopCore;
 

@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::activity_call::ActivityCall;
 use super::activity_plan::{self, ActivityPlan};
+use super::patches::{self, Patches};
 use super::site;
 use crate::convert;
 use crate::event_loop::{GilCell, LoopCore, resolve, slice};
@@ -39,6 +40,7 @@ pub(crate) struct InstanceCore {
     conditions: GilCell<bool>,
     /// Whether the Python half wants to see every call.
     observed: GilCell<bool>,
+    pub(super) patches: Patches,
 }
 
 impl InstanceCore {
@@ -57,7 +59,7 @@ impl InstanceCore {
         self.fault.with(py, Option::take)
     }
 
-    fn with_machine<T>(
+    pub(super) fn with_machine<T>(
         &self,
         py: Python<'_>,
         action: impl FnOnce(&mut Machine) -> T,
@@ -67,7 +69,7 @@ impl InstanceCore {
             .ok_or_else(|| PyRuntimeError::new_err("this run is not being stepped"))
     }
 
-    fn refuse(&self, py: Python<'_>, error: MachineError) -> PyErr {
+    pub(super) fn refuse(&self, py: Python<'_>, error: MachineError) -> PyErr {
         let raised = nondeterminism(py, &error);
         self.fault.with(py, |fault| *fault = Some(error));
         raised
@@ -230,7 +232,7 @@ impl InstanceCore {
         LoopCore::create_future(event_loop.bind(py))
     }
 
-    fn event_loop(&self, py: Python<'_>) -> PyResult<Py<LoopCore>> {
+    pub(super) fn event_loop(&self, py: Python<'_>) -> PyResult<Py<LoopCore>> {
         self.event_loop
             .with(py, |slot| {
                 slot.as_ref().map(|event_loop| event_loop.clone_ref(py))
@@ -247,7 +249,7 @@ impl InstanceCore {
         });
     }
 
-    fn site(slf: &Bound<'_, Self>) -> PyResult<Arc<Site>> {
+    pub(super) fn site(slf: &Bound<'_, Self>) -> PyResult<Arc<Site>> {
         let py = slf.py();
         site::current(py, || slf.call_method0(pyo3::intern!(py, "_site")))
     }
@@ -406,6 +408,7 @@ impl InstanceCore {
             stopped: GilCell::new(false),
             conditions: GilCell::new(false),
             observed: GilCell::new(false),
+            patches: Patches::default(),
         }
     }
 
@@ -478,6 +481,11 @@ impl InstanceCore {
             payload,
             site,
         ))
+    }
+
+    /// Whether the run takes the new branch of a patch.
+    fn patched(slf: &Bound<'_, Self>, id: &str, deprecated: bool) -> PyResult<bool> {
+        patches::ask(slf, id, deprecated)
     }
 
     /// Starts a durable timer of the run (the loop asks).
