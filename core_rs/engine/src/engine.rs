@@ -214,6 +214,21 @@ impl Engine {
                 .all(|run| !matches!(run.phase, Phase::Stepping(_)))
     }
 
+    /// Whether no effect waits and no write is under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.context.effects.is_empty() && self.context.tickets.count() == 0
+    }
+
+    /// How many tasks workers hold.
+    pub(crate) fn held_tasks(&self) -> usize {
+        self.context.slots.held_count()
+    }
+
+    /// When something next falls due, if that includes anything that a run waits for.
+    pub(crate) fn next_due_of_runs(&self) -> Option<Timestamp> {
+        self.context.wheel.next_due_before_one_of_runs()
+    }
+
     /// How many runs are open.
     #[must_use]
     pub fn open_runs(&self) -> usize {

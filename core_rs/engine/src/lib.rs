@@ -42,6 +42,7 @@ mod versions;
 mod wheel;
 
 pub use append_failure::Stopped;
+pub use clock::{Clock, SkippingClock};
 pub use closing::Closed;
 pub use describe::{LiveRun, PendingActivity, Progress};
 pub use effect::{Effect, Reply, ReplyTo};
@@ -52,6 +53,6 @@ pub use input::{
 };
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};
-pub use runtime::{HostWork, Runtime, RuntimeHandle};
+pub use runtime::{HostWork, Runtime, RuntimeHandle, Skipped};
 pub use task::{Lost, Route, ServiceReport, Task, TaskOutcome, TaskReport};
 pub use transport::{ReportSink, Transport};

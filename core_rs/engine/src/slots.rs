@@ -234,6 +234,11 @@ impl Slots {
         self.closed = true;
     }
 
+    /// How many tasks are out, here and with services.
+    pub(crate) fn held_count(&self) -> usize {
+        self.held.len()
+    }
+
     /// How many tasks the host itself holds.
     pub(crate) fn held_locally(&self) -> usize {
         let local = |id: &RouteId| self.routes.get(id.place).map_or(0, |state| state.used);

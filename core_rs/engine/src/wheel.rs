@@ -85,6 +85,19 @@ impl Wheel {
         self.entries.first_key_value().map(|(key, _)| key.at)
     }
 
+    /// When the next entry falls due, if any entry is one that a run waits for: what only repeats
+    /// itself is no reason for time to go on.
+    pub(crate) fn next_due_before_one_of_runs(&self) -> Option<Timestamp> {
+        let of_a_run = |due: &Due| {
+            matches!(
+                due,
+                Due::Timer { .. } | Due::Activity { .. } | Due::RunTimeout { .. }
+            )
+        };
+        self.entries.values().find(|due| of_a_run(due))?;
+        self.next_due_at()
+    }
+
     /// How many entries are armed.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -130,5 +143,14 @@ mod tests {
         wheel.disarm(&mut key);
         assert_eq!((wheel.len(), key, wheel.next_due_at()), (0, None, None));
         assert_eq!(wheel.arm(Timestamp::NEVER, timer(1)), None);
+    }
+
+    #[test]
+    fn what_repeats_itself_is_no_reason_to_skip() {
+        let mut wheel = Wheel::default();
+        wheel.arm(at(5), Due::Retention);
+        assert_eq!(wheel.next_due_before_one_of_runs(), None);
+        wheel.arm(at(10), timer(1));
+        assert_eq!(wheel.next_due_before_one_of_runs(), Some(at(5)));
     }
 }

@@ -9,6 +9,7 @@ from perdure._core._engine import ActivityTask as ActivityTask
 from perdure._core._engine import EngineHost as EngineHost
 from perdure._core._engine import NatsChild as NatsChild
 from perdure._core._engine import Reply as Reply
+from perdure._core._engine import SkippingClock as SkippingClock
 from perdure._core._engine import StoreInbox as StoreInbox
 from perdure._core._engine import StoreReader as StoreReader
 from perdure._core._engine import Turn as Turn

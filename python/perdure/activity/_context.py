@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-__all__ = ["ActivityContext", "Info", "heartbeat", "info", "is_cancelled", "set_context"]
+__all__ = [
+    "ActivityContext",
+    "Info",
+    "heartbeat",
+    "info",
+    "is_cancelled",
+    "is_running",
+    "set_context",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,11 @@ def _require(verb: str) -> ActivityContext:
     if context is None:
         raise RuntimeError(f"activity.{verb}() works only inside an activity")
     return context
+
+
+def is_running() -> bool:
+    """Whether this is code of an activity."""
+    return _context.get(None) is not None
 
 
 def info() -> Info:

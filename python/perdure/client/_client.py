@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
-from perdure._core import StoreReader, encode, owner_socket
+from perdure._core import SkippingClock, StoreReader, encode, owner_socket
 from perdure.client._address import store_path
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
 from perdure.client._ids import new_message_id, new_run, new_seed
@@ -35,9 +35,11 @@ class Client:
     ```
     """
 
-    def __init__(self, path: Path, namespace: str) -> None:
+    def __init__(self, path: Path, namespace: str, *, clock: SkippingClock | None = None) -> None:
         self.path = path
         self.namespace = namespace
+        self.clock = clock
+        """What workers of this client follow instead of the system's time; only tests have one."""
 
     @classmethod
     async def connect(cls, target: str, *, namespace: str = DEFAULT_NAMESPACE) -> Client:

@@ -15,7 +15,7 @@ from perdure.client._frames import read_frame, write_frame
 from perdure.convert import failure_from_fields
 from perdure.errors import NoWorkerError
 
-__all__ = ["EnginePort", "PendingFields", "deliver", "hosts", "pending_activities"]
+__all__ = ["EnginePort", "PendingFields", "deliver", "hosts", "pending_activities", "sleep"]
 
 Result = TypeVar("Result")
 
@@ -38,6 +38,10 @@ class EnginePort(Protocol):
 
     async def pending_activities(self, run: bytes) -> list[PendingFields] | None:
         """The outstanding activities of an open run; None when it is not open."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps by the engine's clock."""
         ...
 
 
@@ -68,6 +72,14 @@ async def deliver(
         now_us = time.time_ns() // 1_000
         await asyncio.to_thread(lambda: inbox.post(kind, message_id, now_us, **fields))
     return await _over_socket(path, kind, message_id, fields, in_inbox=durable)
+
+
+async def sleep(path: Path, seconds: float) -> bool:
+    """Sleeps by the clock of this process's engine of the store; False when there is none."""
+    host = hosts.get(path)
+    if host is not None:
+        await _on_loop_of(host, host.sleep(seconds))
+    return host is not None
 
 
 async def pending_activities(path: Path, run: bytes) -> list[PendingFields] | None:

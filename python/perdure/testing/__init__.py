@@ -1,5 +1,6 @@
-"""For tests of workflows: recorded histories replayed against today's code."""
+"""For tests of workflows: an environment whose time skips, and recorded histories replayed."""
 
+from perdure.testing._environment import WorkflowEnvironment
 from perdure.testing._history import WorkflowHistory, find_histories
 from perdure.testing._mismatch import FieldDifference, Mismatch, ReplayCommand
 from perdure.testing._replayer import Replayer
@@ -17,6 +18,7 @@ __all__ = [
     "ReplayCommand",
     "ReplayVerdict",
     "Replayer",
+    "WorkflowEnvironment",
     "WorkflowHistory",
     "WorkflowReplayResult",
     "WorkflowReplayResults",

@@ -22,15 +22,18 @@ from perdure.errors import (
 )
 from perdure.instance._instance import Instance
 from perdure.worker._activities import ActivityRunner
+from perdure.worker._alarm import SystemAlarm
 from perdure.worker._backlog import Backlog
 from perdure.worker._queries import SLICE_US, answer_query, query_closed_run
 from perdure.worker._queues import ServedQueues
+from perdure.worker._skipping import TimeSkipper
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from perdure._core import ActivityTask, EngineHost, Turn, Work
+    from perdure._core import ActivityTask, EngineHost, SkippingClock, Turn, Work
     from perdure.client._port import PendingFields
+    from perdure.worker._alarm import Alarm
     from perdure.worker._watchdog import Watchdog
 
 __all__ = ["Host"]
@@ -41,8 +44,6 @@ INBOX_SECONDS = 10.0
 """How often the inbox is looked into without being asked."""
 
 _MICROSECONDS = 1_000_000
-_TIMER_SLACK_S = 0.001
-"""By how much the host's timer may be later than the engine asks for."""
 
 _SHUT_DOWN = "this worker has shut down: start another on the same store"
 
@@ -59,6 +60,7 @@ class Host:
         *,
         processes: int,
         watchdog: Watchdog,
+        clock: SkippingClock | None = None,
     ) -> None:
         self.path = path
         self.engine = engine
@@ -70,11 +72,15 @@ class Host:
         self._instances: dict[bytes, Instance] = {}
         self._backlog = Backlog()
         self._replies: dict[int, asyncio.Future[Answer]] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
         self.ended: asyncio.Future[ServerError] = self.loop.create_future()
         """Why the engine has ended, once it has; a `StoreError` when it could not go on."""
         self._watchdog = watchdog
+        self._alarm: Alarm = (
+            SystemAlarm(self.loop, self._schedule)
+            if clock is None
+            else TimeSkipper(self.loop, engine, clock, self._schedule)
+        )
 
     def start(self) -> None:
         """Begins to pump."""
@@ -100,6 +106,9 @@ class Host:
 
     async def send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
         """Hands a message over and waits for the answer."""
+        if kind == "await_result":
+            with self._alarm.waiting():
+                return await self._send(kind, message_id, fields)
         answer = await self._send(kind, message_id, fields)
         if kind == "query" and answer.kind == "closed":
             return await query_closed_run(self.path, self.queues, fields)
@@ -118,6 +127,10 @@ class Host:
         finally:
             self._replies.pop(number, None)
 
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps by the engine's clock."""
+        await self._alarm.sleep(seconds)
+
     async def pending_activities(self, run: bytes) -> list[PendingFields] | None:
         """The outstanding activities of an open run; None when it is not open."""
         if self.ended.done():
@@ -133,8 +146,7 @@ class Host:
         """Ends the engine; those who wait for an answer get the error."""
         self.ended.set_result(error)
         self.loop.remove_reader(self.engine.fileno())
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.close()
         for future in self._replies.values():
             if not future.done():
                 future.set_exception(error)
@@ -156,6 +168,7 @@ class Host:
         if not self._scheduled and not self.ended.done():
             self._scheduled = True
             self.loop.call_soon(self._run)
+            self._alarm.stir()
 
     def _run(self) -> None:
         """Pumps and steps until there is nothing to do, or the slice is used up."""
@@ -180,7 +193,7 @@ class Host:
                 continue
             if not stepped and not work.more:
                 # Whatever comes in from now on schedules the next pump by itself.
-                self._sleep(work.wake_after_s)
+                self._alarm.rest(work.wake_after_s)
                 return
 
     def _take(self, work: Work) -> None:
@@ -272,22 +285,6 @@ class Host:
         )
         self._instances.pop(turn.run, None)
         instance.evict()
-
-    def _sleep(self, seconds: float | None) -> None:
-        if self._timer is not None:
-            if seconds is not None and self._timer.when() <= (
-                self.loop.time() + seconds + _TIMER_SLACK_S
-            ):
-                # It comes early enough: arming one at every step would cost more than the step.
-                return
-            self._timer.cancel()
-            self._timer = None
-        if seconds is not None:
-            self._timer = self.loop.call_later(min(seconds, 3_600.0), self._wake)
-
-    def _wake(self) -> None:
-        self._timer = None
-        self._schedule()
 
     def _reopen(self, reason: StoreError) -> bool:
         """Opens the store again; False when that cannot help, and the worker has stopped."""

@@ -88,17 +88,20 @@ class Worker:
         self._queue = ServedQueue.of(task_queue, workflows, activities, max_concurrent_activities)
         self._services = tuple(services)
         self._nats = nats
+        # Time that skips would have runs deleted that have just ended.
+        keeps_for = retention if client.clock is None else None
         self._open = partial(
             EngineHost.open,
             client.path,
             namespace=client.namespace,
             maximum_cached_runs=max_cached_workflows,
-            retention_s=None if retention is None else int(retention.total_seconds()),
+            retention_s=None if keeps_for is None else int(keeps_for.total_seconds()),
             seed=int.from_bytes(os.urandom(8), "big"),
             language=_language(),
+            clock=client.clock,
         )
         processes = max_activity_processes or os.cpu_count() or 1
-        self._new_host = partial(Host, client.path, processes=processes)
+        self._new_host = partial(Host, client.path, processes=processes, clock=client.clock)
         self._new_watchdog = partial(
             Watchdog, _seconds(deadlock_timeout), _seconds(deadlock_limit), strict
         )

@@ -4,10 +4,12 @@
 //! host can do; [`Runtime::commit_inline`] is the one call that may block, for one short sync.
 
 mod handle;
+mod skipping;
 mod store_thread;
 mod work;
 
 pub use handle::RuntimeHandle;
+pub use skipping::Skipped;
 pub use work::HostWork;
 
 use std::collections::{HashSet, VecDeque};
@@ -71,11 +73,23 @@ impl<S: Store + 'static> Runtime<S> {
     /// [`StoreError`] when the store cannot be read, or its thread cannot be started.
     pub fn new(
         store: S,
+        options: EngineOptions,
+        waker: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        Self::with_clock(store, options, Clock::default(), waker)
+    }
+
+    /// The same, by a clock that the caller chooses.
+    ///
+    /// # Errors
+    /// As [`Runtime::new`].
+    pub fn with_clock(
+        store: S,
         mut options: EngineOptions,
+        mut clock: Clock,
         waker: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         options.epoch = store.epoch();
-        let mut clock = Clock::new();
         let now = clock.now();
         let (sender, submitted) = crossbeam_channel::unbounded();
         let handle = RuntimeHandle::new(sender, waker);

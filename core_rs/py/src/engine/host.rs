@@ -9,15 +9,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use perdure_engine::{
-    EngineOptions, Input, ParkReason, Progress, ReplyTo, Runtime, RuntimeHandle, ServedQueue,
-    TurnOutcome, TurnReport,
+    Clock, EngineOptions, Input, ParkReason, Progress, ReplyTo, Runtime, RuntimeHandle,
+    ServedQueue, Skipped, TurnOutcome, TurnReport,
 };
-use perdure_history::{MessageId, RunId, Version};
+use perdure_history::{MessageId, RunId, Timestamp, Version};
 use perdure_store::{LocalStore, Standby};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::clock::{PySkippingClock, span};
 use super::messages;
 use super::task::ActivityTask;
 use super::transports;
@@ -66,7 +67,7 @@ impl EngineHost {
     /// Opens the store as its owner. `standby_s`: None waits for the owner for ever, 0 refuses.
     #[staticmethod]
     #[pyo3(signature = (path, *, namespace, standby_s, maximum_cached_runs,
-        retention_s, seed, language))]
+        retention_s, seed, language, clock=None))]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn open(
         py: Python<'_>,
@@ -77,7 +78,11 @@ impl EngineHost {
         retention_s: Option<u64>,
         seed: u64,
         language: String,
+        clock: Option<&Bound<'_, PySkippingClock>>,
     ) -> PyResult<Self> {
+        let clock = clock.map_or_else(Clock::default, |clock| {
+            Clock::Skipping(clock.get().0.clone())
+        });
         let standby = match standby_s {
             None => Standby::Wait,
             Some(seconds) if seconds > 0.0 => Standby::WaitFor(Duration::from_secs_f64(seconds)),
@@ -108,7 +113,7 @@ impl EngineHost {
                     let _ = waker.write(&[1]);
                 }
             };
-            Ok((Runtime::new(store, options, wake_up)?, socket))
+            Ok((Runtime::with_clock(store, options, clock, wake_up)?, socket))
         });
         // Kept open by the clone in the waker; this end is not needed any more.
         let _ = waker.flush();
@@ -146,6 +151,24 @@ impl EngineHost {
     /// Writes the one append that is ready; blocks for a sync, without the interpreter's lock.
     fn commit_inline(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.with(Runtime::commit_inline))
+    }
+
+    /// Jumps to the next deadline of a run, or to `until_us` when that is earlier: `moved`, `busy`,
+    /// `held` or `nothing`. `waiting_tasks` of the tasks that are out do not hold time.
+    fn skip_time(&self, until_us: Option<i64>, waiting_tasks: usize) -> PyResult<&'static str> {
+        let until = until_us.map(Timestamp::from_micros);
+        let skipped = self.with(|runtime| runtime.skip_time(until, waiting_tasks))?;
+        Ok(match skipped {
+            Skipped::Moved => "moved",
+            Skipped::Busy => "busy",
+            Skipped::Held => "held",
+            Skipped::Nothing => "nothing",
+        })
+    }
+
+    /// Moves a clock that skips by what really passed while activities were at work.
+    fn pass_time(&self, elapsed_us: i64) -> PyResult<bool> {
+        self.with(|runtime| runtime.pass_time(span(elapsed_us)))
     }
 
     /// Reads what other processes have posted.

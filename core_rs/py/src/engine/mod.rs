@@ -1,6 +1,7 @@
 //! The engine's runtime as Python drives it from the asyncio thread. No decisions, only hand-over.
 
 mod client;
+mod clock;
 mod host;
 mod messages;
 mod reply;
@@ -12,6 +13,7 @@ use pyo3::prelude::*;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<host::EngineHost>()?;
+    module.add_class::<clock::PySkippingClock>()?;
     module.add_class::<work::Work>()?;
     module.add_class::<work::PyTurn>()?;
     module.add_class::<task::ActivityTask>()?;
