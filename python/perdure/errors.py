@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -23,6 +24,8 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "FailureError",
+    "HistoryMismatch",
+    "MismatchSide",
     "NoWorkerError",
     "NondeterminismError",
     "NotFoundError",
@@ -190,6 +193,34 @@ def _placed(message: str, file: str, line: int, function: str) -> str:
     return f"{message} ({file}:{line} in {function})" if file else message
 
 
+@dataclass(frozen=True, slots=True)
+class MismatchSide:
+    """What a history has at a place, or what the code asks for there."""
+
+    kind: str
+    """As exported histories name it, such as `schedule_activity`."""
+    name: str
+    """The activity's or the patch's; empty for what has none."""
+    file: str
+    """Of the call site; empty for what has none, such as the end of the run."""
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMismatch:
+    """The first place at which the code no longer does what its history says."""
+
+    event_n: int
+    """The number of the record in the history."""
+    recorded: MismatchSide | None
+    """What history has; None when the code asks for one command more."""
+    asked: MismatchSide | None
+    """What the code asks; None when it no longer asks for anything there."""
+    differing_fields: tuple[tuple[str, str, str], ...]
+    """Name, recorded value and value now, as text."""
+
+
 class NondeterminismError(PerdureError):
     """Workflow code asked for something that would not be the same again on replay.
 
@@ -210,6 +241,8 @@ class NondeterminismError(PerdureError):
         self.file = file
         self.line = line
         self.function = function
+        self.mismatch: HistoryMismatch | None = None
+        """What differs from the history; None where a guard refused what the code does."""
 
 
 class DeadlockError(PerdureError):

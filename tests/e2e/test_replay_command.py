@@ -149,6 +149,8 @@ def test_the_report_says_what_to_do_about_each_sort(folder: Path) -> None:
     )
     assert "history has start_timer, the code asks for schedule_activity" in open_one.stdout
     assert "1 open: a worker with this code would park them" in open_one.stdout
+    assert '+    if workflow.patched("patient-price"):\n' in open_one.stdout
+    assert "+        await workflow.sleep(3600)  # as recorded\n" in open_one.stdout
     assert '@workflow.defn(name="patient_2")' in open_one.stdout
     buggy = RECORDED.replace("return total", "return total // 0")
     (folder / "buggy.py").write_text(buggy[: buggy.rindex("@workflow.defn")])

@@ -20,4 +20,4 @@ pub use activation::Activation;
 pub use effect::{ClosedStatus, DropReason, Effect};
 pub use error::MachineError;
 pub use machine::{Machine, RecordedTurn, Submitted};
-pub use mismatch::Mismatch;
+pub use mismatch::{Mismatch, Side};

@@ -64,33 +64,92 @@ pub struct FieldDifference {
     pub asked: String,
 }
 
+impl Mismatch {
+    /// The number of the record at which history and code part.
+    #[must_use]
+    pub fn n(&self) -> u64 {
+        match self {
+            Self::CommandDiffers { n, .. }
+            | Self::CommandExtra { n, .. }
+            | Self::CommandMissing { n, .. } => *n,
+        }
+    }
+
+    /// What history has there; `None` when it has nothing.
+    #[must_use]
+    pub fn recorded(&self) -> Option<Side<'_>> {
+        match self {
+            Self::CommandDiffers { recorded, .. } | Self::CommandMissing { recorded, .. } => {
+                Some(Side::of(recorded))
+            }
+            Self::CommandExtra { .. } => None,
+        }
+    }
+
+    /// What the code asks for; `None` when it asks for nothing.
+    #[must_use]
+    pub fn asked(&self) -> Option<Side<'_>> {
+        match self {
+            Self::CommandDiffers { asked, .. } | Self::CommandExtra { asked, .. } => {
+                Some(Side::of(asked))
+            }
+            Self::CommandMissing { .. } => None,
+        }
+    }
+
+    /// The fields that differ, by name, where both sides are commands.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldDifference] {
+        match self {
+            Self::CommandDiffers { fields, .. } => fields,
+            Self::CommandExtra { .. } | Self::CommandMissing { .. } => &[],
+        }
+    }
+}
+
+/// What one side of a mismatch asks for, and which line asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Side<'a> {
+    /// The command's kind, as the export of a history names it.
+    pub kind: &'static str,
+    /// The activity's or the patch's name; empty for what has none.
+    pub name: &'a str,
+    /// The call site, for what has one.
+    pub site: Option<&'a Site>,
+}
+
+impl<'a> Side<'a> {
+    fn of(command: &'a Command) -> Self {
+        let (name, site) = match command {
+            Command::ScheduleActivity(call) => (&*call.name, Some(&*call.site)),
+            Command::RecordPatch { id, site, .. } => (&**id, Some(&**site)),
+            Command::StartTimer { site, .. } => ("", Some(&**site)),
+            _ => ("", None),
+        };
+        Self {
+            kind: compare::kind_of(command),
+            name,
+            site: site.filter(|site| !site.file.is_empty()),
+        }
+    }
+}
+
 /// A command as a person would name it: what it asks for, and which line asked.
 struct Named<'a>(&'a Command);
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "{}", compare::kind_of(self.0))?;
-        match self.0 {
-            Command::ScheduleActivity(call) => {
-                write!(to, " of {:?}", call.name)?;
-                write_site(to, &call.site)
-            }
-            Command::StartTimer { site, .. } => write_site(to, site),
-            Command::RecordPatch { id, site, .. } => {
-                write!(to, " of {id:?}")?;
-                write_site(to, site)
-            }
-            Command::CancelActivity { command_n } | Command::CancelTimer { command_n } => {
-                write!(to, " of the one at {command_n}")
-            }
-            _ => Ok(()),
+        let Side { kind, name, site } = Side::of(self.0);
+        write!(to, "{kind}")?;
+        if !name.is_empty() {
+            write!(to, " of {name:?}")?;
         }
+        if let Command::CancelActivity { command_n } | Command::CancelTimer { command_n } = self.0 {
+            write!(to, " of the one at {command_n}")?;
+        }
+        if let Some(site) = site {
+            write!(to, " ({}:{} in {})", site.file, site.line, site.function)?;
+        }
+        Ok(())
     }
-}
-
-fn write_site(to: &mut fmt::Formatter<'_>, site: &Site) -> fmt::Result {
-    if site.file.is_empty() {
-        return Ok(());
-    }
-    write!(to, " ({}:{} in {})", site.file, site.line, site.function)
 }

@@ -83,6 +83,10 @@ def _print_group(alike: Sequence[WorkflowReplayResult]) -> None:
     more = len(alike) - len(names)
     ending = f", and {more:,} more: -o json names them all" if more else ""
     print(f"  in {', '.join(names)}{ending}")
+    edit = "" if first.mismatch is None else first.mismatch.patch_edit
+    if edit and not all(each.is_closed for each in alike):
+        print("  an edit that fits both, to be looked over:")
+        print(textwrap.indent(edit, "    "))
     print(textwrap.fill(_advice(alike), _WIDTH, initial_indent="  → ", subsequent_indent="    "))
 
 
@@ -101,7 +105,8 @@ def _advice(alike: Sequence[WorkflowReplayResult]) -> str:
         case ReplayVerdict.MISMATCH if still_open:
             return (
                 f"{still_open:,} open: a worker with this code would park them, until the code "
-                "fits again. Let the workflow ask for the same as before; or keep the old code as "
+                "fits again. Let the workflow ask for the same as before, with the new "
+                "steps inside `if workflow.patched(…):`; or keep the old code as "
                 f"{name!r} until they have ended, and give the changed one another name beside it: "
                 f'@workflow.defn(name="{name}_2").'
             )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from perdure.errors import NondeterminismError
     from perdure.instance._observed import Noted
     from perdure.workflow._definition import WorkflowDefinition
 
@@ -26,8 +27,8 @@ class Stop:
 
     error: BaseException
     """The bug that would park the run; or what the machine or the reader said."""
-    refusal: str | None
-    """The machine's text, where it was the machine that refused; else None."""
+    refusal: NondeterminismError | None
+    """What the machine said, where it was the machine that refused; else None."""
 
 
 def replay(
@@ -81,7 +82,7 @@ def _stop_of(history: RecordedHistory, instance: Instance) -> Stop | None:
     try:
         _deliver(history, instance)
     except (Exception, SystemExit) as error:
-        return Stop(error, instance.fault_text)
+        return Stop(error, instance.fault_error)
     finally:
         instance.evict()
     return None

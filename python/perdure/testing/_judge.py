@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from perdure.errors import PerdureError, StoreError, UnknownWorkflowError
+from perdure.errors import NondeterminismError, PerdureError, StoreError, UnknownWorkflowError
 from perdure.instance._frames import is_user_file
-from perdure.instance._replay import Stop, find_stop, observe_last_command
+from perdure.instance._replay import find_stop, observe_last_command
 from perdure.testing._history import WorkflowHistory, is_closed
 from perdure.testing._mismatch import mismatch_of
 from perdure.testing._results import ReplayVerdict, WorkflowReplayResult
@@ -35,10 +35,8 @@ def judge(
         return WorkflowReplayResult(
             *names, ReplayVerdict.OK, is_closed=is_closed(text), index=index
         )
-    if stop.refusal is not None:
-        found = _mismatch(names, index, text, stop, workflows)
-        if found is not None:
-            return found
+    if stop.refusal is not None and stop.refusal.mismatch is not None:
+        return _mismatch(names, index, text, stop.refusal, workflows)
     if stop.refusal is not None or isinstance(stop.error, StoreError):
         verdict, shown = ReplayVerdict.UNREADABLE, ""
     elif isinstance(stop.error, UnknownWorkflowError):
@@ -60,18 +58,15 @@ def _mismatch(
     names: tuple[str, str, str],
     index: int,
     text: str,
-    stop: Stop,
+    refusal: NondeterminismError,
     workflows: Mapping[str, WorkflowDefinition[..., Any]],
-) -> WorkflowReplayResult | None:
-    """The verdict on what the machine refused, unless it refused the history itself."""
-    refusal = stop.refusal or ""
+) -> WorkflowReplayResult:
+    """The verdict on code that does not do what its history says."""
     again, noted = observe_last_command(text, workflows)
-    changing = again is None or again.refusal != refusal
+    changing = again is None or str(again.refusal) != str(refusal)
     definition = workflows.get(names[2])
     files = [] if definition is None else [inspect.getfile(definition.fn)]
     mismatch = mismatch_of(refusal, text, None if changing else noted, files)
-    if mismatch is None:
-        return None
     reason = str(mismatch)
     if changing:
         reason += "\n  a second replay of the same history went another way: the code depends on "

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from perdure.instance._observed import plain_value
+from perdure.errors import HistoryMismatch, MismatchSide
+from perdure.testing._patch_edit import Call, patch_edit
+from perdure.testing._recorded import recorded_fields
 from perdure.testing._source_lines import CallSite, recorded_site, todays_site
 
 if TYPE_CHECKING:
+    from perdure.errors import NondeterminismError
     from perdure.instance._observed import Asked, Noted
 
 __all__ = ["FieldDifference", "Mismatch", "ReplayCommand", "mismatch_of"]
 
-_TEXT = re.compile(
-    r"history has (?P<recorded>nothing|\w+)(?: .*)? at event (?P<n>\d+), but the code "
-    r"(?:now asks for (?P<asked>\w+)(?P<rest>.*)|no longer asks for it)",
-    re.DOTALL,
-)
-_NAME = re.compile(r' of "(?P<name>(?:[^"\\]|\\.)*)"')
-_PLACE = re.compile(r" \((?P<file>.*):(?P<line>\d+) in (?P<function>.*)\)$", re.DOTALL)
-_OPTION_FIELDS = ("name", "service", "arguments", "result", "command_n", "id")
+_LATER_CALLS_MAX = 100
 _DIFFERENCES_MAX = 8
 _VALUE_LENGTH_MAX = 80
 
@@ -38,6 +35,14 @@ class ReplayCommand:
     """The activity's or the patch's; empty for what has none."""
     site: CallSite | None
     """The call site; None for what has none, such as the end of the run."""
+
+    @property
+    def in_short(self) -> MismatchSide:
+        """The same without the line of source."""
+        site = self.site
+        if site is None:
+            return MismatchSide(self.kind, self.name, "", 0, "")
+        return MismatchSide(self.kind, self.name, site.file, site.line, site.function)
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.name!r}" if self.name else self.kind
@@ -66,6 +71,19 @@ class Mismatch:
     """What differs, where both sides are commands of the same kind."""
     waits_at: CallSite | None = None
     """Where the code waits instead, when it no longer asks for anything there."""
+    patch_edit: str = ""
+    """The edit by which the code would have both branches, as a unified diff; empty where the
+    lines that it would change are not known."""
+
+    @property
+    def in_short(self) -> HistoryMismatch:
+        """The same without the lines of source."""
+        return HistoryMismatch(
+            self.event_n,
+            None if self.recorded is None else self.recorded.in_short,
+            None if self.asked is None else self.asked.in_short,
+            tuple((each.field, each.recorded, each.asked) for each in self.differences),
+        )
 
     @property
     def title(self) -> str:
@@ -96,42 +114,56 @@ class Mismatch:
 
 
 def mismatch_of(
-    machine_text: str, history: str, noted: Noted | None, todays_files: Sequence[str]
-) -> Mismatch | None:
-    """The mismatch that the machine's text tells of; None when it tells of something else.
+    refusal: NondeterminismError, history: str, noted: Noted | None, todays_files: Sequence[str]
+) -> Mismatch:
+    """The mismatch that the machine found, with what the history and the source files add to it.
 
     Args:
-        machine_text: What the machine said.
+        refusal: What the machine said.
         history: The exported history.
         noted: What the code asked for last, where it was observed.
         todays_files: Where the workflow's code is today.
     """
-    found = _TEXT.fullmatch(machine_text)
+    found = refusal.mismatch
     if found is None:
-        return None
-    event_n = int(found["n"])
-    command = None if found["recorded"] == "nothing" else _record(history, event_n)
-    asked = None if noted is None else noted.last
-    if asked is not None and asked.kind != found["asked"]:
-        asked = None
-    return Mismatch(
-        event_n,
+        raise ValueError("this refusal is about something else than the history")
+    record = {} if found.recorded is None else _record(history, found.event_n)
+    command = record.get("command")
+    observed = None if noted is None else noted.last
+    if found.asked is None or (observed is not None and observed.kind != found.asked.kind):
+        observed = None
+    asked = None if found.asked is None else _asked_side(found.asked, observed)
+    waits_at = None if noted is None or found.asked else todays_site(*noted.waits_at)
+    mismatch = Mismatch(
+        found.event_n,
         None if command is None else _recorded_side(command, todays_files),
-        None if found["asked"] is None else _asked_side(found["asked"], found["rest"], asked),
-        () if command is None or asked is None else _differences(command, asked),
-        None if noted is None or found["asked"] else todays_site(*noted.waits_at),
+        asked,
+        _differences(found, command, observed),
+        waits_at,
     )
+    later = _calls_after(history, found.event_n)
+    return dataclasses.replace(mismatch, patch_edit=patch_edit(mismatch, record, later))
 
 
-def _record(history: str, event_n: int) -> dict[str, Any] | None:
+def _calls_after(history: str, event_n: int) -> Iterator[Call]:
+    """The nearest calls that follow a record."""
+    lines = (line for line in history.splitlines() if '"command"' in line)
+    records = (json.loads(line) for line in lines)
+    following = (each for each in records if each.get("n", 0) > event_n)
+    for record in itertools.islice(following, _LATER_CALLS_MAX):
+        command = record["command"]
+        yield command["kind"], command.get("name", "")
+
+
+def _record(history: str, event_n: int) -> dict[str, Any]:
     digits = str(event_n)
     for line in history.splitlines():
         if digits not in line:
             continue
         record: dict[str, Any] = json.loads(line)
         if record.get("n") == event_n:
-            return record.get("command")
-    return None
+            return record
+    return {}
 
 
 def _recorded_side(command: dict[str, Any], todays_files: Sequence[str]) -> ReplayCommand:
@@ -151,55 +183,27 @@ def _recorded_side(command: dict[str, Any], todays_files: Sequence[str]) -> Repl
     )
 
 
-def _asked_side(kind: str, rest: str, asked: Asked | None) -> ReplayCommand:
-    if asked is not None:
-        name = asked.fields.get("name", "") or asked.fields.get("id", "")
-        return ReplayCommand(kind, name, todays_site(*asked.site))
-    # What is not observed, such as cancels, the machine's text still names.
-    name, place = _NAME.match(rest), _PLACE.search(rest)
-    return ReplayCommand(
-        kind,
-        "" if name is None else name["name"],
-        None
-        if place is None
-        else todays_site(place["file"], int(place["line"]), place["function"]),
-    )
+def _asked_side(asked: MismatchSide, observed: Asked | None) -> ReplayCommand:
+    # What is not observed, such as cancels, the machine still names.
+    place = (asked.file, asked.line, asked.function) if observed is None else observed.site
+    return ReplayCommand(asked.kind, asked.name, todays_site(*place))
 
 
-def _differences(command: dict[str, Any], asked: Asked) -> tuple[FieldDifference, ...]:
-    if command["kind"] != asked.kind:
+def _differences(
+    found: HistoryMismatch, command: dict[str, Any] | None, observed: Asked | None
+) -> tuple[FieldDifference, ...]:
+    if command is None or found.asked is None or command["kind"] != found.asked.kind:
         return ()
-    recorded = _recorded_fields(command)
-    found: list[FieldDifference] = []
-    for field, value in asked.fields.items():
-        found.extend(_parts(field, recorded.get(field), value))
-    if len(found) > _DIFFERENCES_MAX:
-        more = f"{len(found) - _DIFFERENCES_MAX + 1} more"
-        found[_DIFFERENCES_MAX - 1 :] = [FieldDifference("…", more, more)]
-    return tuple(found)
-
-
-def _recorded_fields(command: dict[str, Any]) -> dict[str, Any]:
-    """The fields under the names that an observed command has."""
-    fields: dict[str, Any] = {field: command.get(field) for field in _OPTION_FIELDS}
-    for field in ("arguments", "result"):
-        fields[field] = _payload(fields[field])
-    failure = command.get("failure")
-    if failure:
-        sort = failure["kind"]
-        fields["message"] = failure["message"]
-        fields["type"] = sort.get("type_name") or sort.get("activity") or sort["sort"]
-    return fields
-
-
-def _payload(exported: Any) -> Any:
-    match exported:
-        case {"value": value}:
-            return value
-        case {"hex": str(digits)}:
-            return plain_value(bytes.fromhex(digits))
-        case _:
-            return exported
+    if observed is None:
+        return tuple(FieldDifference(*each) for each in found.differing_fields)
+    recorded = recorded_fields(command)
+    parts: list[FieldDifference] = []
+    for field, value in observed.fields.items():
+        parts.extend(_parts(field, recorded.get(field), value))
+    if len(parts) > _DIFFERENCES_MAX:
+        more = f"{len(parts) - _DIFFERENCES_MAX + 1} more"
+        parts[_DIFFERENCES_MAX - 1 :] = [FieldDifference("…", more, more)]
+    return tuple(parts)
 
 
 def _parts(path: str, recorded: Any, asked: Any) -> Iterator[FieldDifference]:

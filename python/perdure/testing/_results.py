@@ -80,6 +80,8 @@ class WorkflowReplayResult:
 
     def _nondeterminism(self, text: str) -> NondeterminismError:
         error = NondeterminismError(text)
+        if self.mismatch is not None:
+            error.mismatch = self.mismatch.in_short
         if self.mismatch is not None and self.mismatch.asked is not None:
             site = self.mismatch.asked.site
             if site is not None:

@@ -98,6 +98,7 @@ def _mismatch_of(fields: Mapping[str, Any]) -> Mismatch:
         _command_of(fields["asked"]),
         tuple(FieldDifference(**each) for each in fields["differences"]),
         _site_of(fields["waits_at"]),
+        fields["patch_edit"],
     )
 
 

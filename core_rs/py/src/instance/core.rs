@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::activity_call::ActivityCall;
 use super::activity_plan::{self, ActivityPlan};
+use super::mismatch::nondeterminism;
 use super::patches::{self, Patches};
 use super::site;
 use crate::convert;
@@ -361,22 +362,8 @@ impl InstanceCore {
 
     /// Raises again what the machine refused, whatever workflow code made of the exception.
     fn check_fault(&self, py: Python<'_>) -> PyResult<()> {
-        let fault = self.fault.with(py, |fault| {
-            fault.as_ref().map(|fault| nondeterminism(py, fault))
-        });
-        fault.map_or(Ok(()), Err)
+        self.fault_error(py).map_or(Ok(()), Err)
     }
-}
-
-/// The exception for what the machine refused.
-fn nondeterminism(py: Python<'_>, error: &MachineError) -> PyErr {
-    let build = || -> PyResult<PyErr> {
-        let class = py
-            .import("perdure.errors")?
-            .getattr("NondeterminismError")?;
-        Ok(PyErr::from_value(class.call1((error.to_string(),))?))
-    };
-    build().unwrap_or_else(|error| error)
 }
 
 fn start_fields<'py>(py: Python<'py>, started: &RunStarted) -> PyResult<Bound<'py, PyDict>> {
@@ -563,11 +550,12 @@ impl InstanceCore {
         Ok(self.event_loop(py)?.get().now_us_value())
     }
 
-    /// The text of what the machine refused, if it did.
+    /// What the machine refused, as its exception, if it did.
     #[getter]
-    fn fault_text(&self, py: Python<'_>) -> Option<String> {
-        self.fault
-            .with(py, |fault| fault.as_ref().map(ToString::to_string))
+    fn fault_error(&self, py: Python<'_>) -> Option<PyErr> {
+        self.fault.with(py, |fault| {
+            fault.as_ref().map(|fault| nondeterminism(py, fault))
+        })
     }
 
     /// Lets go of every object it holds.

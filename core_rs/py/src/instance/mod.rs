@@ -7,6 +7,7 @@ mod activity_call;
 mod activity_callable;
 mod activity_plan;
 mod core;
+mod mismatch;
 mod patches;
 mod recorded;
 mod site;
