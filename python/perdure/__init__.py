@@ -1,6 +1,7 @@
 """Perdure: durable execution. Ordinary Python workflows that survive any crash."""
 
 from perdure import activity, errors, workflow
+from perdure._registry import register_type
 from perdure.client import Client, WorkflowHandle
 from perdure.retry import RetryPolicy
 from perdure.worker import NatsOptions, StdioService, Worker
@@ -14,5 +15,6 @@ __all__ = [
     "WorkflowHandle",
     "activity",
     "errors",
+    "register_type",
     "workflow",
 ]

@@ -21,7 +21,7 @@ from perdure._core._native import (
     decode,
     encode,
     owner_socket,
-    set_fallback,
+    set_class_hook,
 )
 
 __all__ = [
@@ -45,5 +45,5 @@ __all__ = [
     "decode",
     "encode",
     "owner_socket",
-    "set_fallback",
+    "set_class_hook",
 ]

@@ -122,5 +122,8 @@ def decode(data: bytes, shape: Shape) -> Any:
         DecodeError: It does not fit; the error has the path.
     """
 
-def set_fallback(function: Callable[[Any], Any]) -> None:
-    """Sets the function that gives plain values for objects of other classes; the first stays."""
+def set_class_hook(function: Callable[[type[Any]], Callable[[Any], Any] | None]) -> None:
+    """Sets the function that is asked once about each class; the first stays.
+
+    It gives a function from objects of the class to plain values, or None.
+    """

@@ -4,7 +4,7 @@ from perdure._core._convert import Failure as Failure
 from perdure._core._convert import Shape as Shape
 from perdure._core._convert import decode as decode
 from perdure._core._convert import encode as encode
-from perdure._core._convert import set_fallback as set_fallback
+from perdure._core._convert import set_class_hook as set_class_hook
 from perdure._core._engine import ActivityTask as ActivityTask
 from perdure._core._engine import EngineHost as EngineHost
 from perdure._core._engine import NatsChild as NatsChild

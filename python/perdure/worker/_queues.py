@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from perdure.activity._definition import ActivityDefinition
+from perdure.convert import shape_of
 from perdure.workflow._definition import definition_of
 
 if TYPE_CHECKING:
@@ -31,14 +32,21 @@ class ServedQueue:
         """From what users pass to a worker.
 
         Raises:
-            TypeError: Something that is neither workflow nor activity.
+            TypeError: Something that is neither workflow nor activity, or has types whose values
+                cannot travel.
         """
-        return ServedQueue(
+        served = ServedQueue(
             task_queue,
             {each.name: each for each in map(definition_of, workflows)},
             {each.name: each for each in map(_activity_of, activities)},
             slots,
         )
+        for workflow in served.workflows.values():
+            _check_types(workflow.name, *workflow.parameter_types, workflow.result_type)
+        for activity in served.activities.values():
+            reference = activity.reference
+            _check_types(activity.name, *reference.parameter_types, reference.result_type)
+        return served
 
 
 class ServedQueues:
@@ -82,6 +90,15 @@ class ServedQueues:
             (queue.task_queue, list(queue.workflows), queue.max_concurrent_activities)
             for queue in self._queues.values()
         ]
+
+
+def _check_types(name: str, *hints: Any) -> None:
+    """Here, and not when the first run comes."""
+    for hint in hints:
+        try:
+            shape_of(hint)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}") from error
 
 
 def _activity_of(value: Any) -> ActivityDefinition[..., Any]:

@@ -2,20 +2,22 @@
 
 use std::ptr;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
 
 use super::path::Fault;
 use super::shape::{Node, RecordShape, Shape};
-use super::{MAXIMUM_DEPTH, extension};
+use super::{MAXIMUM_DEPTH, extension, misfit};
 
 type Decoded = Result<Py<PyAny>, Fault>;
 
 /// Decodes exactly one value.
 pub(crate) fn whole(py: Python<'_>, data: &[u8], shape: &Shape) -> Decoded {
-    let mut reader = Reader { rest: data };
+    let mut reader = Reader {
+        rest: data,
+        exact: false,
+    };
     let value = decode(py, &mut reader, shape, 0)?;
     if reader.rest.is_empty() {
         Ok(value)
@@ -26,6 +28,8 @@ pub(crate) fn whole(py: Python<'_>, data: &[u8], shape: &Shape) -> Decoded {
 
 struct Reader<'a> {
     rest: &'a [u8],
+    /// Inside a union, at first: records have all their fields and no others, floats are floats.
+    exact: bool,
 }
 
 /// What stands next, with its length or number already read.
@@ -178,14 +182,6 @@ fn decode(py: Python<'_>, reader: &mut Reader<'_>, shape: &Shape, depth: usize) 
     }
 }
 
-/// A `ValueError` or `TypeError` of a class says that the value does not fit; others are bugs.
-fn misfit(py: Python<'_>, error: PyErr) -> Fault {
-    if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyTypeError>(py) {
-        return Fault::new(error.value(py).to_string());
-    }
-    Fault::from(error)
-}
-
 fn shaped(
     py: Python<'_>,
     reader: &mut Reader<'_>,
@@ -205,16 +201,12 @@ fn shaped(
         | (Node::Duration, Head::Extended(extension::DURATION, _))
         | (Node::Decimal, Head::Extended(extension::DECIMAL, _))
         | (Node::Uuid, Head::Extended(extension::UUID, _)) => plain(py, reader, head, depth),
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "as Python's own float(int) does"
-        )]
-        (Node::Float, Head::Signed(number)) => Ok(PyFloat::new(py, number as f64).into()),
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "as Python's own float(int) does"
-        )]
-        (Node::Float, Head::Unsigned(number)) => Ok(PyFloat::new(py, number as f64).into()),
+        (Node::Float, Head::Signed(number)) if !reader.exact => {
+            Ok(PyFloat::new(py, float_of(number.into())).into())
+        }
+        (Node::Float, Head::Unsigned(number)) if !reader.exact => {
+            Ok(PyFloat::new(py, float_of(number.into())).into())
+        }
         (Node::List(item), Head::List(count)) => {
             Ok(PyList::new(py, items(py, reader, item.get(), count, depth)?)?.into())
         }
@@ -231,6 +223,14 @@ fn shaped(
             head.name()
         ))),
     }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "as Python's own float(int) does"
+)]
+fn float_of(number: i128) -> f64 {
+    number as f64
 }
 
 fn expected(node: &Node) -> String {
@@ -366,6 +366,9 @@ fn object(
             position.and_then(|index| Some((record.fields.get(index)?, values.get_mut(index)?)));
         let Some((field, slot)) = slot else {
             // A field that this code does not know: a newer writer may add some.
+            if reader.exact {
+                return Err(Fault::new("the field is not known").at_field(name));
+            }
             any(py, reader, depth)?;
             continue;
         };
@@ -374,6 +377,9 @@ fn object(
         if slot.replace(value).is_some() {
             return Err(Fault::new(format!("the field {name:?} stands twice")));
         }
+    }
+    if reader.exact && values.iter().any(Option::is_none) {
+        return Err(Fault::new("a field is missing"));
     }
     construct(py, record, values)
 }
@@ -421,7 +427,23 @@ fn union(
     alternatives: &[Py<Shape>],
     depth: usize,
 ) -> Decoded {
-    let start = reader.rest;
+    let (start, outer) = (reader.rest, reader.exact);
+    // What our own code wrote fits exactly; only then may a record miss fields, or have more.
+    reader.exact = true;
+    for alternative in alternatives {
+        reader.rest = start;
+        match decode(py, reader, alternative.get(), depth) {
+            Ok(value) => {
+                reader.exact = outer;
+                return Ok(value);
+            }
+            Err(fault) => fault.unless_raised()?,
+        }
+    }
+    reader.exact = outer;
+    if outer {
+        return Err(Fault::new("no alternative fits exactly"));
+    }
     let mut messages = Vec::new();
     for alternative in alternatives {
         reader.rest = start;
@@ -475,7 +497,10 @@ fn plain(py: Python<'_>, reader: &mut Reader<'_>, head: Head<'_>, depth: usize) 
 }
 
 fn extended(py: Python<'_>, kind: i8, data: &[u8]) -> Decoded {
-    let mut reader = Reader { rest: data };
+    let mut reader = Reader {
+        rest: data,
+        exact: false,
+    };
     match (kind, data.len()) {
         (extension::TIMESTAMP, 4) => instant(py, reader.number(4)?.cast_signed(), 0),
         (extension::TIMESTAMP, 8) => {

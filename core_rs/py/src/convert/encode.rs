@@ -284,15 +284,20 @@ fn planned(out: &mut Vec<u8>, object: &Bound<'_, PyAny>, depth: usize) -> Encode
             object.cast::<PyDict>().map_err(PyErr::from)?,
             deeper(depth)?,
         ),
-        Plan::Fallback => match plan::plain(object)? {
-            Some(plain) => value(out, &plain, deeper(depth)?),
-            None => {
-                let class = object.get_type().qualname()?.to_string();
-                Err(Fault::new(format!(
-                    "a {class} has no representation in other languages: use a dataclass"
-                )))
-            }
-        },
+        Plan::Convert(function) => {
+            let plain = function
+                .bind(py)
+                .call1((object,))
+                .map_err(|error| super::misfit(py, error))?;
+            value(out, &plain, deeper(depth)?)
+        }
+        Plan::Unknown => {
+            let class = object.get_type().qualname()?.to_string();
+            Err(Fault::new(format!(
+                "a {class} has no representation in other languages: use a dataclass, or \
+                 perdure.register_type"
+            )))
+        }
     }
 }
 

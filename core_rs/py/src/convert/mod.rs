@@ -12,6 +12,7 @@ mod shape;
 
 use bytes::Bytes;
 use perdure_history::Payload;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -80,9 +81,17 @@ fn decode_value(py: Python<'_>, data: &[u8], shape: &Shape) -> PyResult<Py<PyAny
     decode::whole(py, data, shape).map_err(|fault| fault.into_error(py, "DecodeError"))
 }
 
+/// A `ValueError` or `TypeError` of a class says that the value does not fit; others are bugs.
+pub(crate) fn misfit(py: Python<'_>, error: PyErr) -> path::Fault {
+    if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyTypeError>(py) {
+        return path::Fault::new(error.value(py).to_string());
+    }
+    path::Fault::from(error)
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Shape>()?;
     module.add_function(wrap_pyfunction!(encode_value, module)?)?;
     module.add_function(wrap_pyfunction!(decode_value, module)?)?;
-    module.add_function(wrap_pyfunction!(plan::set_fallback, module)?)
+    module.add_function(wrap_pyfunction!(plan::set_class_hook, module)?)
 }

@@ -29,6 +29,14 @@ impl Fault {
         }
     }
 
+    /// Nothing for what does not fit; the fault itself when user code raised.
+    pub(crate) fn unless_raised(self) -> Result<(), Self> {
+        if self.raised.is_some() {
+            return Err(self);
+        }
+        Ok(())
+    }
+
     pub(crate) fn at_item(mut self, index: usize) -> Self {
         self.path.push(Step::Item(index));
         self

@@ -39,8 +39,10 @@ pub(crate) enum Plan {
     Tuple,
     /// As `Text`.
     Map,
-    /// Anything else: a registered function gives a plain value for it, or refuses.
-    Fallback,
+    /// A class that the hook knows: this function gives a plain value for each object.
+    Convert(Py<PyAny>),
+    /// Anything else: refused.
+    Unknown,
 }
 
 /// One field of a dataclass.
@@ -61,20 +63,13 @@ thread_local! {
     static PLANS: RefCell<Plans> = RefCell::new(HashMap::new());
 }
 
-static FALLBACK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static CLASS_HOOK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// Sets the function that gives plain values for objects of other classes; the first one stays.
+/// Sets the function that is asked once about each class, before all else: it gives a function
+/// from its objects to plain values, or None. The first one stays.
 #[pyfunction]
-pub(crate) fn set_fallback(py: Python<'_>, function: Py<PyAny>) {
-    let _ = FALLBACK.set(py, function);
-}
-
-/// The plain value of an object of another class.
-pub(crate) fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match FALLBACK.get(value.py()) {
-        None => Ok(None),
-        Some(function) => Ok(Some(function.bind(value.py()).call1((value,))?)),
-    }
+pub(crate) fn set_class_hook(py: Python<'_>, function: Py<PyAny>) {
+    let _ = CLASS_HOOK.set(py, function);
 }
 
 /// The plan for objects of the value's class.
@@ -86,12 +81,22 @@ pub(crate) fn of(value: &Bound<'_, PyAny>) -> PyResult<Rc<Plan>> {
         return Ok(plan);
     }
     let plan = Rc::new(make(&class)?);
+    if matches!(*plan, Plan::Unknown) {
+        // Not remembered: somebody may register the class yet.
+        return Ok(plan);
+    }
     PLANS.with_borrow_mut(|plans| plans.insert(address, (class.unbind(), Rc::clone(&plan))));
     Ok(plan)
 }
 
 fn make(class: &Bound<'_, PyType>) -> PyResult<Plan> {
     let py = class.py();
+    if let Some(hook) = CLASS_HOOK.get(py) {
+        let convert = hook.bind(py).call1((class,))?;
+        if !convert.is_none() {
+            return Ok(Plan::Convert(convert.unbind()));
+        }
+    }
     let is = |module: &str, name: &str| -> PyResult<bool> {
         class.is_subclass(&py.import(module)?.getattr(name)?)
     };
@@ -122,7 +127,7 @@ fn make(class: &Bound<'_, PyType>) -> PyResult<Plan> {
             return Ok(plan);
         }
     }
-    Ok(Plan::Fallback)
+    Ok(Plan::Unknown)
 }
 
 /// Fields in the order of their encoded keys: records by field name is the canonical form.
