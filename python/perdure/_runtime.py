@@ -12,11 +12,12 @@ from asyncio import events
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
+    from perdure.workflow._continue_as_new import ContinueAsNewOptions
     from perdure.workflow._handle import ActivityHandle
     from perdure.workflow._info import Info
     from perdure.workflow._message_handler import MessageHandler
@@ -81,6 +82,16 @@ class Runtime(Protocol):
 
     def uuid4(self) -> uuid.UUID:
         """A random UUID of the run's own stream."""
+        ...
+
+    def continue_as_new(
+        self, workflow: Any, arguments: tuple[Any, ...], options: ContinueAsNewOptions
+    ) -> NoReturn:
+        """Ends the run, which goes on in another."""
+        ...
+
+    def history_length(self) -> int:
+        """How many events and commands the history has so far."""
         ...
 
     def info(self) -> Info:

@@ -20,6 +20,7 @@ __all__ = [
     "ApplicationError",
     "CancelledFailure",
     "ChildWorkflowError",
+    "ContinueAsNew",
     "DeadlockError",
     "DecodeError",
     "EncodeError",
@@ -44,6 +45,7 @@ __all__ = [
     "TimeoutKind",
     "UnknownWorkflowError",
     "WorkflowAlreadyStartedError",
+    "WorkflowContinuedAsNewError",
     "WorkflowFailureError",
     "WorkflowParkedError",
     "WorkflowQueryFailedError",
@@ -51,7 +53,7 @@ __all__ = [
 
 
 class PerdureError(Exception):
-    """The root of everything Perdure raises, but for `RunEvicted` and `RunInterrupted`."""
+    """The root of everything Perdure raises, but for what is no `Exception`."""
 
     code: ClassVar[str] = "PRD1000"
 
@@ -332,6 +334,17 @@ class WorkflowFailureError(PerdureError):
         return self.__cause__
 
 
+class WorkflowContinuedAsNewError(WorkflowFailureError):
+    """The awaited run goes on in another, and was awaited alone (`follow_runs=False`)."""
+
+    code: ClassVar[str] = "PRD1406"
+
+    def __init__(self, message: str, *, run_id: str, status: str, next_run_id: str) -> None:
+        super().__init__(message, run_id=run_id, status=status)
+        self.next_run_id = next_run_id
+        """The run that goes on."""
+
+
 class WorkflowParkedError(PerdureError):
     """The awaited run is parked: a bug stopped it, and corrected code resumes it."""
 
@@ -395,6 +408,22 @@ class StoreDamagedError(StoreError):
     """The store is truncated, altered, of a newer format, or no store at all."""
 
     code: ClassVar[str] = "PRD1503"
+
+
+class ContinueAsNew(BaseException):
+    """Leaves workflow code whose run goes on in another: `workflow.continue_as_new` raises it.
+
+    User code should never catch it.
+
+    Args:
+        arguments: What the next run is called with, encoded.
+        options: What else differs.
+    """
+
+    def __init__(self, arguments: bytes, options: dict[str, Any]) -> None:
+        super().__init__("the run goes on in another")
+        self.arguments = arguments
+        self.options = options
 
 
 class RunEvicted(BaseException):

@@ -73,6 +73,7 @@ impl<S: Store + 'static> Host<S> {
             run_timeout: None,
             memo: Vec::new(),
             headers: Vec::new(),
+            chain: perdure_history::Chain::default(),
         };
         let body = MessageBody::Start(Box::new(start));
         self.runtime

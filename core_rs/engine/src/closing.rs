@@ -1,8 +1,10 @@
 //! How runs end: by their own last command, or from outside without running their code.
 
+use std::sync::Arc;
+
 use perdure_history::{
-    Command, Event, Failure, FailureKind, MessageId, Payload, Record, RecordBody, TimeoutKind,
-    Timestamp,
+    Command, Event, Failure, FailureKind, MessageId, Payload, Record, RecordBody, RunId, Successor,
+    TimeoutKind, Timestamp,
 };
 use perdure_machine::effect::{ClosedStatus, DropReason, Effect as MachineEffect};
 use perdure_store::RunStatus;
@@ -43,6 +45,16 @@ pub struct Closed {
     pub status: ClosedStatus,
     /// What it returned, or why not.
     pub outcome: Result<Payload, Failure>,
+    /// The run that goes on from it.
+    pub successor: Option<Arc<Successor>>,
+}
+
+impl Closed {
+    /// The id of the run that goes on from it.
+    #[must_use]
+    pub fn next_run(&self) -> Option<RunId> {
+        self.successor.as_ref().map(|successor| successor.run)
+    }
 }
 
 impl Context {
@@ -154,6 +166,7 @@ impl Context {
                 run: run.id,
                 status: closed.status,
                 outcome,
+                next_run: closed.next_run(),
             };
             self.effects.push_back(Effect::Reply { to, reply });
         }
@@ -240,10 +253,12 @@ pub fn last_closing(records: &[Record]) -> Option<Closed> {
         RecordBody::Command(Command::CompleteRun { result }) => Some(Closed {
             status: ClosedStatus::Completed,
             outcome: Ok(result.clone()),
+            successor: None,
         }),
         RecordBody::Command(Command::FailRun { failure }) => Some(Closed {
             status: ClosedStatus::Failed,
             outcome: Err(failure.clone()),
+            successor: None,
         }),
         RecordBody::Command(Command::CancelRun { details }) => {
             let kind = FailureKind::Cancelled {
@@ -254,6 +269,19 @@ pub fn last_closing(records: &[Record]) -> Option<Closed> {
                 kind,
                 "the run was cancelled",
             ))
+        }
+        RecordBody::Command(Command::ContinueAsNew(successor)) => {
+            let kind = FailureKind::Application {
+                type_name: "ContinuedAsNew".to_owned(),
+                details: None,
+                non_retryable: true,
+                next_retry_delay: None,
+            };
+            let message = format!("it goes on as run {}", successor.run);
+            Some(Closed {
+                successor: Some(Arc::clone(successor)),
+                ..ended(ClosedStatus::ContinuedAsNew, kind, &message)
+            })
         }
         RecordBody::Event(Event::RunTerminated { reason, .. }) => Some(ended(
             ClosedStatus::Terminated,
@@ -285,6 +313,7 @@ fn ended(status: ClosedStatus, kind: FailureKind, message: &str) -> Closed {
     Closed {
         status,
         outcome: Err(failure),
+        successor: None,
     }
 }
 
@@ -295,6 +324,7 @@ pub(crate) fn stored(status: ClosedStatus) -> RunStatus {
         ClosedStatus::Cancelled => RunStatus::Cancelled,
         ClosedStatus::Terminated => RunStatus::Terminated,
         ClosedStatus::TimedOut => RunStatus::TimedOut,
+        ClosedStatus::ContinuedAsNew => RunStatus::ContinuedAsNew,
         _ => RunStatus::Completed,
     }
 }

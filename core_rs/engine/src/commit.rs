@@ -17,6 +17,7 @@ use crate::effect::{Effect, Reply, ReplyTo};
 use crate::message_codec;
 use crate::parking;
 use crate::pending::{self, Delivered};
+use crate::renewal::Renewal;
 use crate::run::{Phase, Run, Timer};
 use crate::timeouts;
 use crate::wheel::Due;
@@ -55,10 +56,12 @@ pub(crate) struct Commit {
     reserved: Vec<u64>,
     cancelled: Vec<TaskId>,
     /// Senders of messages that this write puts into the inbox.
-    kept: Vec<ReplyTo>,
+    pub(crate) kept: Vec<ReplyTo>,
     /// Messages that a closing write drops.
     pub(crate) dropped: Vec<Delivered>,
     pub(crate) closed: Option<Box<Closed>>,
+    /// The run that follows the closed one.
+    pub(crate) renewal: Option<Box<Renewal>>,
     /// The bytes, when they are to be written again.
     pub(crate) held: Option<Box<Append>>,
     /// Whether the store could not say if they were written.
@@ -104,6 +107,7 @@ impl Context {
             let after_close = closing::dropped_by(&written.effects);
             let kept = commit.delivered.len().saturating_sub(after_close);
             commit.dropped = commit.delivered.split_off(kept);
+            self.renew(run, &written.effects, &mut append, &mut commit, now);
             commit
                 .dropped
                 .extend(run.pending.drain(..).map(|pending| pending.about));
@@ -384,6 +388,7 @@ impl Context {
             self.tell_cancel(task);
         }
         if let Some(closed) = commit.closed {
+            self.renewals.extend(commit.renewal.map(|renewal| *renewal));
             return self.finish_close(run, *closed, commit.dropped);
         }
         for command_n in commit.timers {

@@ -9,6 +9,7 @@ use crate::engine::EngineOptions;
 use crate::eviction::RecentlyUsed;
 use crate::hosted::Hosted;
 use crate::random::Random;
+use crate::renewal::Renewal;
 use crate::run::Identity;
 use crate::slots::Slots;
 use crate::tickets::Tickets;
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     /// What the host has; absent until it has said so.
     pub(crate) hosted: Option<Hosted>,
     pub(crate) draining: bool,
+    /// Runs that follow ones that closed just now: begun before anything else is handled.
+    pub(crate) renewals: Vec<Renewal>,
 }
 
 impl Context {
@@ -40,6 +43,7 @@ impl Context {
             recently_used: RecentlyUsed::default(),
             hosted: None,
             draining: false,
+            renewals: Vec::new(),
             options,
         }
     }

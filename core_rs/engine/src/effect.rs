@@ -127,6 +127,8 @@ pub enum Reply {
         status: ClosedStatus,
         /// What it returned, or why not.
         outcome: Result<Payload, Failure>,
+        /// The run that goes on from it.
+        next_run: Option<RunId>,
     },
     /// The run is parked (told to who waits for its result and asked to hear of it).
     Parked {

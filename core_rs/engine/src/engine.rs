@@ -255,8 +255,9 @@ impl Engine {
         Some(value)
     }
 
-    /// Gives freed slots to those in line, and keeps the live runs within their limit.
+    /// Begins what follows closed runs, gives freed slots to those in line, and keeps the live runs within their limit.
     fn settle(&mut self, now: Timestamp) {
+        self.begin_renewals(now);
         while let Some((id, command_n)) = self.context.slots.pop_waiting() {
             self.with_run(id, |context, run| {
                 if context.reserve_from_line(run, command_n) {

@@ -26,6 +26,7 @@ mod pending;
 mod queries;
 mod random;
 mod recovery;
+mod renewal;
 mod retry;
 mod run;
 mod runs;

@@ -97,6 +97,7 @@ impl Context {
                     run,
                     status: closed.status,
                     outcome: closed.outcome.clone(),
+                    next_run: closed.next_run(),
                 },
                 Some(closed) => Reply::Closed {
                     run,

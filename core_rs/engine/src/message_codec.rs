@@ -158,10 +158,11 @@ pub(crate) fn started(message_id: &MessageId, start: &StartRun) -> Event {
         memo: start.memo.clone(),
         headers: start.headers.clone(),
         version: None,
+        chain: start.chain.clone(),
     }))
 }
 
-fn start_of(run: RunId, started: &RunStarted) -> StartRun {
+pub(crate) fn start_of(run: RunId, started: &RunStarted) -> StartRun {
     StartRun {
         run,
         namespace: started.namespace.clone(),
@@ -173,6 +174,7 @@ fn start_of(run: RunId, started: &RunStarted) -> StartRun {
         run_timeout: started.run_timeout,
         memo: started.memo.clone(),
         headers: started.headers.clone(),
+        chain: started.chain.clone(),
     }
 }
 

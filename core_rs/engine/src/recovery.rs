@@ -31,10 +31,14 @@ impl Engine {
             let run = self.context.recovered_run(&summary, &outstanding, now);
             self.runs.insert(run);
         }
-        let later: Vec<Message> = recovery
-            .inbox
+        let mut kept: Vec<(InboxMessage, Kept)> =
+            recovery.inbox.into_iter().filter_map(readable).collect();
+        // A run that follows one has its workflow id before any other start, and before the
+        // messages that it takes over.
+        kept.sort_by_key(|(_, kept)| !begins_successor(kept));
+        let later: Vec<Message> = kept
             .into_iter()
-            .filter_map(|message| self.recover_message(message, now))
+            .filter_map(|(message, kept)| self.recover_message(message, kept, now))
             .collect();
         // What closes a run comes after its start has been put back, whichever was posted first.
         for message in later {
@@ -83,9 +87,12 @@ impl Engine {
     }
 
     /// Puts a message where it waits for a turn; gives it back when it needs none.
-    fn recover_message(&mut self, message: InboxMessage, now: Timestamp) -> Option<Message> {
-        // A message that this version cannot read stays where it is, for a newer one.
-        let kept = message_codec::decode_message(&message.body).ok()?;
+    fn recover_message(
+        &mut self,
+        message: InboxMessage,
+        kept: Kept,
+        now: Timestamp,
+    ) -> Option<Message> {
         let about = Delivered {
             received_at: message.received_at,
             message_id: Some(message.message_id.clone()),
@@ -151,6 +158,19 @@ impl Engine {
             self.start(message_id, None, start, false, now);
         }
     }
+}
+
+/// A message and what it says. One that this version cannot read stays where it is, for a newer one.
+fn readable(message: InboxMessage) -> Option<(InboxMessage, Kept)> {
+    let kept = message_codec::decode_message(&message.body).ok()?;
+    Some((message, kept))
+}
+
+fn begins_successor(kept: &Kept) -> bool {
+    matches!(
+        kept,
+        Kept::Message(MessageBody::Start(start)) if start.chain.continued_run_id.is_some()
+    )
 }
 
 impl Context {

@@ -43,5 +43,6 @@ pub(crate) fn start(run: RunId, workflow_id: &str, workflow_type: &str) -> Start
         run_timeout: None,
         memo: Vec::new(),
         headers: Vec::new(),
+        chain: perdure_history::Chain::default(),
     }
 }

@@ -85,6 +85,7 @@ fn start_activity_completion_close_is_two_appends() {
         run: run_id(1),
         status: ClosedStatus::Completed,
         outcome: Ok(payload("parsed")),
+        next_run: None,
     };
     assert_eq!(world.reply_to(waiting), Some(&result));
     assert_eq!(world.appends, 2, "one write a turn");

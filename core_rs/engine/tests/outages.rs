@@ -71,6 +71,7 @@ fn start(world: &mut World, id: &str, run: u8, workflow_id: &str) -> perdure_eng
         run_timeout: None,
         memo: Vec::new(),
         headers: Vec::new(),
+        chain: perdure_history::Chain::default(),
     };
     world.send_as(id, MessageBody::Start(Box::new(start)))
 }

@@ -112,6 +112,7 @@ impl<S: Store + 'static> Host<S> {
             run_timeout: None,
             memo: Vec::new(),
             headers: Vec::new(),
+            chain: perdure_history::Chain::default(),
         };
         let start = MessageBody::Start(Box::new(start));
         self.runtime
@@ -216,6 +217,7 @@ fn what_another_process_posts_is_delivered_once() {
         run_timeout: None,
         memo: Vec::new(),
         headers: Vec::new(),
+        chain: perdure_history::Chain::default(),
     };
     let start = MessageBody::Start(Box::new(start));
     let received_at = host.runtime.now();

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::chain::Successor;
 use crate::failure::Failure;
 use crate::payload::{Digest, Payload};
 use crate::time::Timestamp;
@@ -67,6 +68,8 @@ pub enum Command {
         )]
         deprecated: bool,
     },
+    /// The workflow ended this run and goes on in another.
+    ContinueAsNew(Arc<Successor>),
 }
 
 /// The arguments and options of one activity call.

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::chain::Chain;
 use crate::failure::{Failure, RetryState};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
@@ -161,4 +162,10 @@ pub struct RunStarted {
     /// What ran the first turn; unknown when a run was ended before it.
     #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
     pub version: Option<Version>,
+    /// Where it stands among the runs of its workflow.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "crate::chain::is_default")
+    )]
+    pub chain: Chain,
 }

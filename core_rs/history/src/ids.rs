@@ -3,7 +3,10 @@
 use alloc::string::String;
 use core::fmt;
 
-use crate::payload::Digest;
+use bytes::Bytes;
+
+use crate::payload::{Digest, Payload};
+use crate::time::Timestamp;
 
 /// One run of a workflow: a UUIDv7, never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +27,20 @@ impl fmt::Debug for RunId {
 }
 
 impl RunId {
+    /// The id of the run that follows this one when it closes at `at`: a UUIDv7 drawn from this id
+    /// alone, and later than it, so that the runs of a workflow are listed in their order.
+    #[must_use]
+    pub fn successor(self, at: Timestamp) -> Self {
+        const MILLIS_SHIFT: u32 = 80;
+        const VERSION: u128 = 7 << 76;
+        const VARIANT: u128 = 2 << 62;
+        const DRAWN: u128 = (0xfff << 64) | ((1 << 62) - 1);
+        let before = u128::from_be_bytes(self.0) >> MILLIS_SHIFT;
+        let millis = u128::try_from(at.as_millis()).unwrap_or(0).max(before + 1) & ((1 << 48) - 1);
+        let drawn = Payload(Bytes::copy_from_slice(&self.0)).digest().0 & DRAWN;
+        Self((millis << MILLIS_SHIFT | VERSION | VARIANT | drawn).to_be_bytes())
+    }
+
     /// Reads the 32 hexadecimal digits of [`Display`](fmt::Display); dashes are allowed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod batch;
+pub mod chain;
 pub mod codec;
 pub mod command;
 pub mod event;
@@ -23,6 +24,7 @@ pub mod testing;
 pub mod time;
 
 pub use batch::{Batch, BatchEncoder, BatchError, FORMAT_VERSION};
+pub use chain::{Chain, Successor};
 pub use command::{
     ActivityOptions, CancellationType, Command, RetryPolicy, ScheduleActivity, Site,
 };

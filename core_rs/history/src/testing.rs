@@ -8,6 +8,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::batch::{Batch, BatchEncoder};
+use crate::chain::Chain;
 use crate::command::{ActivityOptions, CancellationType, Command, ScheduleActivity, Site};
 use crate::event::{Event, RunStarted};
 use crate::failure::{Failure, FailureKind, RetryState};
@@ -163,6 +164,7 @@ pub fn start(workflow_type: &str) -> RunStarted {
         memo: Vec::new(),
         headers: Vec::new(),
         version: None,
+        chain: Chain::default(),
     }
 }
 

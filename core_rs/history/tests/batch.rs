@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use perdure_history::testing::failure;
 use perdure_history::{
-    ActivityOptions, Batch, BatchEncoder, BatchError, Command, Digest, Event, Failure,
+    ActivityOptions, Batch, BatchEncoder, BatchError, Chain, Command, Digest, Event, Failure,
     HistoryError, MessageId, Payload, Record, RecordBody, RunId, RunStarted, ScheduleActivity,
     Site, Timestamp, decode_history,
 };
@@ -48,6 +48,7 @@ fn started() -> Event {
         memo: vec![],
         headers: vec![],
         version: None,
+        chain: Chain::default(),
     }))
 }
 

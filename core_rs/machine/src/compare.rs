@@ -2,7 +2,7 @@
 //!
 //! Compared is whatever decides which call gets which result, and what code sees of it: the kind,
 //! the activity's name and service, the digest of its arguments, how it is cancelled, which command
-//! a cancel takes back, and the result of the run.
+//! a cancel takes back, the result of the run, and which workflow it continues as, with what.
 //!
 //! Not compared is what only says how the engine carries the call out: timeouts, retry policy, task
 //! queue, headers, and the instant at which a timer is due. The recorded value stands. Raising a
@@ -62,6 +62,14 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
         (Command::RecordPatch { id: recorded, .. }, Command::RecordPatch { id: asked, .. }) => {
             recorded == asked
         }
+        (Command::ContinueAsNew(recorded), Command::ContinueAsNew(asked)) => {
+            let (recorded, asked) = (&recorded.start, &asked.start);
+            let same_type = recorded.workflow_type == asked.workflow_type;
+            if same_type && recorded.arguments != asked.arguments {
+                return Comparison::PayloadDiffers(&recorded.arguments);
+            }
+            same_type
+        }
         (Command::StartTimer { .. }, Command::StartTimer { .. })
         | (Command::CancelRun { .. }, Command::CancelRun { .. }) => true,
         _ => false,
@@ -108,6 +116,19 @@ pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDiffe
                 sort_of(&asked.kind).to_string(),
             );
             found.text("message", recorded.message.clone(), asked.message.clone());
+        }
+        (Command::ContinueAsNew(recorded), Command::ContinueAsNew(asked)) => {
+            let (old, new) = (&recorded.start, &asked.start);
+            found.text(
+                "workflow_type",
+                old.workflow_type.to_string(),
+                new.workflow_type.to_string(),
+            );
+            found.text(
+                "arguments",
+                describe(&old.arguments),
+                describe(&new.arguments),
+            );
         }
         (
             Command::StartTimer {
@@ -182,6 +203,7 @@ pub(crate) fn kind_of(command: &Command) -> &'static str {
         Command::FailRun { .. } => "fail_run",
         Command::CancelRun { .. } => "cancel_run",
         Command::RecordPatch { .. } => "record_patch",
+        Command::ContinueAsNew(_) => "continue_as_new",
         _ => "unknown",
     }
 }

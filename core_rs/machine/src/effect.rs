@@ -87,4 +87,6 @@ pub enum ClosedStatus {
     Terminated,
     /// It took longer than its run timeout.
     TimedOut,
+    /// It goes on in another run.
+    ContinuedAsNew,
 }

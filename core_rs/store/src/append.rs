@@ -116,6 +116,8 @@ pub enum RunStatus {
     Terminated,
     /// Took longer than its run timeout.
     TimedOut,
+    /// Goes on in another run.
+    ContinuedAsNew,
 }
 
 /// A new status of an open run.

@@ -23,6 +23,7 @@ STATUS_COLORS = {
     "timed_out": "red",
     "terminated": "red",
     "cancelled": "dim",
+    "continued_as_new": "dim",
 }
 
 

@@ -13,6 +13,7 @@ from perdure.errors import (
     ServerError,
     StoreDamagedError,
     WorkflowAlreadyStartedError,
+    WorkflowContinuedAsNewError,
     WorkflowFailureError,
     WorkflowParkedError,
     WorkflowQueryFailedError,
@@ -36,6 +37,7 @@ class Answer:
     `damaged`, `refused`, `query_answered` or `query_failed`."""
     run_id: str = ""
     status: str = ""
+    next_run_id: str | None = None
     result: bytes | None = None
     failure: Failure | None = None
     park_reason: tuple[str, str, str] | None = None
@@ -48,6 +50,7 @@ class Answer:
             kind=reply.kind,
             run_id=reply.run_id or "",
             status=reply.status,
+            next_run_id=reply.next_run_id,
             result=reply.result,
             failure=reply.failure,
             park_reason=reply.park_reason,
@@ -96,12 +99,17 @@ class Answer:
         self.expect("result")
         if self.result is not None:
             return self.result
-        error = WorkflowFailureError(
-            f"run {self.run_id} {self.status}", run_id=self.run_id, status=self.status
-        )
+        error = self._ended()
         if self.failure is not None:
             error.__cause__ = exception_of(self.failure)
         raise error
+
+    def _ended(self) -> WorkflowFailureError:
+        run = {"run_id": self.run_id, "status": self.status}
+        if self.status == "continued_as_new" and self.next_run_id is not None:
+            text = f"run {self.run_id} goes on as run {self.next_run_id}"
+            return WorkflowContinuedAsNewError(text, **run, next_run_id=self.next_run_id)
+        return WorkflowFailureError(f"run {self.run_id} {self.status}", **run)
 
     def _raise_if_parked(self) -> None:
         if self.kind == "parked" and self.park_reason is not None:
@@ -141,6 +149,7 @@ class Answer:
             "kind": self.kind,
             "run_id": self.run_id,
             "status": self.status,
+            "next_run_id": self.next_run_id,
             "result": self.result,
             "failure": None if self.failure is None else failure_fields(self.failure),
             "park_reason": None if self.park_reason is None else list(self.park_reason),

@@ -40,7 +40,8 @@ class WorkflowDescription:
     task_queue: str
     """The task queue."""
     status: str
-    """`running`, `parked`, `completed`, `failed`, `cancelled`, `terminated` or `timed_out`."""
+    """`running`, `parked`, `completed`, `failed`, `cancelled`, `terminated`,
+    `timed_out` or `continued_as_new`."""
     start_time: datetime
     """When it was started, in UTC."""
     close_time: datetime | None
@@ -114,18 +115,23 @@ class WorkflowHandle(Generic[Result]):
         self._path = path
         self._result_type = result_type
 
-    async def result(self) -> Result:
+    async def result(self, *, follow_runs: bool = True) -> Result:
         """Waits until the run closes, and gives what it returned.
 
+        Args:
+            follow_runs: Whether, of a run that goes on in another, the result is that of the last
+                one; it is by default.
+
         Raises:
+            WorkflowContinuedAsNewError: It goes on in another run, and `follow_runs` is False.
             WorkflowFailureError: It ended otherwise; `cause` says why.
             WorkflowParkedError: A bug has stopped it.
             NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s.
             NotFoundError: There is no such run.
         """
-        # What closed before is in the store, whether a worker runs or not.
-        stored = await asyncio.to_thread(self._stored_outcome)
-        answer = stored or await self._send("await_result")
+        answer = await self._outcome(self._run)
+        while follow_runs and answer.next_run_id is not None:
+            answer = await self._outcome(uuid.UUID(answer.next_run_id).bytes)
         return cast("Result", decode(answer.outcome(), shape_of(self._result_type)))
 
     async def describe(self) -> WorkflowDescription:
@@ -227,13 +233,25 @@ class WorkflowHandle(Generic[Result]):
 
     async def fetch_history(self) -> str:
         """The run's history as JSON lines, one record each, lossless."""
-        return await asyncio.to_thread(lambda: StoreReader(self._path).history(self._run))
+        return await self._history_of(self._run)
 
-    def _stored_outcome(self) -> Answer | None:
-        """How the run ended; None when it is open, or its engine is of this process and knows."""
+    async def _history_of(self, run: bytes) -> str:
+        return await asyncio.to_thread(lambda: StoreReader(self._path).history(run))
+
+    async def _outcome(self, run: bytes) -> Answer:
+        """How a run ended, once it has."""
+        # What closed before is in the store, whether a worker runs or not.
+        stored = await asyncio.to_thread(self._stored_outcome, run)
+        if stored is not None:
+            return stored
+        message_id = new_message_id()
+        return await deliver(self._path, "await_result", message_id, {"run": run}, durable=False)
+
+    def _stored_outcome(self, run: bytes) -> Answer | None:
+        """How a run ended; None when it is open, or its engine is of this process and knows."""
         if self._path in hosts or not self._path.exists() or self._path.stat().st_size == 0:
             return None
-        reply = StoreReader(self._path).outcome(self._run)
+        reply = StoreReader(self._path).outcome(run)
         return None if reply is None else Answer.of(reply)
 
     @property
@@ -241,13 +259,21 @@ class WorkflowHandle(Generic[Result]):
         return uuid.UUID(self.run_id).bytes
 
     async def _post(self, kind: str, **fields: Any) -> None:
-        message_id = new_message_id()
-        message = {"run": self._run, **fields}
-        answer = await deliver(self._path, kind, message_id, message)
-        # An engine may take the message from the inbox, and the run may close over it, before the
-        # same message arrives over the socket: then the history has it.
-        if answer.kind != "closed" or message_id not in await self.fetch_history():
-            answer.expect("accepted")
+        message_id, run = new_message_id(), self._run
+        while True:
+            answer = await deliver(self._path, kind, message_id, {"run": run, **fields})
+            if answer.kind != "closed":
+                break
+            # An engine may take the message from the inbox, and the run may close over it, before
+            # the same message arrives over the socket: then the history has it.
+            if message_id in await self._history_of(run):
+                return
+            following = (await self._outcome(run)).next_run_id
+            if following is None:
+                break
+            # The same message: one that went over to the next run already is not taken twice.
+            run = uuid.UUID(following).bytes
+        answer.expect("accepted")
 
     async def _send(self, kind: str, **fields: Any) -> Any:
         message = {"run": self._run, **fields}

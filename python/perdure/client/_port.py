@@ -162,6 +162,7 @@ def _answer_of(frame: dict[str, Any]) -> Answer:
         kind=frame["kind"],
         run_id=frame["run_id"],
         status=frame["status"],
+        next_run_id=frame["next_run_id"],
         result=frame["result"],
         failure=None if failure is None else failure_from_fields(failure),
         park_reason=None if reason is None else (reason[0], reason[1], reason[2]),

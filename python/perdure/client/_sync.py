@@ -60,9 +60,9 @@ class SyncWorkflowHandle(Generic[Result]):
         self._handle = handle
         self._loop = loop
 
-    def result(self) -> Result:
-        """Waits until the run closes, and gives what it returned."""
-        return self._loop.call(self._handle.result())
+    def result(self, *, follow_runs: bool = True) -> Result:
+        """Waits until the run closes, and gives what it returned. See `WorkflowHandle.result`."""
+        return self._loop.call(self._handle.result(follow_runs=follow_runs))
 
     def describe(self) -> WorkflowDescription:
         """What can be known of the run without its history."""

@@ -7,7 +7,7 @@ import types
 import uuid
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from perdure._core import InstanceCore, decode, encode
 from perdure.activity._options import ActivityCancellationType
@@ -15,10 +15,12 @@ from perdure.convert import decode_arguments, exception_of, failure_of, shape_of
 from perdure.errors import (
     ActivityError,
     CancelledFailure,
+    ContinueAsNew,
     FailureError,
     UnknownWorkflowError,
 )
 from perdure.instance._conditions import Conditions
+from perdure.instance._continuation import leaving, what_is_uncaught
 from perdure.instance._eviction import evict
 from perdure.instance._guard import unguarded
 from perdure.instance._loop import WorkflowLoop
@@ -28,6 +30,7 @@ from perdure.instance._random import RandomStreams
 from perdure.instance._signals import SignalHandlers
 from perdure.instance._sites import current_site
 from perdure.workflow._info import Info
+from perdure.workflow._logger import logger
 from perdure.workflow._message_handler import handlers_of
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from perdure._core import ActivityPlan, CallSite, Failure
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
+    from perdure.workflow._continue_as_new import ContinueAsNewOptions
     from perdure.workflow._definition import WorkflowDefinition
     from perdure.workflow._handle import ActivityHandle
     from perdure.workflow._message_handler import MessageHandler
@@ -127,6 +131,12 @@ class Instance(InstanceCore):
             raise RuntimeError("the run has not begun")
         return self._info
 
+    def continue_as_new(
+        self, workflow: Any, arguments: tuple[Any, ...], options: ContinueAsNewOptions
+    ) -> NoReturn:
+        """Ends the run, which goes on in another."""
+        raise leaving(workflow, self.definition, arguments, options)
+
     def unguarded(self) -> AbstractContextManager[None]:
         """A block in which the guards are off."""
         return unguarded()
@@ -153,6 +163,7 @@ class Instance(InstanceCore):
             start_time=self.now(),
             run_timeout=run_timeout_us and timedelta(microseconds=run_timeout_us),
             headers=dict(started["headers"]),
+            continued_run_id=started["continued_run_id"],
         )
         self.loop.random_streams = RandomStreams(str(started["seed"]))
         arguments = decode_arguments(definition.parameter_types, started["arguments"])
@@ -179,7 +190,11 @@ class Instance(InstanceCore):
 
     def _raised(self, error: BaseException) -> None:
         """What nobody caught: a failure ends the run, a bug parks it."""
-        if _is_failure(error):
+        error = what_is_uncaught(error)
+        if isinstance(error, ContinueAsNew):
+            self.signals.warn_of_unfinished()
+            self.close_as_new(error.arguments, error.options)
+        elif _is_failure(error):
             self.signals.warn_of_unfinished()
             self.fail(failure_of(error))
         else:
@@ -225,6 +240,20 @@ class Instance(InstanceCore):
         """Whether both decode to the same values with today's types."""
         hint: Any = types.GenericAlias(tuple, tuple(reference.parameter_types))
         return _same_values(recorded, asked, hint if reference.parameter_types else list[Any])
+
+    def _continuation_agrees(self, workflow_type: str, recorded: bytes, asked: bytes) -> bool:
+        definition = self.definition
+        known = definition is not None and definition.name == workflow_type
+        types_ = definition.parameter_types if definition is not None and known else ()
+        hint: Any = types.GenericAlias(tuple, tuple(types_)) if types_ else list[Any]
+        return _same_values(recorded, asked, hint)
+
+    def _warn_of_length(self, length: int) -> None:
+        logger.warning(
+            "the history has %d records by now, which costs time and memory to replay: continue "
+            "as new (`workflow.info().is_continue_as_new_suggested()` tells when).",
+            length,
+        )
 
     def _result_agrees(self, recorded: bytes, asked: bytes) -> bool:
         hint = Any if self.definition is None else self.definition.result_type

@@ -8,7 +8,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from perdure.convert import decode_arguments
-from perdure.errors import DecodeError
+from perdure.errors import ContinueAsNew, DecodeError
 from perdure.workflow._logger import logger
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class SignalHandlers:
         context = contextvars.copy_context()
         try:
             result = context.run(handler.fn, *values)
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError, ContinueAsNew) as error:
             self._raised(error)
             return
         if inspect.iscoroutine(result):

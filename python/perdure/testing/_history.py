@@ -15,7 +15,14 @@ from perdure.errors import NotFoundError, StoreDamagedError
 __all__ = ["Source", "WorkflowHistory", "find_histories", "is_closed"]
 
 _SUFFIXES = (".jsonl", ".json")
-_CLOSING = {"complete_run", "fail_run", "cancel_run", "run_terminated", "run_timed_out"}
+_CLOSING = {
+    "complete_run",
+    "fail_run",
+    "cancel_run",
+    "run_terminated",
+    "run_timed_out",
+    "continue_as_new",
+}
 _STORE_MAGIC = b"SQLite format 3\0"
 
 

@@ -2,6 +2,7 @@
 
 from perdure.workflow import unsafe
 from perdure.workflow._activities import execute_activity, start_activity
+from perdure.workflow._continue_as_new import continue_as_new
 from perdure.workflow._definition import WorkflowDefinition, defn, run
 from perdure.workflow._handle import ActivityHandle
 from perdure.workflow._info import Info
@@ -30,6 +31,7 @@ __all__ = [
     "Info",
     "WorkflowDefinition",
     "all_handlers_finished",
+    "continue_as_new",
     "defn",
     "deprecate_patch",
     "execute_activity",

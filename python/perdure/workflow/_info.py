@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-__all__ = ["Info"]
+from perdure import _runtime
+
+__all__ = ["SUGGESTED_LENGTH", "Info"]
+
+SUGGESTED_LENGTH = 10_000
+"""The history length from which on continue-as-new is suggested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +34,15 @@ class Info:
     """The longest the run may take; None when there is no limit."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """User headers."""
+    continued_run_id: str | None = None
+    """The run that this one follows; None in the first."""
+
+    def get_current_history_length(self) -> int:
+        """How many events and commands the run's history has so far."""
+        return _runtime.require("Info.get_current_history_length").history_length()
+
+    def is_continue_as_new_suggested(self) -> bool:
+        """Whether the history is so long that the run should continue as new: it costs time and
+        memory to replay. No run is stopped for its length.
+        """
+        return self.get_current_history_length() >= SUGGESTED_LENGTH

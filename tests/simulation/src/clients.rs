@@ -106,6 +106,7 @@ impl Clients {
             run_timeout,
             memo: Vec::new(),
             headers: Vec::new(),
+            chain: perdure_history::Chain::default(),
         };
         self.wish(MessageBody::Start(Box::new(start)));
     }

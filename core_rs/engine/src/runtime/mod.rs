@@ -334,7 +334,7 @@ impl<S: Store + 'static> Runtime<S> {
     }
 
     fn take_append(&mut self, ticket: u64, append: Append) {
-        for message in &append.inbox {
+        for message in append.inbox.iter().chain(&append.outbox) {
             self.known.insert((message.run, message.message_id.clone()));
         }
         if !self.known.is_empty() {

@@ -305,6 +305,7 @@ impl World {
             run_timeout,
             memo: Vec::new(),
             headers: Vec::new(),
+            chain: perdure_history::Chain::default(),
         };
         self.send_as(
             &format!("start-{number}"),

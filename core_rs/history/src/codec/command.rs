@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::chain::{read_successor, write_successor};
 use super::common::{
     read_option, read_optional_payload, read_pairs, read_payload, read_string, write_option,
     write_optional_payload, write_pairs, write_payload,
@@ -29,6 +30,7 @@ pub(crate) fn kind_of(command: &Command) -> u64 {
         Command::FailRun { .. } => kind::FAIL_RUN,
         Command::CancelRun { .. } => kind::CANCEL_RUN,
         Command::RecordPatch { .. } => kind::RECORD_PATCH,
+        Command::ContinueAsNew(_) => kind::CONTINUE_AS_NEW,
     }
 }
 
@@ -64,6 +66,7 @@ pub(crate) fn write(writer: &mut Writer, sites: &mut Sites, n: u64, command: &Co
             sites.write(fields, n, site);
             fields.optional(!deprecated, |writer| writer.boolean(*deprecated));
         }
+        Command::ContinueAsNew(successor) => write_successor(fields, successor),
     });
 }
 
@@ -92,7 +95,7 @@ pub(crate) fn read(
 ) -> Result<Option<Command>, BatchError> {
     if !matches!(
         kind,
-        kind::SCHEDULE_ACTIVITY..=kind::CANCEL_RUN | kind::RECORD_PATCH
+        kind::SCHEDULE_ACTIVITY..=kind::CONTINUE_AS_NEW | kind::RECORD_PATCH
     ) {
         return Ok(None);
     }
@@ -123,9 +126,10 @@ pub(crate) fn read(
                     site: fields.optional(Arc::default, |reader| sites.read(reader))?,
                     deprecated: fields.optional(|| false, Reader::boolean)?,
                 },
-                _ => Command::CancelRun {
+                kind::CANCEL_RUN => Command::CancelRun {
                     details: fields.optional(|| None, read_optional_payload)?,
                 },
+                _ => Command::ContinueAsNew(Arc::new(read_successor(fields)?)),
             })
         })
         .map(Some)

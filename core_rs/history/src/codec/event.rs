@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::chain::{read_chain, write_chain};
 use super::common::{
     read_optional_duration, read_optional_payload, read_pairs, read_payload, read_string,
     write_optional_duration, write_optional_payload, write_pairs, write_payload,
@@ -13,6 +14,7 @@ use super::kind;
 use super::reader::{FieldsReader, Reader};
 use super::writer::{Fields, Writer};
 use crate::batch::BatchError;
+use crate::chain::{Chain, is_default};
 use crate::event::{Event, RunStarted, Version};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
@@ -111,7 +113,7 @@ fn write_completion(fields: &mut Fields<'_>, command_n: u64, attempt: u32) {
     fields.required(|writer| writer.unsigned(u64::from(attempt)));
 }
 
-fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
+pub(crate) fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
     fields.required(|writer| writer.text(&started.message_id.0));
     fields.required(|writer| writer.text(&started.namespace));
     fields.required(|writer| writer.text(&started.workflow_id));
@@ -142,6 +144,8 @@ fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
             }
         });
     });
+    let chain = &started.chain;
+    fields.optional(is_default(chain), |writer| write_chain(writer, chain));
 }
 
 /// Reads the body of an event of `kind`, if that is one.
@@ -206,14 +210,17 @@ fn read_message_id(reader: &mut Reader<'_>) -> Result<MessageId, BatchError> {
     read_string(reader).map(MessageId)
 }
 
-fn read_version(fields: &mut FieldsReader<'_, '_>) -> Result<Version, BatchError> {
-    Ok(Version {
-        engine: fields.required(read_string)?,
-        language: fields.required(read_string)?,
-    })
+fn read_version(fields: &mut FieldsReader<'_, '_>) -> Result<Option<Version>, BatchError> {
+    // No version is an empty array, which is there only when a later field is.
+    let engine = fields.optional(|| None, |reader| read_string(reader).map(Some))?;
+    let Some(engine) = engine else {
+        return Ok(None);
+    };
+    let language = fields.required(read_string)?;
+    Ok(Some(Version { engine, language }))
 }
 
-fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStarted, BatchError> {
+pub(crate) fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStarted, BatchError> {
     Ok(RunStarted {
         message_id: fields.required(read_message_id)?,
         namespace: fields.required(read_string)?,
@@ -226,6 +233,7 @@ fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStarted, BatchEr
         run_timeout: fields.optional(|| None, read_optional_duration)?,
         memo: fields.optional(Vec::new, |reader| read_pairs(reader, read_payload))?,
         headers: fields.optional(Vec::new, |reader| read_pairs(reader, read_string))?,
-        version: fields.optional(|| None, |reader| reader.fields(read_version).map(Some))?,
+        version: fields.optional(|| None, |reader| reader.fields(read_version))?,
+        chain: fields.optional(Chain::default, read_chain)?,
     })
 }

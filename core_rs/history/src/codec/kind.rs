@@ -53,8 +53,8 @@ kinds! {
     COMPLETE_RUN = 68, "complete_run";
     FAIL_RUN = 69, "fail_run";
     CANCEL_RUN = 70, "cancel_run";
-    // Reserved, as above.
     CONTINUE_AS_NEW = 71, "continue_as_new";
+    // Reserved, as above.
     START_CHILD = 72, "start_child";
     CANCEL_CHILD = 73, "cancel_child";
     SIGNAL_EXTERNAL = 74, "signal_external";

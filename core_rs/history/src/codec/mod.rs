@@ -6,6 +6,7 @@
 //! may add an optional field at the end and still read everything. A *longer* array than known is
 //! refused ([`BatchError::NewerField`](crate::BatchError)): to skip it would be a guess.
 
+pub(crate) mod chain;
 pub(crate) mod command;
 pub(crate) mod common;
 pub(crate) mod event;

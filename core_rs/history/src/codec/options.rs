@@ -37,7 +37,7 @@ pub(crate) fn is_default(options: &ActivityOptions) -> bool {
     is_default_policy(retry_policy)
 }
 
-fn is_default_policy(policy: &RetryPolicy) -> bool {
+pub(crate) fn is_default_policy(policy: &RetryPolicy) -> bool {
     policy.initial_interval == INITIAL_INTERVAL
         && same_float(policy.backoff_coefficient, BACKOFF_COEFFICIENT)
         && policy.maximum_interval == MAXIMUM_INTERVAL
@@ -147,7 +147,7 @@ fn read_cancellation(reader: &mut Reader<'_>) -> Result<CancellationType, BatchE
     }
 }
 
-fn write_policy(writer: &mut Writer, policy: &RetryPolicy) {
+pub(crate) fn write_policy(writer: &mut Writer, policy: &RetryPolicy) {
     writer.fields(|fields| {
         let attempts = policy.maximum_attempts;
         fields.optional(attempts == 0, |writer| writer.unsigned(u64::from(attempts)));
@@ -173,7 +173,7 @@ fn write_policy(writer: &mut Writer, policy: &RetryPolicy) {
     });
 }
 
-fn read_policy(reader: &mut Reader<'_>) -> Result<RetryPolicy, BatchError> {
+pub(crate) fn read_policy(reader: &mut Reader<'_>) -> Result<RetryPolicy, BatchError> {
     reader.fields(|fields| {
         let maximum_attempts = fields.optional(|| 0, Reader::unsigned32)?;
         let initial_interval = fields.optional(|| INITIAL_INTERVAL, read_duration)?;

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use perdure_history::{
-    ActivityOptions, Batch, CancellationType, Command, Digest, Event, Failure, FailureKind,
+    ActivityOptions, Batch, CancellationType, Chain, Command, Digest, Event, Failure, FailureKind,
     MessageId, Payload, Record, RecordBody, RetryPolicy, RetryState, RunId, RunStarted,
-    ScheduleActivity, Site, TimeoutKind, Timestamp, Version,
+    ScheduleActivity, Site, Successor, TimeoutKind, Timestamp, Version,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -156,8 +156,8 @@ pub fn failure() -> impl Strategy<Value = Failure> {
     })
 }
 
-fn options() -> impl Strategy<Value = ActivityOptions> {
-    let policy = prop_oneof![
+fn retry_policy() -> impl Strategy<Value = RetryPolicy> {
+    prop_oneof![
         Just(RetryPolicy::default()),
         (
             duration(),
@@ -186,26 +186,35 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
                     }
                 }
             ),
-    ];
+    ]
+}
+
+fn options() -> impl Strategy<Value = ActivityOptions> {
     let cancellation_type = prop::sample::select(vec![
         CancellationType::Try,
         CancellationType::WaitCompleted,
         CancellationType::Abandon,
     ]);
     let spans = [(); 4].map(|()| option::of(duration()));
-    let changed = (option::of("[a-z]{1,8}"), spans, policy, cancellation_type).prop_map(
-        |(task_queue, [start, close, all, heartbeat], retry_policy, cancellation_type)| {
-            ActivityOptions {
-                task_queue: task_queue.map(Arc::from),
-                schedule_to_start_timeout: start,
-                start_to_close_timeout: close,
-                schedule_to_close_timeout: all,
-                heartbeat_timeout: heartbeat,
-                retry_policy,
-                cancellation_type,
-            }
-        },
-    );
+    let changed = (
+        option::of("[a-z]{1,8}"),
+        spans,
+        retry_policy(),
+        cancellation_type,
+    )
+        .prop_map(
+            |(task_queue, [start, close, all, heartbeat], retry_policy, cancellation_type)| {
+                ActivityOptions {
+                    task_queue: task_queue.map(Arc::from),
+                    schedule_to_start_timeout: start,
+                    start_to_close_timeout: close,
+                    schedule_to_close_timeout: all,
+                    heartbeat_timeout: heartbeat,
+                    retry_policy,
+                    cancellation_type,
+                }
+            },
+        );
     prop_oneof![Just(ActivityOptions::default()), changed]
 }
 
@@ -242,6 +251,7 @@ pub fn command() -> impl Strategy<Value = Command> {
         any::<u64>().prop_map(|command_n| Command::CancelTimer { command_n }),
         payload().prop_map(|result| Command::CompleteRun { result }),
         failure().prop_map(|failure| Command::FailRun { failure }),
+        successor(),
         option::of(payload()).prop_map(|details| Command::CancelRun { details }),
         (text(), site(), any::<bool>()).prop_map(|(id, site, deprecated)| Command::RecordPatch {
             id: id.into(),
@@ -251,7 +261,41 @@ pub fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn successor() -> impl Strategy<Value = Command> {
+    (any::<[u8; 16]>(), started()).prop_map(|(run, start)| {
+        Command::ContinueAsNew(Arc::new(Successor {
+            run: RunId(run),
+            start,
+        }))
+    })
+}
+
+fn chain() -> BoxedStrategy<Chain> {
+    let run = || option::of(any::<[u8; 16]>().prop_map(RunId));
+    let retry = (option::of(retry_policy()), option::of(failure()));
+    let instants = (option::of(timestamp()), option::of(timestamp()));
+    prop_oneof![
+        Just(Chain::default()),
+        (run(), run(), any::<u32>(), retry, instants).prop_map(
+            |(continued_run_id, first_run_id, attempt, retry, (ends_by, begins_at))| Chain {
+                continued_run_id,
+                first_run_id,
+                attempt,
+                retry_policy: retry.0,
+                last_failure: retry.1,
+                ends_by,
+                begins_at,
+            }
+        ),
+    ]
+    .boxed()
+}
+
 fn run_started() -> impl Strategy<Value = Event> {
+    started().prop_map(|started| Event::RunStarted(Arc::new(started)))
+}
+
+fn started() -> BoxedStrategy<RunStarted> {
     let names = (text(), text(), text(), text());
     let rest = (
         message_id(),
@@ -262,29 +306,32 @@ fn run_started() -> impl Strategy<Value = Event> {
     );
     let version =
         option::of((text(), text()).prop_map(|(engine, language)| Version { engine, language }));
-    let pairs = (vec((text(), payload()), 0..3), headers(), version);
-    (names, rest, pairs).prop_map(
-        |(
-            (namespace, workflow_id, workflow_type, task_queue),
-            (message_id, arguments, seed, origin, run_timeout),
-            (memo, headers, version),
-        )| {
-            Event::RunStarted(Arc::new(RunStarted {
-                message_id,
-                namespace,
-                workflow_id,
-                workflow_type: workflow_type.into(),
-                task_queue,
-                arguments,
-                seed,
-                origin: RunId(origin),
-                run_timeout,
-                memo,
-                headers,
-                version,
-            }))
-        },
-    )
+    let pairs = (vec((text(), payload()), 0..3), headers(), version, chain());
+    (names, rest, pairs)
+        .prop_map(
+            |(
+                (namespace, workflow_id, workflow_type, task_queue),
+                (message_id, arguments, seed, origin, run_timeout),
+                (memo, headers, version, chain),
+            )| {
+                RunStarted {
+                    message_id,
+                    namespace,
+                    workflow_id,
+                    workflow_type: workflow_type.into(),
+                    task_queue,
+                    arguments,
+                    seed,
+                    origin: RunId(origin),
+                    run_timeout,
+                    memo,
+                    headers,
+                    version,
+                    chain,
+                }
+            },
+        )
+        .boxed()
 }
 
 pub fn event() -> impl Strategy<Value = Event> {

@@ -189,6 +189,7 @@ impl Machine {
             Command::CompleteRun { .. } => self.close(n, ClosedStatus::Completed, live),
             Command::FailRun { .. } => self.close(n, ClosedStatus::Failed, live),
             Command::CancelRun { .. } => self.close(n, ClosedStatus::Cancelled, live),
+            Command::ContinueAsNew(_) => self.close(n, ClosedStatus::ContinuedAsNew, live),
             _ => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 //! | state | input | next state | delivers | effects |
 //! |---|---|---|---|---|
 //! | Awaited | `RunStarted` | Open | the start | – |
-//! | Open | `CompleteRun`, `FailRun`, `CancelRun` | Closed | – | `CloseRun` |
+//! | Open | `CompleteRun`, `FailRun`, `CancelRun`, `ContinueAsNew` | Closed | – | `CloseRun` |
 //! | Open | `RunTerminated`, `RunTimedOut` | Closed | nothing: no user code runs | `CloseRun` |
 //! | Open | `CancelRequested`, `SignalReceived` | Open | the message | – |
 //! | Open | `VersionChanged` | Open | nothing | – |

@@ -1,14 +1,15 @@
 //! The golden histories as they were first built. A case is never changed once it is written: its
 //! files under `tests/histories` are the truth, and every later version must replay them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use perdure_history::testing::{
-    HistoryBuilder, complete_run, failure, record_patch, schedule_with,
+    HistoryBuilder, complete_run, failure, record_patch, schedule_with, start,
 };
 use perdure_history::{
-    CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, TimeoutKind,
-    Timestamp,
+    CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, Successor,
+    TimeoutKind, Timestamp,
 };
 
 use super::payload;
@@ -20,6 +21,14 @@ pub struct Case {
     /// What happens, in a sentence.
     pub story: &'static str,
     pub history: HistoryBuilder,
+}
+
+fn case(path: &'static str, story: &'static str, history: HistoryBuilder) -> Case {
+    Case {
+        path,
+        story,
+        history,
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -94,6 +103,11 @@ pub fn all() -> Vec<Case> {
                     a map with another order, and no bytes at all.",
             history: shapes(),
         },
+        case(
+            "run/continued_as_new",
+            "A run goes on in another, with other arguments.",
+            continued_as_new(),
+        ),
         Case {
             path: "run/terminated",
             story: "The run is ended from outside while a call is open: no code runs.",
@@ -104,11 +118,7 @@ pub fn all() -> Vec<Case> {
             story: "The run goes on under a newer interpreter, which its history says.",
             history: version_changed(),
         },
-        Case {
-            path: "timer/sleep",
-            story: "A sleep of 30 days.",
-            history: sleep(),
-        },
+        case("timer/sleep", "A sleep of 30 days.", sleep()),
         Case {
             path: "timer/timeout_before_result",
             story: "A timeout of 2 s fires in the same turn as a late result, which comes second \
@@ -116,6 +126,19 @@ pub fn all() -> Vec<Case> {
             history: timeout_before_result(),
         },
     ]
+}
+
+/// 1 run started, 2 schedule charge | 3 completed (2), 4 continue as new
+fn continued_as_new() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    let charge = history.command(call("charge", b"\x91\xa7order-1"));
+    history.turn(SECOND);
+    history.event(returned(charge, b"\xa9receipt-7"));
+    let at = Timestamp::from_micros(1_767_225_601_000_000);
+    let mut successor = Successor::of(HistoryBuilder::RUN, &start("order"), at);
+    successor.start.arguments = payload(b"\x91\xa7order-2");
+    history.command(Command::ContinueAsNew(Arc::new(successor)));
+    history
 }
 
 /// 1 run started, 2 schedule charge | 3 completed (2), 4 schedule ship | 5 completed (4),

@@ -33,7 +33,7 @@ pub(super) fn owner_socket(py: Python<'_>, path: PathBuf) -> PyResult<Option<(u3
 #[pyclass(frozen, module = "perdure._core._native")]
 pub(crate) struct StoreReader(Mutex<LocalReader>);
 
-const STATUSES: [(&str, RunStatus); 7] = [
+const STATUSES: [(&str, RunStatus); 8] = [
     ("running", RunStatus::Running),
     ("parked", RunStatus::Parked),
     ("completed", RunStatus::Completed),
@@ -41,6 +41,7 @@ const STATUSES: [(&str, RunStatus); 7] = [
     ("cancelled", RunStatus::Cancelled),
     ("terminated", RunStatus::Terminated),
     ("timed_out", RunStatus::TimedOut),
+    ("continued_as_new", RunStatus::ContinuedAsNew),
 ];
 
 #[pymethods]
@@ -114,6 +115,7 @@ impl StoreReader {
             PyReply(Reply::Result {
                 run,
                 status: closed.status,
+                next_run: closed.next_run(),
                 outcome: closed.outcome,
             })
         }))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perdure_engine::{MessageBody, StartRun};
-use perdure_history::{Payload, RunId};
+use perdure_history::{Chain, Payload, RunId};
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -58,6 +58,7 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
         run_timeout: field::<Option<u64>>(fields, "run_timeout_us")?.map(Duration::from_micros),
         memo: Vec::new(),
         headers: field(fields, "headers")?,
+        chain: Chain::default(),
     })
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn status_name(status: ClosedStatus) -> &'static str {
         ClosedStatus::Cancelled => "cancelled",
         ClosedStatus::Terminated => "terminated",
         ClosedStatus::TimedOut => "timed_out",
+        ClosedStatus::ContinuedAsNew => "continued_as_new",
         _ => "closed",
     }
 }
@@ -70,6 +71,15 @@ impl PyReply {
         match &self.0 {
             Reply::Closed { status, .. } | Reply::Result { status, .. } => status_name(*status),
             _ => "",
+        }
+    }
+
+    /// The run that goes on from a closed one, as 32 hexadecimal digits.
+    #[getter]
+    fn next_run_id(&self) -> Option<String> {
+        match &self.0 {
+            Reply::Result { next_run, .. } => next_run.map(|run| run.to_string()),
+            _ => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perdure_history::{
-    CancellationType, Command, Digest, Payload, RunStarted, ScheduleActivity, Site, Timestamp,
+    CancellationType, Command, Digest, Payload, ScheduleActivity, Site, Timestamp,
 };
 use perdure_machine::{Activation, Machine, MachineError, Submitted};
 use pyo3::exceptions::PyRuntimeError;
@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::activity_call::ActivityCall;
 use super::activity_plan::{self, ActivityPlan};
+use super::continuation::{self, Continuation};
 use super::mismatch::nondeterminism;
 use super::patches::{self, Patches};
 use super::site;
@@ -42,6 +43,7 @@ pub(crate) struct InstanceCore {
     /// Whether the Python half wants to see every call.
     observed: GilCell<bool>,
     pub(super) patches: Patches,
+    pub(super) continuation: Continuation,
 }
 
 impl InstanceCore {
@@ -76,7 +78,7 @@ impl InstanceCore {
         raised
     }
 
-    fn submit(&self, py: Python<'_>, command: Command) -> PyResult<Submitted> {
+    pub(super) fn submit(&self, py: Python<'_>, command: Command) -> PyResult<Submitted> {
         self.with_machine(py, |machine| machine.submit(command))?
             .map_err(|error| self.refuse(py, error))
     }
@@ -199,7 +201,7 @@ impl InstanceCore {
     }
 
     /// The verdict on arguments whose digests differ.
-    fn judge(&self, py: Python<'_>, agree: bool, command: Command) -> PyResult<()> {
+    pub(super) fn judge(&self, py: Python<'_>, agree: bool, command: Command) -> PyResult<()> {
         if agree {
             return self.with_machine(py, Machine::accept_arguments);
         }
@@ -242,7 +244,7 @@ impl InstanceCore {
     }
 
     /// Nothing runs after the command that closes the run: it could only ask for more.
-    fn halt(&self, py: Python<'_>) {
+    pub(super) fn halt(&self, py: Python<'_>) {
         self.event_loop.with(py, |event_loop| {
             if let Some(event_loop) = event_loop {
                 event_loop.get().halt();
@@ -290,7 +292,8 @@ impl InstanceCore {
                 Ok(())
             }
             Activation::Start(started) => {
-                let started = start_fields(py, &started)?;
+                slf.get().continuation.begin(py, &started);
+                let started = continuation::start_fields(py, &started)?;
                 Self::tell(slf, event_loop, "_begin", (started,))
             }
             Activation::RequestCancel { reason } => {
@@ -341,6 +344,7 @@ impl InstanceCore {
             {
                 continue;
             }
+            continuation::watch_length(slf)?;
             let (activation, now, replaying) = this.with_machine(py, |machine| {
                 (
                     machine.poll_activation(),
@@ -366,22 +370,6 @@ impl InstanceCore {
     }
 }
 
-fn start_fields<'py>(py: Python<'py>, started: &RunStarted) -> PyResult<Bound<'py, PyDict>> {
-    let fields = PyDict::new(py);
-    fields.set_item("namespace", &started.namespace)?;
-    fields.set_item("workflow_id", &started.workflow_id)?;
-    fields.set_item("workflow_type", &*started.workflow_type)?;
-    fields.set_item("task_queue", &started.task_queue)?;
-    fields.set_item("arguments", PyBytes::new(py, &started.arguments.0))?;
-    fields.set_item("seed", started.seed)?;
-    fields.set_item(
-        "run_timeout_us",
-        started.run_timeout.map(|span| span.as_micros()),
-    )?;
-    fields.set_item("headers", started.headers.clone())?;
-    Ok(fields)
-}
-
 #[pymethods]
 impl InstanceCore {
     #[new]
@@ -396,6 +384,7 @@ impl InstanceCore {
             conditions: GilCell::new(false),
             observed: GilCell::new(false),
             patches: Patches::default(),
+            continuation: Continuation::default(),
         }
     }
 
@@ -537,6 +526,20 @@ impl InstanceCore {
         self.halt(py);
         self.submit(py, Command::CancelRun { details })?;
         Ok(())
+    }
+
+    /// Closes the run, which goes on in another; what the options do not give is as in this run.
+    fn close_as_new(
+        slf: &Bound<'_, Self>,
+        arguments: Vec<u8>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
+        continuation::close(slf, arguments, options)
+    }
+
+    /// The number of the last record that was delivered or asked for, the same again on replay.
+    fn history_length(&self, py: Python<'_>) -> PyResult<u64> {
+        self.with_machine(py, |machine| machine.position())
     }
 
     /// Whether recorded history is being delivered.

@@ -6,6 +6,7 @@
 mod activity_call;
 mod activity_callable;
 mod activity_plan;
+mod continuation;
 mod core;
 mod mismatch;
 mod patches;

@@ -12,6 +12,7 @@ pub(crate) const fn of_status(status: RunStatus) -> i64 {
         RunStatus::Cancelled => 4,
         RunStatus::Terminated => 5,
         RunStatus::TimedOut => 6,
+        RunStatus::ContinuedAsNew => 7,
     }
 }
 
@@ -25,6 +26,7 @@ pub(crate) const fn to_status(code: i64) -> Option<RunStatus> {
         4 => RunStatus::Cancelled,
         5 => RunStatus::Terminated,
         6 => RunStatus::TimedOut,
+        7 => RunStatus::ContinuedAsNew,
         _ => return None,
     })
 }

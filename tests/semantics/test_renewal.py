@@ -1,0 +1,215 @@
+"""Runs that go on in other runs (cases H7 to H12)."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import pytest
+
+from perdure import Client, WorkflowHandle, activity, workflow
+from perdure.errors import WorkflowContinuedAsNewError, WorkflowFailureError
+from tests.semantics.ways import three_ways
+
+THIS = sys.modules[__name__]
+
+
+@activity.defn
+async def echo(number: int) -> int:
+    return number
+
+
+@activity.defn
+async def waits_for_its_cancel() -> str:
+    await asyncio.Event().wait()
+    return "never"
+
+
+@workflow.defn
+async def counts_down(left: int, seen: list[str]) -> list[str]:
+    """Awaits an activity a run; says what the run knows of itself."""
+    await echo(left)
+    info = workflow.info()
+    seen = [*seen, f"{left} {info.workflow_id} {info.headers.get('tenant')} {info.run_timeout}"]
+    if left == 0:
+        return seen
+    try:
+        workflow.continue_as_new(left - 1, seen)
+    except Exception:
+        return ["eaten"]
+
+
+@workflow.defn
+async def goes_on_from_a_task(how: str) -> str:
+    if how == "done":
+        return "done"
+
+    async def goes_on() -> NoReturn:
+        await echo(1)
+        workflow.continue_as_new("done")
+
+    if how == "gather":
+        await asyncio.gather(goes_on(), asyncio.sleep(3_600))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(goes_on())
+        group.create_task(asyncio.sleep(3_600))
+    return "not reached"
+
+
+@workflow.defn
+async def leaves_an_activity(first: bool) -> str:
+    if first:
+        _tasks = [asyncio.create_task(waits_for_its_cancel())]
+        await echo(1)
+        workflow.continue_as_new(False)
+    return f"{await echo(2)}"
+
+
+@workflow.defn
+class Collects:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @workflow.run
+    async def run(self, run: int, seen: list[str]) -> list[str]:
+        self.seen = [*seen, *self.seen]
+        await workflow.wait_condition(lambda: len(self.seen) >= 2 * run)
+        if run < 3:
+            workflow.continue_as_new(run + 1, self.seen)
+        return self.seen
+
+    @workflow.signal
+    def add(self, name: str) -> None:
+        self.seen.append(name)
+
+
+@workflow.defn
+async def is_long(left: int) -> tuple[int, bool, bool]:
+    before = workflow.info().is_continue_as_new_suggested()
+    for _ in range(left):
+        async with asyncio.timeout(3_600):
+            await asyncio.sleep(0)
+        timer = asyncio.get_running_loop().call_later(3_600, print)
+        timer.cancel()
+    info = workflow.info()
+    return info.get_current_history_length(), before, info.is_continue_as_new_suggested()
+
+
+@workflow.defn
+async def becomes_another(number: int) -> str:
+    workflow.continue_as_new(number + 1, workflow=says, run_timeout=timedelta(hours=1))
+
+
+@workflow.defn
+async def says(number: int) -> str:
+    return f"{number} {workflow.info().run_timeout}"
+
+
+async def _runs(client: Client, workflow_id: str) -> list[tuple[str, str]]:
+    """Status and type of the runs of a workflow id, the first one first."""
+    runs = [
+        (run.status, run.workflow_type)
+        async for run in client.list_workflows(workflow_id=workflow_id)
+    ]
+    return runs[::-1]
+
+
+async def _scenario_of(client: Client, target: Any, *arguments: Any) -> Any:
+    handle: WorkflowHandle[Any] = await client.start_workflow(target, *arguments, id="w")
+    return await handle.result(), await _runs(client, "w")
+
+
+def test_h7_h8_a_run_goes_on_with_its_arguments_id_and_options() -> None:
+    async def scenario(client: Client) -> Any:
+        handle = await client.start_workflow(
+            counts_down, 2, [], id="w", headers={"tenant": "a"}, run_timeout=timedelta(hours=1)
+        )
+        with pytest.raises(WorkflowContinuedAsNewError) as alone:
+            await handle.result(follow_runs=False)
+        following = await client.get_workflow_handle("w", run_id=alone.value.next_run_id)
+        return await handle.result(), await following.result(), await _runs(client, "w")
+
+    last = [f"{left} w a 1:00:00" for left in (2, 1, 0)]
+    ended = ("continued_as_new", "counts_down")
+    runs = [ended, ended, ("completed", "counts_down")]
+    assert three_ways(scenario, THIS, activities=[echo]) == (last, last, runs)
+
+
+@pytest.mark.parametrize("how", ["gather", "group"])
+def test_h9_out_of_a_task_it_ends_the_run(how: str) -> None:
+    async def scenario(client: Client) -> Any:
+        return await _scenario_of(client, goes_on_from_a_task, how)
+
+    result, runs = three_ways(scenario, THIS, activities=[echo])
+    assert result == "done"
+    assert [status for status, _ in runs] == ["continued_as_new", "completed"]
+
+
+def test_h10_an_activity_of_the_old_run_does_not_reach_the_new_one() -> None:
+    async def scenario(client: Client) -> Any:
+        result = await _scenario_of(client, leaves_an_activity, True)
+        handle = await client.get_workflow_handle("w")
+        return result, "waits_for_its_cancel" in await handle.fetch_history()
+
+    (result, _), known = three_ways(scenario, THIS, activities=[echo, waits_for_its_cancel])
+    assert (result, known) == ("2", False)
+
+
+def test_h11_signals_that_the_old_run_did_not_take_go_to_the_new_one() -> None:
+    names = [f"{number}" for number in range(6)]
+
+    async def scenario(client: Client) -> Any:
+        handle = await client.start_workflow(Collects.run, 1, [], id="w")
+        # In one batch: the first run takes two, and what follows waits when it ends. The handle
+        # is that of the first run all along.
+        await asyncio.gather(*(handle.signal(Collects.add, name) for name in names))
+        return sorted(await handle.result())
+
+    assert three_ways(scenario, THIS) == names
+
+
+def test_h12_a_long_history_suggests_to_continue_and_is_not_stopped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(client: Client) -> Any:
+        return await client.execute_workflow(is_long, 5_000)
+
+    length, before, after = three_ways(scenario, THIS)
+    assert (before, after) == (False, True)
+    assert length >= 10_000
+    assert "continue as new" in caplog.text
+
+
+def test_a_run_may_go_on_as_another_workflow() -> None:
+    async def scenario(client: Client) -> Any:
+        return await _scenario_of(client, becomes_another, 4)
+
+    result, runs = three_ways(scenario, THIS)
+    assert result == "5 1:00:00"
+    assert runs == [("continued_as_new", "becomes_another"), ("completed", "says")]
+
+
+@workflow.defn
+async def loses_no_failure() -> str:
+    async def goes_on() -> NoReturn:
+        workflow.continue_as_new()
+
+    async def fails() -> NoReturn:
+        raise TimeoutError("lost?")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(goes_on())
+        group.create_task(fails())
+    return "not reached"
+
+
+def test_h9_beside_a_failure_the_failure_counts() -> None:
+    async def scenario(client: Client) -> Any:
+        handle = await client.start_workflow(loses_no_failure)
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        return (await handle.describe()).status
+
+    assert three_ways(scenario, THIS) == "failed"
