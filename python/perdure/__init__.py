@@ -1,6 +1,6 @@
 """Perdure: durable execution. Ordinary Python workflows that survive any crash."""
 
-from perdure import activity, errors, workflow
+from perdure import activity, errors, schedule, workflow
 from perdure._registry import register_type
 from perdure.client import Client, WorkflowHandle
 from perdure.retry import RetryPolicy
@@ -16,5 +16,6 @@ __all__ = [
     "activity",
     "errors",
     "register_type",
+    "schedule",
     "workflow",
 ]

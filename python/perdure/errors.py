@@ -36,6 +36,7 @@ __all__ = [
     "RunClosedError",
     "RunEvicted",
     "RunInterrupted",
+    "ScheduleAlreadyRunningError",
     "ServerError",
     "StoreDamagedError",
     "StoreError",
@@ -316,6 +317,18 @@ class WorkflowAlreadyStartedError(PerdureError):
         super().__init__(f"workflow id {workflow_id!r} is already open as run {run_id}")
         self.workflow_id = workflow_id
         self.run_id = run_id
+
+
+class ScheduleAlreadyRunningError(PerdureError):
+    """There is a schedule of this id already."""
+
+    code: ClassVar[str] = "PRD1406"
+
+    def __init__(self, schedule_id: str) -> None:
+        super().__init__(
+            f"there is a schedule {schedule_id!r} already: update it, or delete it first"
+        )
+        self.schedule_id = schedule_id
 
 
 class WorkflowFailureError(PerdureError):

@@ -2,11 +2,13 @@
 
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
+from perdure.client._schedules import ScheduleHandle
 from perdure.client._sync import SyncClient, SyncWorkflowHandle
 
 __all__ = [
     "Client",
     "PendingActivity",
+    "ScheduleHandle",
     "SyncClient",
     "SyncWorkflowHandle",
     "WorkflowDescription",

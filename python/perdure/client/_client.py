@@ -14,7 +14,9 @@ from perdure.client._address import store_path
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
 from perdure.client._ids import new_message_id, new_run, new_seed
 from perdure.client._port import deliver
+from perdure.client._schedules import ScheduleHandle, create_schedule, list_schedules
 from perdure.errors import NotFoundError, StoreError
+from perdure.schedule import Schedule
 from perdure.workflow._definition import WorkflowDefinition, definition_of
 
 __all__ = ["DEFAULT_NAMESPACE", "DEFAULT_TASK_QUEUE", "Client"]
@@ -76,6 +78,7 @@ class Client:
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
     ) -> WorkflowHandle[Result]: ...
     @overload
     async def start_workflow(
@@ -88,6 +91,7 @@ class Client:
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
     ) -> WorkflowHandle[Result]: ...
     @overload
     async def start_workflow(
@@ -100,6 +104,7 @@ class Client:
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
     ) -> WorkflowHandle[Any]: ...
     async def start_workflow(
         self,
@@ -111,6 +116,7 @@ class Client:
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
     ) -> WorkflowHandle[Any]:
         """Starts a run; returns when that is durable.
 
@@ -122,6 +128,8 @@ class Client:
             task_queue: Who serves it; `default` by default.
             run_timeout: The longest the run may take; no limit by default.
             headers: Texts that travel along; none by default.
+            request_id: Makes the start repeatable: with the same one it gives the same run, also
+                after that has closed; a random one by default.
 
         Raises:
             WorkflowAlreadyStartedError: An open run has this id.
@@ -144,7 +152,7 @@ class Client:
             else round(run_timeout / timedelta(microseconds=1)),
             "headers": list((headers or {}).items()),
         }
-        answer = await deliver(self.path, "start", new_message_id(), fields)
+        answer = await deliver(self.path, "start", request_id or new_message_id(), fields)
         started = answer.expect("started", workflow_id=workflow_id)
         return WorkflowHandle(self.path, workflow_id, started.run_id, result_type)
 
@@ -215,6 +223,35 @@ class Client:
             if len(page) < _PAGE:
                 return
             before = page[-1]["run"]
+
+    async def create_schedule(
+        self, id: str, schedule: Schedule, *, trigger_immediately: bool = False
+    ) -> ScheduleHandle:
+        """Makes a schedule; returns when that is durable.
+
+        Args:
+            id: Its name, unique in the namespace.
+            schedule: What it does, and when.
+            trigger_immediately: Whether it also acts now; False by default.
+
+        Raises:
+            ScheduleAlreadyRunningError: There is one of this id.
+            EncodeError: An argument of its action cannot travel.
+            NoWorkerError: No engine has come for 5 s; it is kept for the next one.
+        """
+        return await create_schedule(self, id, schedule, trigger_immediately=trigger_immediately)
+
+    def get_schedule_handle(self, id: str) -> ScheduleHandle:
+        """The handle of a schedule; whether there is one, its methods find out.
+
+        Args:
+            id: Its name.
+        """
+        return ScheduleHandle(self, id)
+
+    def list_schedules(self) -> AsyncIterator[ScheduleHandle]:
+        """The schedules of this namespace, newest first."""
+        return list_schedules(self)
 
     def _page(
         self,

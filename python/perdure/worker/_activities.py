@@ -9,6 +9,7 @@ import logging
 import traceback
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from perdure._core import decode
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["ActivityRunner"]
 
 logger = logging.getLogger("perdure.worker")
+
+_SHUTTING_DOWN = "the worker is shutting down"
 
 
 class ActivityRunner:
@@ -88,11 +91,25 @@ class ActivityRunner:
             runner.cancel(reason)
         return True
 
+    def _interrupt(self, task_id: str) -> None:
+        """Stops an attempt because its worker ends, which is no reason for its workflow to fail."""
+        running, _ = self._running.get(task_id, (None, None))
+        if running is not None and running.has_begun:
+            running.is_interrupted = True
+            self.cancel(task_id, _SHUTTING_DOWN)
+            return
+        task = self._line.withdraw(task_id) if running is None else running.task
+        if running is not None:
+            _, runner = self._running.pop(task_id)
+            runner.cancel(_SHUTTING_DOWN)
+        if task is not None:
+            task.not_started(_SHUTTING_DOWN)
+
     async def finish(self, timeout_s: float, task_queue: str | None = None) -> None:
         """Lets attempts, of one task queue or of all, end by themselves, then cancels them."""
         await self._wait(timeout_s, task_queue)
         for task_id in [*self._of(task_queue), *self._line.waiting(task_queue)]:
-            self.cancel(task_id, "the worker is shutting down")
+            self._interrupt(task_id)
         await self._wait(1.0, task_queue)
         ended = list(self._threads) if task_queue is None else [task_queue]
         pools: list[Executor | None] = [self._threads.pop(each, None) for each in ended]
@@ -156,7 +173,10 @@ class ActivityRunner:
             self._complete(task, result)
         except asyncio.CancelledError:
             running.flush_heartbeat()
-            task.cancelled()
+            if running.is_interrupted:
+                task.fail(failure_of(_interrupted()))
+            else:
+                task.cancelled()
         except EncodeError as error:
             failure = ApplicationError(
                 f"the result cannot travel: {error}", type="UnencodableResult", non_retryable=True
@@ -217,6 +237,15 @@ class ActivityRunner:
         if self._processes is None:
             self._processes = new_pool(self._processes_max)
         return self._processes
+
+
+def _interrupted() -> ApplicationError:
+    """Why an attempt failed that its worker did not wait for: the next one may begin at once."""
+    return ApplicationError(
+        "its worker was shut down before it ended",
+        type="WorkerShutdown",
+        next_retry_delay=timedelta(0),
+    )
 
 
 def _log_failure(task: ActivityTask, error: Exception) -> None:

@@ -35,6 +35,8 @@ class RunningActivity:
     _next_heartbeat = 0.0
     has_begun = False
     """Whether its own code may have run: a task that is cancelled before never tells."""
+    is_interrupted = False
+    """Whether it is cancelled only because its worker ends."""
 
     def __init__(self, task: ActivityTask, *, is_async: bool) -> None:
         self.task = task

@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perdure.client._port import hosts
+from perdure.schedule._workflow import SYSTEM_TASK_QUEUE
 from perdure.worker._nats import nats_address, start_nats_server
+from perdure.worker._schedules import schedules_queue
 from perdure.worker._socket import SocketServer
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from perdure._core import NatsChild
+    from perdure.client._client import Client
     from perdure.worker._host import Host
     from perdure.worker._options import NatsOptions, StdioService
     from perdure.worker._queues import ServedQueue
@@ -41,9 +44,10 @@ def serving_here(path: Path, namespace: str, task_queue: str) -> Serving | None:
 class Serving:
     """An engine that owns a store, until the last of its workers has left."""
 
-    def __init__(self, host: Host, namespace: str) -> None:
+    def __init__(self, host: Host, client: Client) -> None:
         self.host = host
-        self.namespace = namespace
+        self.namespace = client.namespace
+        self.host.queues.add(schedules_queue(client))
         self.nats_server: NatsChild | None = None
         self._socket = SocketServer(host, host.engine.socket_path)
         self._has_nats = False
@@ -71,7 +75,8 @@ class Serving:
 
     async def leave(self, task_queue: str, timeout_s: float) -> None:
         """A worker goes: its activities may end; the last one closes the store."""
-        if len(self.host.queues) > 1:
+        # The queue of the schedules is the engine's own.
+        if len(self.host.queues) > 2:
             self.host.queues.remove(task_queue)
             self.host.host_changed()
             await self.host.activities.finish(timeout_s, task_queue)
@@ -88,6 +93,8 @@ class Serving:
         await self._socket.close()
         with contextlib.suppress(RuntimeError):
             self.host.engine.drain()
+        # They wait for runs, and no longer than this engine lives.
+        await self.host.activities.finish(0.0, SYSTEM_TASK_QUEUE)
         await self.host.activities.finish(timeout_s)
         self.host.close()
         if self.nats_server is not None:

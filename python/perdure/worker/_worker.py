@@ -210,9 +210,8 @@ class Worker:
             return
 
     async def _serve(self, engine: EngineHost) -> None:
-        serving = Serving(
-            self._new_host(engine, watchdog=self._new_watchdog()), self.client.namespace
-        )
+        host = self._new_host(engine, watchdog=self._new_watchdog())
+        serving = Serving(host, self.client)
         try:
             await serving.start(self._queue, self._services, self._nats)
         except BaseException:
