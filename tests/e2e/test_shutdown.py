@@ -1,4 +1,4 @@
-"""What a worker's end does to activities that it does not wait for: nothing that a run could see."""
+"""What the end of a worker does to activities that it does not wait for: no run sees it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def waits() -> int:
 
 
 @workflow.defn
-async def waits_three_times() -> list[int]:
+async def waits_three_times() -> tuple[int, int, int]:
     return await asyncio.gather(works(), works(), works())
 
 
