@@ -13,6 +13,7 @@ from perdure._core import SkippingClock, StoreReader, encode, owner_socket
 from perdure.client._address import store_path
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
 from perdure.client._ids import new_message_id, new_run, new_seed
+from perdure.client._patches import PatchUsage, patch_usages
 from perdure.client._port import deliver
 from perdure.client._schedules import ScheduleHandle, create_schedule, list_schedules
 from perdure.errors import NotFoundError, StoreError
@@ -252,6 +253,21 @@ class Client:
     def list_schedules(self) -> AsyncIterator[ScheduleHandle]:
         """The schedules of this namespace, newest first."""
         return list_schedules(self)
+
+    async def patches(self, *ids: str, workflow_type: str | None = None) -> list[PatchUsage]:
+        """Which open runs of this namespace still need a patch, by workflow type.
+
+        It reads the histories of all open runs; runs that have ended need nothing any more.
+
+        Args:
+            *ids: Only these patches, also when no open run knows them; by default all that open
+                runs have recorded.
+            workflow_type: Only this type; all that have open runs by default.
+
+        Raises:
+            StoreError: The store or one of the histories cannot be read.
+        """
+        return await asyncio.to_thread(patch_usages, self.path, self.namespace, workflow_type, ids)
 
     def _page(
         self,

@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
+from perdure.client._patches import PatchUsage
 from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["SyncClient", "SyncWorkflowHandle"]
@@ -135,6 +136,10 @@ class SyncClient:
         except BaseException:
             loop.close()
             raise
+
+    def patches(self, *ids: str, workflow_type: str | None = None) -> list[PatchUsage]:
+        """Which open runs still need a patch. See `Client.patches`."""
+        return self._loop.call(self._client.patches(*ids, workflow_type=workflow_type))
 
     def close(self) -> None:
         """Ends the thread. Safe to call twice."""

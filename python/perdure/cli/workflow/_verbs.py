@@ -5,6 +5,7 @@ from perdure.cli.workflow import (
     _describe,
     _end,
     _list,
+    _patches,
     _query,
     _result,
     _show,
@@ -25,5 +26,16 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (_list, _describe, _show, _result, _start, _signal, _query, _end, _unpark):
+    for verb in (
+        _list,
+        _describe,
+        _show,
+        _result,
+        _start,
+        _signal,
+        _query,
+        _end,
+        _unpark,
+        _patches,
+    ):
         verb.add(verbs)
