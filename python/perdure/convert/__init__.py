@@ -7,9 +7,10 @@ from perdure.convert._failures import (
     failure_from_fields,
     failure_of,
 )
-from perdure.convert._shapes import shape_of
+from perdure.convert._shapes import check_travels, shape_of
 
 __all__ = [
+    "check_travels",
     "decode_arguments",
     "exception_of",
     "failure_fields",

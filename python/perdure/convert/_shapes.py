@@ -21,7 +21,7 @@ from perdure.convert._generics import field_hints, required_keys, substitute
 from perdure.convert._unions import in_order_of_trial
 from perdure.errors import EncodeError
 
-__all__ = ["shape_of"]
+__all__ = ["check_travels", "shape_of"]
 
 OpenShapes: TypeAlias = dict[Any, Shape]
 """Types being compiled, which may contain themselves."""
@@ -46,6 +46,15 @@ _SIMPLE: dict[Any, str] = {
 
 _LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 _MAPS = (dict, abc.Mapping, abc.MutableMapping)
+
+
+def check_travels(value: Any) -> None:
+    """Whether a value can be represented in every language.
+
+    Raises:
+        EncodeError: It cannot.
+    """
+    encode(value)
 
 
 def shape_of(hint: Any) -> Shape:

@@ -1,8 +1,10 @@
-"""For tests of workflows: an environment whose time skips, and recorded histories replayed."""
+"""For tests of workflows: time that skips, mocks, and recorded histories replayed."""
 
+from perdure.testing._activity_environment import ActivityEnvironment
 from perdure.testing._environment import WorkflowEnvironment
 from perdure.testing._history import WorkflowHistory, find_histories
 from perdure.testing._mismatch import FieldDifference, Mismatch, ReplayCommand
+from perdure.testing._mock import ActivityMock, mock_activity
 from perdure.testing._replayer import Replayer
 from perdure.testing._results import (
     ReplayVerdict,
@@ -12,6 +14,8 @@ from perdure.testing._results import (
 from perdure.testing._source_lines import CallSite
 
 __all__ = [
+    "ActivityEnvironment",
+    "ActivityMock",
     "CallSite",
     "FieldDifference",
     "Mismatch",
@@ -23,4 +27,5 @@ __all__ = [
     "WorkflowReplayResult",
     "WorkflowReplayResults",
     "find_histories",
+    "mock_activity",
 ]
