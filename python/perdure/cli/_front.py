@@ -9,7 +9,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from perdure.cli import demo, dev, doctor, history, lint, replay, run, schedule, worker, workflow
+from perdure.cli import (
+    demo,
+    dev,
+    doctor,
+    history,
+    lint,
+    replay,
+    run,
+    schedule,
+    test,
+    worker,
+    workflow,
+)
 from perdure.cli._exit import CommandError, ExitCode
 from perdure.cli._failures import failure_lines
 from perdure.cli._output import Style, notice
@@ -73,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"perdure {perdure_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, run, worker, dev, workflow, schedule, history, replay, lint, doctor):
+    for command in (
+        *(demo, run, worker, dev, workflow, schedule),
+        *(history, replay, test, lint, doctor),
+    ):
         command.add(commands)
     return parser

@@ -13,14 +13,14 @@ from perdure.client._handle import PendingActivity, WorkflowDescription, Workflo
 from perdure.client._patches import PatchUsage
 from perdure.workflow._definition import WorkflowDefinition
 
-__all__ = ["SyncClient", "SyncWorkflowHandle"]
+__all__ = ["LoopThread", "SyncClient", "SyncWorkflowHandle"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Answered = TypeVar("Answered")
 
 
-class _LoopThread:
+class LoopThread:
     """An asyncio loop that runs in the background until it is stopped."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class _LoopThread:
 class SyncWorkflowHandle(Generic[Result]):
     """A run to wait for, look at, ask, signal, cancel or terminate; see `WorkflowHandle`."""
 
-    def __init__(self, handle: WorkflowHandle[Result], loop: _LoopThread) -> None:
+    def __init__(self, handle: WorkflowHandle[Result], loop: LoopThread) -> None:
         self.id = handle.id
         self.run_id = handle.run_id
         self._handle = handle
@@ -123,14 +123,14 @@ class SyncClient:
     ```
     """
 
-    def __init__(self, client: Client, loop: _LoopThread) -> None:
+    def __init__(self, client: Client, loop: LoopThread) -> None:
         self._client = client
         self._loop = loop
 
     @classmethod
     def connect(cls, target: str, *, namespace: str = "default") -> SyncClient:
         """A client of the store at `target`; see `Client.connect`."""
-        loop = _LoopThread()
+        loop = LoopThread()
         try:
             return cls(loop.call(Client.connect(target, namespace=namespace)), loop)
         except BaseException:

@@ -5,6 +5,7 @@ from perdure.testing._environment import WorkflowEnvironment
 from perdure.testing._history import WorkflowHistory, find_histories
 from perdure.testing._mismatch import FieldDifference, Mismatch, ReplayCommand
 from perdure.testing._mock import ActivityMock, mock_activity
+from perdure.testing._recorded_run import assert_replays
 from perdure.testing._replayer import Replayer
 from perdure.testing._results import (
     ReplayVerdict,
@@ -12,6 +13,7 @@ from perdure.testing._results import (
     WorkflowReplayResults,
 )
 from perdure.testing._source_lines import CallSite
+from perdure.testing._sync_environment import SyncWorkflowEnvironment
 
 __all__ = [
     "ActivityEnvironment",
@@ -22,10 +24,12 @@ __all__ = [
     "ReplayCommand",
     "ReplayVerdict",
     "Replayer",
+    "SyncWorkflowEnvironment",
     "WorkflowEnvironment",
     "WorkflowHistory",
     "WorkflowReplayResult",
     "WorkflowReplayResults",
+    "assert_replays",
     "find_histories",
     "mock_activity",
 ]

@@ -51,9 +51,7 @@ class WorkflowEnvironment:
         Args:
             namespace: That of the client; `default` by default.
         """
-        folder = await asyncio.to_thread(_new_folder)
-        clock = new_clock()
-        return cls(folder, Client(folder / "test.db", namespace, clock=clock))
+        return await asyncio.to_thread(cls.new, namespace, skips_time=True)
 
     @classmethod
     async def start_local(cls, *, namespace: str = DEFAULT_NAMESPACE) -> Self:
@@ -62,8 +60,14 @@ class WorkflowEnvironment:
         Args:
             namespace: That of the client; `default` by default.
         """
-        folder = await asyncio.to_thread(_new_folder)
-        return cls(folder, Client(folder / "test.db", namespace))
+        return await asyncio.to_thread(cls.new, namespace, skips_time=False)
+
+    @classmethod
+    def new(cls, namespace: str, *, skips_time: bool) -> Self:
+        """An environment, without a loop: it belongs to none before a worker is started on it."""
+        folder = _new_folder()
+        clock = new_clock() if skips_time else None
+        return cls(folder, Client(folder / "test.db", namespace, clock=clock))
 
     @property
     def supports_time_skipping(self) -> bool:
@@ -108,7 +112,11 @@ class WorkflowEnvironment:
 
     async def shutdown(self) -> None:
         """Deletes the store. Workers on it have to be shut down before. Safe to call twice."""
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(self.remove)
+
+    def remove(self) -> None:
+        """The same, for who has no loop."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     async def __aenter__(self) -> Self:
         return self
