@@ -1,6 +1,7 @@
 """Perdure: durable execution. Ordinary Python workflows that survive any crash."""
 
 from perdure import activity, errors, schedule, workflow
+from perdure._interceptor import ExecuteActivityCall, Interceptor, StartWorkflowCall
 from perdure._registry import register_type
 from perdure.client import Client, WorkflowHandle
 from perdure.retry import RetryPolicy
@@ -8,8 +9,11 @@ from perdure.worker import NatsOptions, StdioService, Worker
 
 __all__ = [
     "Client",
+    "ExecuteActivityCall",
+    "Interceptor",
     "NatsOptions",
     "RetryPolicy",
+    "StartWorkflowCall",
     "StdioService",
     "Worker",
     "WorkflowHandle",

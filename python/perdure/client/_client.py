@@ -6,16 +6,19 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from perdure._core import SkippingClock, StoreReader, encode, owner_socket
+from perdure._interceptor import Interceptor
 from perdure.client._address import store_path
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
 from perdure.client._ids import new_message_id, new_run, new_seed
 from perdure.client._patches import PatchUsage, patch_usages
 from perdure.client._port import deliver
 from perdure.client._schedules import ScheduleHandle, create_schedule, list_schedules
+from perdure.client._start import start
 from perdure.errors import NotFoundError, StoreError
 from perdure.schedule import Schedule
 from perdure.workflow._definition import WorkflowDefinition, definition_of
@@ -38,24 +41,41 @@ class Client:
     ```
     """
 
-    def __init__(self, path: Path, namespace: str, *, clock: SkippingClock | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        namespace: str,
+        *,
+        clock: SkippingClock | None = None,
+        interceptors: Sequence[Interceptor] = (),
+    ) -> None:
         self.path = path
         self.namespace = namespace
+        self.interceptors = tuple(interceptors)
+        """What stands around this client's calls, and its workers' activities."""
         self.clock = clock
         """What workers of this client follow instead of the system's time; only tests have one."""
 
     @classmethod
-    async def connect(cls, target: str, *, namespace: str = DEFAULT_NAMESPACE) -> Client:
+    async def connect(
+        cls,
+        target: str,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        interceptors: Sequence[Interceptor] = (),
+    ) -> Client:
         """A client of the store at `target`; neither file nor engine need exist yet.
 
         Args:
             target: `file:` and a path.
             namespace: Keeps workflows apart; `default` by default.
+            interceptors: What stands around its calls, and around the activities of its workers,
+                the first one outermost; none by default.
 
         Raises:
             ValueError: No such address.
         """
-        return cls(store_path(target), namespace)
+        return cls(store_path(target), namespace, interceptors=interceptors)
 
     def owner_process(self) -> int | None:
         """The process whose engine owns the store; None while there is none."""
@@ -128,7 +148,7 @@ class Client:
             id: Unique among open runs; a random one by default.
             task_queue: Who serves it; `default` by default.
             run_timeout: The longest the run may take; no limit by default.
-            headers: Texts that travel along; none by default.
+            headers: Texts that travel along, to every activity too; none by default.
             request_id: Makes the start repeatable: with the same one it gives the same run, also
                 after that has closed; a random one by default.
 
@@ -153,9 +173,9 @@ class Client:
             else round(run_timeout / timedelta(microseconds=1)),
             "headers": list((headers or {}).items()),
         }
-        answer = await deliver(self.path, "start", request_id or new_message_id(), fields)
-        started = answer.expect("started", workflow_id=workflow_id)
-        return WorkflowHandle(self.path, workflow_id, started.run_id, result_type)
+        send = partial(deliver, self.path, "start", request_id or new_message_id())
+        run_id = await start(self.interceptors, fields, positional, send)
+        return WorkflowHandle(self.path, workflow_id, run_id, result_type)
 
     @overload
     async def execute_workflow(

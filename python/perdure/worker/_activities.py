@@ -10,9 +10,11 @@ import traceback
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perdure._core import decode
+from perdure._interceptor import ExecuteActivityCall, around_activity
 from perdure.activity._context import set_context
 from perdure.convert import decode_arguments, failure_of, shape_of
 from perdure.errors import ApplicationError, DecodeError, EncodeError
@@ -201,6 +203,29 @@ class ActivityRunner:
                 type="InvalidArguments",
                 non_retryable=True,
             ) from error
+        interceptors = self._queues.interceptors(task.task_queue)
+        if definition.is_async and not interceptors:
+            return await definition.fn(*arguments)
+        if interceptors:
+            call = ExecuteActivityCall(definition.name, arguments, dict(task.headers))
+            innermost = partial(self._proceed, definition, task)
+            return await around_activity(interceptors, innermost)(call)
+        return await self._invoke(definition, task, arguments)
+
+    async def _proceed(
+        self,
+        definition: ActivityDefinition[..., Any],
+        task: ActivityTask,
+        call: ExecuteActivityCall,
+    ) -> Any:
+        return await self._invoke(definition, task, call.arguments)
+
+    async def _invoke(
+        self,
+        definition: ActivityDefinition[..., Any],
+        task: ActivityTask,
+        arguments: tuple[Any, ...],
+    ) -> Any:
         if definition.is_async:
             return await definition.fn(*arguments)
         if definition.process_pool:

@@ -11,6 +11,7 @@ from perdure.convert import shape_of
 from perdure.workflow._definition import definition_of
 
 if TYPE_CHECKING:
+    from perdure._interceptor import Interceptor
     from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["ServedQueue", "ServedQueues"]
@@ -24,10 +25,15 @@ class ServedQueue:
     workflows: Mapping[str, WorkflowDefinition[..., Any]]
     activities: Mapping[str, ActivityDefinition[..., Any]]
     max_concurrent_activities: int
+    interceptors: tuple[Interceptor, ...] = ()
 
     @staticmethod
     def of(
-        task_queue: str, workflows: Iterable[Any], activities: Iterable[Any], slots: int
+        task_queue: str,
+        workflows: Iterable[Any],
+        activities: Iterable[Any],
+        slots: int,
+        interceptors: tuple[Interceptor, ...] = (),
     ) -> ServedQueue:
         """From what users pass to a worker.
 
@@ -40,6 +46,7 @@ class ServedQueue:
             {each.name: each for each in map(definition_of, workflows)},
             {each.name: each for each in map(_activity_of, activities)},
             slots,
+            interceptors,
         )
         for workflow in served.workflows.values():
             _check_types(workflow.name, *workflow.parameter_types, workflow.result_type)
@@ -78,6 +85,11 @@ class ServedQueues:
         """The activity of this name; None when the queue has none."""
         queue = self._queues.get(task_queue)
         return None if queue is None else queue.activities.get(name)
+
+    def interceptors(self, task_queue: str) -> tuple[Interceptor, ...]:
+        """What stands around the activities of the queue."""
+        queue = self._queues.get(task_queue)
+        return () if queue is None else queue.interceptors
 
     def slots(self, task_queue: str) -> int:
         """How many activities of the queue may run at once."""

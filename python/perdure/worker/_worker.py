@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Self
 
 from perdure._core import EngineHost
+from perdure._interceptor import Interceptor
 from perdure.activity._definition import ActivityDefinition
 from perdure.client._address import store_path
 from perdure.client._client import DEFAULT_NAMESPACE, Client
@@ -48,6 +49,7 @@ class Worker:
         activities: Sequence[ActivityDefinition[..., Any] | Callable[..., Any]] = (),
         services: Sequence[StdioService] = (),
         nats: NatsOptions | None = None,
+        interceptors: Sequence[Interceptor] = (),
         max_concurrent_activities: int = 200,
         max_cached_workflows: int = 10_000,
         max_activity_processes: int | None = None,
@@ -67,6 +69,7 @@ class Worker:
             activities: Decorated functions.
             services: Services in other languages to start on this host; none by default.
             nats: How to reach services over NATS; not at all by default.
+            interceptors: What stands around its activities, inside the client's; none by default.
             max_concurrent_activities: Activities of this task queue at once; 200 by default.
             max_cached_workflows: Runs kept live; 10,000 by default.
             max_activity_processes: Processes for process-pool activities; one a core by default.
@@ -85,21 +88,16 @@ class Worker:
         """
         self.client = client = _client_of(client)
         self.task_queue = task_queue
-        self._queue = ServedQueue.of(task_queue, workflows, activities, max_concurrent_activities)
+        self._queue = ServedQueue.of(
+            task_queue,
+            workflows,
+            activities,
+            max_concurrent_activities,
+            (*client.interceptors, *interceptors),
+        )
         self._services = tuple(services)
         self._nats = nats
-        # Time that skips would have runs deleted that have just ended.
-        keeps_for = retention if client.clock is None else None
-        self._open = partial(
-            EngineHost.open,
-            client.path,
-            namespace=client.namespace,
-            maximum_cached_runs=max_cached_workflows,
-            retention_s=None if keeps_for is None else int(keeps_for.total_seconds()),
-            seed=int.from_bytes(os.urandom(8), "big"),
-            language=_language(),
-            clock=client.clock,
-        )
+        self._open = _opening(client, max_cached_workflows, retention)
         processes = max_activity_processes or os.cpu_count() or 1
         self._new_host = partial(Host, client.path, processes=processes, clock=client.clock)
         self._new_watchdog = partial(
@@ -231,6 +229,24 @@ class Worker:
             raise
         self._serving = serving
         return True
+
+
+def _opening(
+    client: Client, max_cached_workflows: int, retention: timedelta | None
+) -> Callable[..., EngineHost]:
+    """What opens the engine, once it is known how long to wait for it."""
+    # Time that skips would have runs deleted that have just ended.
+    keeps_for = retention if client.clock is None else None
+    return partial(
+        EngineHost.open,
+        client.path,
+        namespace=client.namespace,
+        maximum_cached_runs=max_cached_workflows,
+        retention_s=None if keeps_for is None else int(keeps_for.total_seconds()),
+        seed=int.from_bytes(os.urandom(8), "big"),
+        language=_language(),
+        clock=client.clock,
+    )
 
 
 def _client_of(client: Client | str) -> Client:

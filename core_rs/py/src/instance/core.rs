@@ -42,6 +42,8 @@ pub(crate) struct InstanceCore {
     conditions: GilCell<bool>,
     /// Whether the Python half wants to see every call.
     observed: GilCell<bool>,
+    /// What the run was started with, which goes on to each of its activities.
+    headers: GilCell<Vec<(String, String)>>,
     pub(super) patches: Patches,
     pub(super) continuation: Continuation,
 }
@@ -164,7 +166,7 @@ impl InstanceCore {
             digest,
             options: fields.options.clone(),
             site,
-            headers: Vec::new(),
+            headers: slf.get().headers.with(py, |headers| headers.clone()),
         }));
         match slf.get().submit(py, command.clone())? {
             Submitted::Accepted { n } => Ok(n),
@@ -293,6 +295,8 @@ impl InstanceCore {
             }
             Activation::Start(started) => {
                 slf.get().continuation.begin(py, &started);
+                let headers = started.headers.clone();
+                slf.get().headers.with(py, |known| *known = headers);
                 let started = continuation::start_fields(py, &started)?;
                 Self::tell(slf, event_loop, "_begin", (started,))
             }
@@ -383,6 +387,7 @@ impl InstanceCore {
             stopped: GilCell::new(false),
             conditions: GilCell::new(false),
             observed: GilCell::new(false),
+            headers: GilCell::new(Vec::new()),
             patches: Patches::default(),
             continuation: Continuation::default(),
         }
