@@ -17,12 +17,40 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 if TYPE_CHECKING:
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
+    from perdure.workflow._child_options import ChildOptions
+    from perdure.workflow._children import ChildReference, ChildWorkflowHandle
     from perdure.workflow._continue_as_new import ContinueAsNewOptions
     from perdure.workflow._handle import ActivityHandle
     from perdure.workflow._info import Info
     from perdure.workflow._message_handler import MessageHandler
 
-__all__ = ["Runtime", "current", "require"]
+__all__ = ["Children", "Runtime", "current", "require"]
+
+
+class Children(Protocol):
+    """The children of one run, and its messages to other runs."""
+
+    def execute(
+        self, reference: ChildReference[Any], arguments: tuple[Any, ...], options: ChildOptions
+    ) -> Coroutine[Any, Any, Any]:
+        """Encodes the arguments now, starts at the first step, gives the result."""
+        ...
+
+    def start(
+        self, reference: ChildReference[Any], arguments: tuple[Any, ...], options: ChildOptions
+    ) -> Coroutine[Any, Any, ChildWorkflowHandle[Any]]:
+        """Encodes the arguments now, starts at the first step, gives a handle of what is begun."""
+        ...
+
+    async def signal(
+        self, workflow_id: str, run_id: str | None, name: str, arguments: tuple[Any, ...]
+    ) -> None:
+        """Signals another run."""
+        ...
+
+    async def cancel(self, workflow_id: str, run_id: str | None, reason: str) -> None:
+        """Asks another run to cancel itself."""
+        ...
 
 
 class Runtime(Protocol):
@@ -44,6 +72,11 @@ class Runtime(Protocol):
         options: ActivityOptions,
     ) -> ActivityHandle[Any]:
         """Schedules now."""
+        ...
+
+    @property
+    def children(self) -> Children:
+        """The run's children, and its messages to other runs."""
         ...
 
     def wait_condition(

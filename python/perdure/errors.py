@@ -151,9 +151,26 @@ class ActivityError(FailureError):
 
 
 class ChildWorkflowError(FailureError):
-    """A child workflow failed; `cause` says why."""
+    """A child workflow did not complete; `cause` says why.
+
+    When another open run has the child's id, `cause` is an `ApplicationError` of type
+    `WorkflowAlreadyStarted`.
+    """
 
     code: ClassVar[str] = "PRD1103"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        workflow_type: str,
+        workflow_id: str,
+        run_id: str,
+    ) -> None:
+        super().__init__(message)
+        self.workflow_type = workflow_type
+        self.workflow_id = workflow_id
+        self.run_id = run_id
 
 
 class TimeoutError(FailureError):  # noqa: A001 - the field's name; asyncio's is another class

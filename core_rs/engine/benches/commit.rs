@@ -74,6 +74,7 @@ impl<S: Store + 'static> Host<S> {
             memo: Vec::new(),
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
+            parent: None,
         };
         let body = MessageBody::Start(Box::new(start));
         self.runtime

@@ -70,6 +70,7 @@ impl Context {
                 return Some(Stopped::TakenOver);
             }
             AppendError::AlreadyOpen { open_run, .. } => {
+                self.refuse_child(run, open_run);
                 self.answer_starters(run, |_| Reply::AlreadyStarted { run: open_run });
                 self.refuse(run, &error);
             }
@@ -169,6 +170,9 @@ impl Context {
 
     /// Drops a run whose write was refused, without running its code.
     fn refuse(&mut self, run: &mut Run, error: &AppendError) {
+        for pending in &mut run.pending {
+            self.refuse_asker(&mut pending.about, run.id);
+        }
         let mut waiting: Vec<_> = run.start_waiters.drain(..).map(|(to, _)| to).collect();
         waiting.append(&mut run.waiters);
         waiting.extend(

@@ -114,8 +114,10 @@ impl Context {
 
     /// The close is durable: everybody who waits is told, and the run is forgotten.
     pub(crate) fn finish_close(&mut self, run: &mut Run, closed: Closed, dropped: Vec<Delivered>) {
-        let waiting = run.pending.drain(..).map(|pending| pending.about);
-        for about in dropped.into_iter().chain(waiting).chain(run.late.drain(..)) {
+        let waiting: Vec<_> = run.pending.drain(..).map(|pending| pending.about).collect();
+        let late = std::mem::take(&mut run.late);
+        for mut about in dropped.into_iter().chain(waiting).chain(late) {
+            self.refuse_asker(&mut about, run.id);
             if let Some(to) = about.reply_to {
                 let reply = Reply::Closed {
                     run: run.id,

@@ -11,6 +11,7 @@ use perdure_store::{
 };
 
 use crate::activity::{Activity, Stage};
+use crate::asks::{self, Outgoing, Post};
 use crate::closing::{self, Closed};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
@@ -57,6 +58,8 @@ pub(crate) struct Commit {
     cancelled: Vec<TaskId>,
     /// Senders of messages that this write puts into the inbox.
     pub(crate) kept: Vec<ReplyTo>,
+    /// What the run has for others.
+    posts: Vec<Post>,
     /// Messages that a closing write drops.
     pub(crate) dropped: Vec<Delivered>,
     pub(crate) closed: Option<Box<Closed>>,
@@ -84,9 +87,9 @@ impl Commit {
 
 impl Context {
     /// Writes what a run has to write, in one append; the run is frozen until it is durable.
-    pub(crate) fn write(&mut self, run: &mut Run, written: Written, now: Timestamp) {
+    pub(crate) fn write(&mut self, run: &mut Run, mut written: Written, now: Timestamp) {
         let mut commit = Commit {
-            delivered: written.delivered,
+            delivered: std::mem::take(&mut written.delivered),
             ..Commit::default()
         };
         commit.closed = closing::closed_by(&written.effects, &written.records).map(Box::new);
@@ -115,8 +118,9 @@ impl Context {
                 .dropped
                 .extend(run.doubles.drain(..).map(|double| double.about));
         }
+        relate(run, &written, &mut append, &mut commit, now);
+        append.consumed_message_ids = consumed(run.id, &commit, &written.records);
         self.chain_records(run, written.records, &mut append);
-        append.consumed_message_ids = consumed(&commit);
         append.close = commit.closed.as_ref().map(|closed| Close {
             status: closing::stored(closed.status),
             closed_at: run.tail.at,
@@ -380,6 +384,7 @@ impl Context {
             return;
         };
         let mut commit = *commit;
+        self.posts.extend(commit.posts.drain(..));
         if run.create.take().is_some() {
             self.answer_start_waiters(run);
         }
@@ -504,11 +509,51 @@ fn put_timer(command_n: u64, due_at: Timestamp) -> IndexChange {
     })
 }
 
+/// What a write holds for other runs.
+fn relate(
+    run: &mut Run,
+    written: &Written,
+    append: &mut Append,
+    commit: &mut Commit,
+    now: Timestamp,
+) {
+    let begins = append.create.is_some();
+    let closed = commit.closed.as_deref();
+    let mut doubles = std::mem::take(&mut run.doubles);
+    let mut pending = std::mem::take(&mut run.pending);
+    let mut outgoing = Outgoing {
+        run,
+        append,
+        posts: &mut commit.posts,
+        at: now,
+    };
+    outgoing.asks(&written.effects, &written.records, closed.is_some());
+    outgoing.answers(commit.delivered.iter_mut());
+    outgoing.answers(doubles.iter_mut().map(|double| &mut double.about));
+    let kept = pending.iter_mut().map(|pending| &mut pending.about);
+    outgoing.answers(kept.filter(|about| about.in_inbox));
+    if begins {
+        outgoing.begun();
+    }
+    if let Some(closed) = closed {
+        let last_n = written.records.last().map_or(0, |record| record.n);
+        outgoing.closed(closed, last_n);
+    }
+    run.doubles = doubles;
+    run.pending = pending;
+}
+
 /// Dropped messages are not among them: they leave the inbox after the close, one by one, since
 /// some may be doubles of messages that the run consumed long ago.
-fn consumed(commit: &Commit) -> Vec<MessageId> {
+fn consumed(run: RunId, commit: &Commit, records: &[Record]) -> Vec<MessageId> {
     let all = commit.delivered.iter();
-    all.filter_map(|about| about.message_id.clone()).collect()
+    let asked = records.iter().filter_map(|record| match &record.body {
+        RecordBody::Event(event) => asks::answered_ask(run, event),
+        RecordBody::Command(_) => None,
+    });
+    all.filter_map(|about| about.message_id.clone())
+        .chain(asked)
+        .collect()
 }
 
 fn is_empty(append: &Append) -> bool {
@@ -517,6 +562,7 @@ fn is_empty(append: &Append) -> bool {
         && append.index_changes.is_empty()
         && append.consumed_message_ids.is_empty()
         && append.inbox.is_empty()
+        && append.outbox.is_empty()
         && append.status.is_none()
         && append.close.is_none()
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use perdure_history::RunId;
 
+use crate::asks::Post;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::EngineOptions;
 use crate::eviction::RecentlyUsed;
@@ -20,6 +21,8 @@ use crate::wheel::Wheel;
 pub(crate) struct Context {
     pub(crate) options: EngineOptions,
     pub(crate) effects: VecDeque<Effect>,
+    /// What runs have for others, to be carried out before anything else comes in.
+    pub(crate) posts: VecDeque<Post>,
     pub(crate) wheel: Wheel,
     pub(crate) slots: Slots,
     pub(crate) tickets: Tickets,
@@ -36,6 +39,7 @@ impl Context {
     pub(crate) fn new(options: EngineOptions) -> Self {
         Self {
             effects: VecDeque::new(),
+            posts: VecDeque::new(),
             wheel: Wheel::default(),
             slots: Slots::default(),
             tickets: Tickets::default(),

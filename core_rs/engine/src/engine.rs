@@ -255,9 +255,21 @@ impl Engine {
         Some(value)
     }
 
-    /// Begins what follows closed runs, gives freed slots to those in line, and keeps the live runs within their limit.
+    /// Begins what follows closed runs, gives freed slots to those in line, carries out what runs
+    /// have for others, and keeps the live runs within their limit.
     fn settle(&mut self, now: Timestamp) {
-        self.begin_renewals(now);
+        loop {
+            self.begin_renewals(now);
+            self.reserve_waiting(now);
+            let Some(post) = self.context.posts.pop_front() else {
+                break;
+            };
+            self.carry_out(post, now);
+        }
+        self.evict_surplus();
+    }
+
+    fn reserve_waiting(&mut self, now: Timestamp) {
         while let Some((id, command_n)) = self.context.slots.pop_waiting() {
             self.with_run(id, |context, run| {
                 if context.reserve_from_line(run, command_n) {
@@ -265,7 +277,6 @@ impl Engine {
                 }
             });
         }
-        self.evict_surplus();
     }
 
     fn handle_appended(&mut self, ticket: u64, outcome: Result<(), AppendFailure>, now: Timestamp) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use perdure_history::{Chain, MessageId, Payload, RunId, Timestamp};
+use perdure_history::{Chain, MessageId, Parent, Payload, RunId, Timestamp};
 use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};
 
@@ -181,6 +181,8 @@ pub struct StartRun {
     pub headers: Vec<(String, String)>,
     /// Where it stands among the runs of its workflow; the default in a client's start.
     pub chain: Chain,
+    /// The run that starts it as its child.
+    pub parent: Option<Parent>,
 }
 
 /// A run handed to the host to be stepped. The machine moves with it: while the host has it, the

@@ -6,6 +6,7 @@
 
 mod activity;
 pub mod append_failure;
+mod asks;
 mod attempts;
 pub mod clock;
 pub mod closing;
@@ -23,6 +24,7 @@ pub mod message_codec;
 mod messages;
 pub mod parking;
 mod pending;
+mod posts;
 mod queries;
 mod random;
 mod recovery;

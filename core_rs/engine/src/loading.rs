@@ -10,6 +10,7 @@ use perdure_history::{
 use perdure_machine::Machine;
 use perdure_store::StoreError;
 
+use crate::asks;
 use crate::closing::{self, Closed};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
@@ -174,6 +175,12 @@ fn take_history(run: &mut Run, outcome: Result<Vec<Bytes>, StoreError>) -> Resul
     };
     run.tail.at = last.at;
     run.tail.hash = Some(reader.last_hash());
+    if let Some(RecordBody::Event(Event::RunStarted(started))) =
+        records.first().map(|record| &record.body)
+    {
+        run.parent = started.parent.clone().map(Box::new);
+    }
+    run.children = asks::open_children(&records);
     if run.lacks_schedules {
         fill_schedules(run, &records);
     }

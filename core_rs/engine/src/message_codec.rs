@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use perdure_history::{
-    Batch, BatchError, Event, MessageId, Record, RecordBody, RunId, RunStarted, Timestamp,
+    Batch, BatchError, Command, Event, MessageId, Record, RecordBody, RunId, RunStarted, Timestamp,
 };
 
 use crate::input::{MessageBody, StartRun};
@@ -15,11 +15,23 @@ const EVENT: u8 = 1;
 /// The first byte of what is kept: a run follows, which is to be tried again.
 const UNPARK: u8 = 2;
 
+/// The first byte of what is kept: a command follows, by which a run asks another for something.
+const ASK: u8 = 3;
+
 /// What a kept message says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kept {
     /// A client's message.
     Message(MessageBody),
+    /// What a run asks of another; it lies in the inbox of the run that asks.
+    Ask {
+        /// The run that asks.
+        run: RunId,
+        /// The number of its command.
+        n: u64,
+        /// The command.
+        command: Command,
+    },
     /// A result that no turn could take.
     Result {
         /// The run.
@@ -85,21 +97,26 @@ pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp)
 
 /// The form in which the inbox keeps an event that waits for a turn.
 pub(crate) fn encode_event(run: RunId, event: &Event, at: Timestamp) -> Bytes {
+    encode_record(EVENT, run, 1, RecordBody::Event(event.clone()), at)
+}
+
+/// The form in which the inbox of a run keeps what its command `n` asks of another run.
+pub(crate) fn encode_ask(run: RunId, n: u64, command: &Command, at: Timestamp) -> Bytes {
+    encode_record(ASK, run, n, RecordBody::Command(command.clone()), at)
+}
+
+fn encode_record(sort: u8, run: RunId, n: u64, body: RecordBody, at: Timestamp) -> Bytes {
     let batch = Batch {
         run,
-        first_n: 1,
+        first_n: n,
         prev_hash: [0; 16],
         epoch: 0,
         flags: 0,
-        records: vec![Record {
-            n: 1,
-            at,
-            body: RecordBody::Event(event.clone()),
-        }],
+        records: vec![Record { n, at, body }],
     };
     let encoded = batch.encode();
     let mut out = BytesMut::with_capacity(1 + encoded.len());
-    out.put_u8(EVENT);
+    out.put_u8(sort);
     out.put_slice(&encoded);
     out.freeze()
 }
@@ -120,6 +137,22 @@ pub fn decode_message(body: &Bytes) -> Result<Kept, KeptError> {
             let mut records = batch.records.into_iter();
             match (records.next().map(|record| record.body), records.next()) {
                 (Some(RecordBody::Event(event)), None) => Ok(kept(batch.run, event)),
+                _ => Err(KeptError::NotOneEvent),
+            }
+        }
+        Some(&ASK) => {
+            let batch = Batch::decode(&body.slice(1..))?;
+            let run = batch.run;
+            let mut records = batch.records.into_iter();
+            match (records.next(), records.next()) {
+                (
+                    Some(Record {
+                        n,
+                        body: RecordBody::Command(command),
+                        ..
+                    }),
+                    None,
+                ) => Ok(Kept::Ask { run, n, command }),
                 _ => Err(KeptError::NotOneEvent),
             }
         }
@@ -159,6 +192,7 @@ pub(crate) fn started(message_id: &MessageId, start: &StartRun) -> Event {
         headers: start.headers.clone(),
         version: None,
         chain: start.chain.clone(),
+        parent: start.parent.clone(),
     }))
 }
 
@@ -175,6 +209,7 @@ pub(crate) fn start_of(run: RunId, started: &RunStarted) -> StartRun {
         memo: started.memo.clone(),
         headers: started.headers.clone(),
         chain: started.chain.clone(),
+        parent: started.parent.clone(),
     }
 }
 

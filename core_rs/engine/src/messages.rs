@@ -171,6 +171,7 @@ impl Engine {
             run.run_timeout = Some(Timer { fire_at, key });
         }
         run.started_by = Some(message_id);
+        run.parent = start.parent.clone().map(Box::new);
         let id = run.id;
         self.runs.insert(run);
         self.with_run(id, |context, run| context.advance(run, now));

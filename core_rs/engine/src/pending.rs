@@ -2,6 +2,7 @@
 
 use perdure_history::{Event, MessageId, RunId, TaskId, Timestamp};
 
+use crate::asks::Asker;
 use crate::closing::ClosingRequest;
 use crate::effect::ReplyTo;
 use crate::run::Run;
@@ -20,6 +21,8 @@ pub(crate) struct Delivered {
     /// The id under which it is consumed; absent in results and timers that no inbox holds.
     pub(crate) message_id: Option<MessageId>,
     pub(crate) reply_to: Option<ReplyTo>,
+    /// The run that waits to hear of it.
+    pub(crate) asker: Option<Asker>,
     /// Whether it is in the store's inbox.
     pub(crate) in_inbox: bool,
     /// Whether it is the firing of a timer, which stays due until a turn has recorded it.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_history::{Event, MessageId, TaskId, Timestamp};
+use perdure_history::{Command, Event, MessageId, TaskId, Timestamp};
 use perdure_store::{InboxMessage, Outstanding, OutstandingKind, Recovery, RunStatus, RunSummary};
+use rustc_hash::FxHashSet;
 
 use crate::activity::{self, Activity, Stage};
+use crate::asks::{self, Post};
 use crate::attempts::worker_lost;
 use crate::commit::RUN_TIMEOUT_N;
 use crate::context::Context;
@@ -31,15 +33,29 @@ impl Engine {
             let run = self.context.recovered_run(&summary, &outstanding, now);
             self.runs.insert(run);
         }
-        let mut kept: Vec<(InboxMessage, Kept)> =
+        let kept: Vec<(InboxMessage, Kept)> =
             recovery.inbox.into_iter().filter_map(readable).collect();
         // A run that follows one has its workflow id before any other start, and before the
         // messages that it takes over.
-        kept.sort_by_key(|(_, kept)| !begins_successor(kept));
+        let (asks, kept) = self.split_asks(kept);
+        let (starts, messages): (Vec<_>, Vec<_>) = asks.into_iter().partition(starts_child);
+        let (successors, kept): (Vec<_>, Vec<_>) = kept
+            .into_iter()
+            .partition(|(_, kept)| begins_successor(kept));
+        for (message, kept) in successors {
+            self.recover_message(message, kept, now);
+        }
+        // A child is there before what its inbox holds for it.
+        for ask in starts {
+            self.carry_out(ask, now);
+        }
         let later: Vec<Message> = kept
             .into_iter()
             .filter_map(|(message, kept)| self.recover_message(message, kept, now))
             .collect();
+        for ask in messages {
+            self.carry_out(ask, now);
+        }
         // What closes a run comes after its start has been put back, whichever was posted first.
         for message in later {
             self.handle_message(message, now, now);
@@ -86,6 +102,53 @@ impl Engine {
         unclaimed
     }
 
+    /// Takes out of the inbox what runs ask of others, but for what is answered already.
+    fn split_asks(
+        &mut self,
+        inbox: Vec<(InboxMessage, Kept)>,
+    ) -> (Vec<Post>, Vec<(InboxMessage, Kept)>) {
+        let mut answered = FxHashSet::default();
+        for (_, kept) in &inbox {
+            if let Kept::Result { run, event } = kept {
+                answered.extend(asks::answered_ask(*run, event).map(|id| (*run, id)));
+            }
+        }
+        let mut posts = Vec::new();
+        let mut others = Vec::new();
+        for (message, kept) in inbox {
+            let Kept::Ask { run, n, command } = kept else {
+                others.push((message, kept));
+                continue;
+            };
+            let asks = self.runs.get(run).map(|run| Arc::clone(&run.identity));
+            if answered.contains(&(run, message.message_id.clone())) {
+                if asks.is_none() {
+                    let (run, message_id) = (Some(run), message.message_id);
+                    self.context.effect(Effect::Consumed { run, message_id });
+                }
+                continue;
+            }
+            let (namespace, workflow_id) = match asks {
+                Some(identity) => (
+                    Arc::clone(&identity.namespace),
+                    Arc::clone(&identity.workflow_id),
+                ),
+                None => (
+                    Arc::from(self.context.options.namespace.as_str()),
+                    "".into(),
+                ),
+            };
+            posts.push(Post::Ask {
+                run,
+                n,
+                namespace,
+                workflow_id,
+                command,
+            });
+        }
+        (posts, others)
+    }
+
     /// Puts a message where it waits for a turn; gives it back when it needs none.
     fn recover_message(
         &mut self,
@@ -102,6 +165,7 @@ impl Engine {
         let message_id = message.message_id;
         let (run_id, event) = match kept {
             Kept::Result { run, event } => (run, event),
+            Kept::Ask { .. } => return None,
             Kept::Message(MessageBody::Signal {
                 run,
                 name,
@@ -153,6 +217,7 @@ impl Engine {
         let parked = self.with_run(start.run, |_, run| {
             let pending = messages::start_event(&message_id, start, true, received_at);
             run.pending.push_front(pending);
+            run.parent = start.parent.clone().map(Box::new);
         });
         if parked.is_none() {
             self.start(message_id, None, start, false, now);
@@ -170,6 +235,16 @@ fn begins_successor(kept: &Kept) -> bool {
     matches!(
         kept,
         Kept::Message(MessageBody::Start(start)) if start.chain.continued_run_id.is_some()
+    )
+}
+
+fn starts_child(post: &Post) -> bool {
+    matches!(
+        post,
+        Post::Ask {
+            command: Command::StartChild(_),
+            ..
+        }
     )
 }
 

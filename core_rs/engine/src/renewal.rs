@@ -15,7 +15,7 @@ use crate::commit::Commit;
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::message_codec;
-use crate::pending::Pending;
+use crate::pending::{Delivered, Pending};
 use crate::run::Run;
 
 /// A run that follows one, and the messages that it takes over.
@@ -62,7 +62,10 @@ impl Context {
             append.outbox.extend(forwarded(successor.run, &pending));
             commit.kept.extend(pending.about.reply_to.take());
             // Out of the old run's inbox it is taken once the write is durable.
-            commit.dropped.push(pending.about.clone());
+            commit.dropped.push(Delivered {
+                asker: None,
+                ..pending.about.clone()
+            });
             pending.about.in_inbox = true;
             messages.push(pending);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use perdure_history::{BatchEncoder, Event, MessageId, RunId, Timestamp};
+use perdure_history::{BatchEncoder, Event, MessageId, Parent, RunId, StartChild, Timestamp};
 use perdure_machine::Machine;
 use perdure_store::NewRun;
 use rustc_hash::FxHashSet;
@@ -87,6 +87,10 @@ pub(crate) struct Run {
     pub(crate) attempt_failures: Vec<Event>,
     /// Boxed: most runs have one or none, and a node of a map holds eleven.
     pub(crate) activities: BTreeMap<u64, Box<Activity>>,
+    /// The run to which it reports; known once its start was seen.
+    pub(crate) parent: Option<Box<Parent>>,
+    /// Its open children; known once its history was read.
+    pub(crate) children: BTreeMap<u64, Arc<StartChild>>,
     /// Activities whose indexed state changed since the last write.
     pub(crate) dirty: BTreeSet<u64>,
     pub(crate) timers: BTreeMap<u64, Timer>,
@@ -142,6 +146,8 @@ impl Run {
             pending: VecDeque::new(),
             attempt_failures: Vec::new(),
             activities: BTreeMap::new(),
+            parent: None,
+            children: BTreeMap::new(),
             dirty: BTreeSet::new(),
             timers: BTreeMap::new(),
             due_timers: BTreeSet::new(),

@@ -44,5 +44,6 @@ pub(crate) fn start(run: RunId, workflow_id: &str, workflow_type: &str) -> Start
         memo: Vec::new(),
         headers: Vec::new(),
         chain: perdure_history::Chain::default(),
+        parent: None,
     }
 }

@@ -113,6 +113,7 @@ impl<S: Store + 'static> Host<S> {
             memo: Vec::new(),
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
+            parent: None,
         };
         let start = MessageBody::Start(Box::new(start));
         self.runtime
@@ -218,6 +219,7 @@ fn what_another_process_posts_is_delivered_once() {
         memo: Vec::new(),
         headers: Vec::new(),
         chain: perdure_history::Chain::default(),
+        parent: None,
     };
     let start = MessageBody::Start(Box::new(start));
     let received_at = host.runtime.now();

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::chain::Successor;
+use crate::child::{CancelExternal, SignalExternal, StartChild};
 use crate::failure::Failure;
 use crate::payload::{Digest, Payload};
 use crate::time::Timestamp;
@@ -70,6 +71,17 @@ pub enum Command {
     },
     /// The workflow ended this run and goes on in another.
     ContinueAsNew(Arc<Successor>),
+    /// Begin another run, which reports to this one.
+    StartChild(Arc<StartChild>),
+    /// Ask the child started by command `command_n` to cancel itself.
+    CancelChild {
+        /// The number of the starting command.
+        command_n: u64,
+    },
+    /// Signal another run.
+    SignalExternal(Arc<SignalExternal>),
+    /// Ask another run to cancel itself.
+    CancelExternal(Arc<CancelExternal>),
 }
 
 /// The arguments and options of one activity call.

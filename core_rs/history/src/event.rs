@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::chain::Chain;
+use crate::child::Parent;
 use crate::failure::{Failure, RetryState};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
@@ -104,6 +105,57 @@ pub enum Event {
     },
     /// The run took longer than its timeout.
     RunTimedOut,
+    /// The child is begun, and that is durable.
+    ChildStarted {
+        /// The number of the starting command.
+        command_n: u64,
+    },
+    /// The child returned.
+    ChildCompleted {
+        /// The number of the starting command.
+        command_n: u64,
+        /// What it returned.
+        result: Payload,
+    },
+    /// The child failed, was ended from outside, or could not be begun.
+    ChildFailed {
+        /// The number of the starting command.
+        command_n: u64,
+        /// Why (not yet wrapped as a child's failure).
+        failure: Failure,
+    },
+    /// The child ended because it was cancelled.
+    ChildCancelled {
+        /// The number of the starting command.
+        command_n: u64,
+        /// The cancellation's details, one encoded list.
+        #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+        details: Option<Payload>,
+    },
+    /// Another run has the signal, and that is durable.
+    ExternalSignalDelivered {
+        /// The number of the signalling command.
+        command_n: u64,
+    },
+    /// There is no such open run.
+    ExternalSignalFailed {
+        /// The number of the signalling command.
+        command_n: u64,
+        /// Why.
+        failure: Failure,
+    },
+    /// Another run has the cancel, and that is durable.
+    ExternalCancelDelivered {
+        /// The number of the cancelling command.
+        command_n: u64,
+    },
+    /// There is no such open run.
+    ExternalCancelFailed {
+        /// The number of the cancelling command.
+        command_n: u64,
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// What runs workflow code: two of them may do it differently.
@@ -168,4 +220,7 @@ pub struct RunStarted {
         serde(default, skip_serializing_if = "crate::chain::is_default")
     )]
     pub chain: Chain,
+    /// The run to which this one reports; absent unless it is a child.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub parent: Option<Parent>,
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
+use crate::ids::RunId;
 use crate::payload::Payload;
 
 /// A failure as recorded: who failed, how, and because of what.
@@ -83,6 +84,15 @@ pub enum FailureKind {
     },
     /// The worker was lost while it held the task.
     WorkerLost,
+    /// A child workflow did not complete; the cause says why.
+    ChildWorkflow {
+        /// The child's registered name.
+        workflow_type: String,
+        /// Its workflow id.
+        workflow_id: String,
+        /// Its run.
+        run: RunId,
+    },
 }
 
 /// The four activity timeouts.

@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod batch;
 pub mod chain;
+pub mod child;
 pub mod codec;
 pub mod command;
 pub mod event;
@@ -25,6 +26,9 @@ pub mod time;
 
 pub use batch::{Batch, BatchEncoder, BatchError, FORMAT_VERSION};
 pub use chain::{Chain, Successor};
+pub use child::{
+    CancelExternal, ExternalRun, Parent, ParentClosePolicy, SignalExternal, StartChild,
+};
 pub use command::{
     ActivityOptions, CancellationType, Command, RetryPolicy, ScheduleActivity, Site,
 };

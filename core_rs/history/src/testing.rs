@@ -165,6 +165,7 @@ pub fn start(workflow_type: &str) -> RunStarted {
         headers: Vec::new(),
         version: None,
         chain: Chain::default(),
+        parent: None,
     }
 }
 

@@ -49,6 +49,7 @@ fn started() -> Event {
         headers: vec![],
         version: None,
         chain: Chain::default(),
+        parent: None,
     }))
 }
 

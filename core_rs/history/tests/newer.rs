@@ -45,19 +45,19 @@ fn a_newer_version_is_named() {
 #[test]
 fn a_newer_kind_is_named() {
     let (mut bytes, record) = example();
-    bytes[record + 11] = kind::CHILD_STARTED as u8;
+    bytes[record + 11] = kind::RUN_RESET as u8;
     let error = decode(bytes).unwrap_err();
     assert_eq!(
         error,
         BatchError::UnknownKind {
             n: 2,
-            kind: 13,
-            name: Some("child_started")
+            kind: 21,
+            name: Some("run_reset")
         }
     );
     assert_eq!(
         error.to_string(),
-        "record 2 has kind 13 (child_started): it needs a newer engine"
+        "record 2 has kind 21 (run_reset): it needs a newer engine"
     );
     let (mut bytes, record) = example();
     bytes[record + 11] = 127;

@@ -23,6 +23,25 @@ pub enum Activation {
         /// The number of the starting command.
         command_n: u64,
     },
+    /// The child of command `command_n` is begun.
+    ChildStarted {
+        /// The number of the starting command.
+        command_n: u64,
+    },
+    /// Resolve the child of command `command_n`.
+    ResolveChild {
+        /// The number of the starting command.
+        command_n: u64,
+        /// What it returned, or the failure to raise (already wrapped as a child's failure).
+        outcome: Result<Payload, Failure>,
+    },
+    /// Resolve the message that command `command_n` sent to another run.
+    ResolveExternal {
+        /// The number of the sending command.
+        command_n: u64,
+        /// Nothing, or the failure to raise.
+        outcome: Result<(), Failure>,
+    },
     /// Run the handler of a signal.
     Signal {
         /// The signal's name.

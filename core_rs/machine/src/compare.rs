@@ -14,7 +14,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use perdure_history::{Command, FailureKind, Payload, ScheduleActivity};
+use perdure_history::{Command, FailureKind, Payload, ScheduleActivity, StartChild};
 
 use crate::mismatch::FieldDifference;
 
@@ -38,6 +38,22 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
             }
             recorded.digest == asked.digest && same_call(recorded, asked)
         }
+        (Command::StartChild(recorded), Command::StartChild(asked)) => {
+            if recorded.digest != asked.digest && same_child(recorded, asked) {
+                return Comparison::PayloadDiffers(&recorded.arguments);
+            }
+            recorded.digest == asked.digest && same_child(recorded, asked)
+        }
+        (Command::SignalExternal(recorded), Command::SignalExternal(asked)) => {
+            let same = recorded.target == asked.target && recorded.name == asked.name;
+            if recorded.arguments != asked.arguments && same {
+                return Comparison::PayloadDiffers(&recorded.arguments);
+            }
+            same
+        }
+        (Command::CancelExternal(recorded), Command::CancelExternal(asked)) => {
+            recorded.target == asked.target
+        }
         (
             Command::CancelActivity {
                 command_n: recorded,
@@ -49,6 +65,12 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
                 command_n: recorded,
             },
             Command::CancelTimer { command_n: asked },
+        )
+        | (
+            Command::CancelChild {
+                command_n: recorded,
+            },
+            Command::CancelChild { command_n: asked },
         ) => recorded == asked,
         (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
             if recorded != asked {
@@ -81,6 +103,13 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
     }
 }
 
+/// Run id and seed are the record's own: code does not choose them.
+fn same_child(recorded: &StartChild, asked: &StartChild) -> bool {
+    recorded.workflow_type == asked.workflow_type
+        && recorded.workflow_id == asked.workflow_id
+        && recorded.cancellation_type == asked.cancellation_type
+}
+
 fn same_call(recorded: &ScheduleActivity, asked: &ScheduleActivity) -> bool {
     recorded.name == asked.name
         && recorded.service == asked.service
@@ -105,30 +134,15 @@ pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDiffe
                 command_n: recorded,
             },
             Command::CancelTimer { command_n: asked },
+        )
+        | (
+            Command::CancelChild {
+                command_n: recorded,
+            },
+            Command::CancelChild { command_n: asked },
         ) => found.field("command_n", recorded, asked),
-        (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
-            found.text("result", describe(recorded), describe(asked));
-        }
-        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
-            found.text(
-                "failure",
-                sort_of(&recorded.kind).to_string(),
-                sort_of(&asked.kind).to_string(),
-            );
-            found.text("message", recorded.message.clone(), asked.message.clone());
-        }
-        (Command::ContinueAsNew(recorded), Command::ContinueAsNew(asked)) => {
-            let (old, new) = (&recorded.start, &asked.start);
-            found.text(
-                "workflow_type",
-                old.workflow_type.to_string(),
-                new.workflow_type.to_string(),
-            );
-            found.text(
-                "arguments",
-                describe(&old.arguments),
-                describe(&new.arguments),
-            );
+        (Command::StartChild(recorded), Command::StartChild(asked)) => {
+            child_differences(&mut found, recorded, asked);
         }
         (
             Command::StartTimer {
@@ -139,11 +153,7 @@ pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDiffe
         (Command::RecordPatch { id: recorded, .. }, Command::RecordPatch { id: asked, .. }) => {
             found.text("id", recorded.to_string(), asked.to_string());
         }
-        _ => found.text(
-            "kind",
-            kind_of(recorded).to_string(),
-            kind_of(asked).to_string(),
-        ),
+        _ => message_differences(&mut found, recorded, asked),
     }
     found.0
 }
@@ -191,6 +201,84 @@ fn activity_differences(found: &mut Found, recorded: &ScheduleActivity, asked: &
     found.field("retry_policy", &old.retry_policy, &new.retry_policy);
 }
 
+/// Of messages to other runs; of what has nothing in common, that.
+fn message_differences(found: &mut Found, recorded: &Command, asked: &Command) {
+    match (recorded, asked) {
+        (Command::SignalExternal(recorded), Command::SignalExternal(asked)) => {
+            found.field("target", &recorded.target, &asked.target);
+            found.text("name", recorded.name.clone(), asked.name.clone());
+            found.text(
+                "arguments",
+                describe(&recorded.arguments),
+                describe(&asked.arguments),
+            );
+        }
+        (Command::CancelExternal(recorded), Command::CancelExternal(asked)) => {
+            found.field("target", &recorded.target, &asked.target);
+        }
+        (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
+            found.text("result", describe(recorded), describe(asked));
+        }
+        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
+            found.text(
+                "failure",
+                sort_of(&recorded.kind).to_string(),
+                sort_of(&asked.kind).to_string(),
+            );
+            found.text("message", recorded.message.clone(), asked.message.clone());
+        }
+        (Command::ContinueAsNew(recorded), Command::ContinueAsNew(asked)) => {
+            let (old, new) = (&recorded.start, &asked.start);
+            found.text(
+                "workflow_type",
+                old.workflow_type.to_string(),
+                new.workflow_type.to_string(),
+            );
+            found.text(
+                "arguments",
+                describe(&old.arguments),
+                describe(&new.arguments),
+            );
+        }
+        _ => found.text(
+            "kind",
+            kind_of(recorded).to_string(),
+            kind_of(asked).to_string(),
+        ),
+    }
+}
+
+fn child_differences(found: &mut Found, recorded: &StartChild, asked: &StartChild) {
+    found.text(
+        "workflow_type",
+        recorded.workflow_type.to_string(),
+        asked.workflow_type.to_string(),
+    );
+    found.field("workflow_id", &recorded.workflow_id, &asked.workflow_id);
+    if recorded.digest != asked.digest {
+        let text = |child: &StartChild| {
+            format!(
+                "{} (digest {:032x})",
+                describe(&child.arguments),
+                child.digest.0
+            )
+        };
+        found.text("arguments", text(recorded), text(asked));
+    }
+    found.field(
+        "cancellation_type",
+        &recorded.cancellation_type,
+        &asked.cancellation_type,
+    );
+    found.field(
+        "parent_close_policy",
+        &recorded.parent_close_policy,
+        &asked.parent_close_policy,
+    );
+    found.field("task_queue", &recorded.task_queue, &asked.task_queue);
+    found.field("run_timeout", &recorded.run_timeout, &asked.run_timeout);
+}
+
 /// The command's kind, as the export of a history names it.
 #[must_use]
 pub(crate) fn kind_of(command: &Command) -> &'static str {
@@ -204,6 +292,10 @@ pub(crate) fn kind_of(command: &Command) -> &'static str {
         Command::CancelRun { .. } => "cancel_run",
         Command::RecordPatch { .. } => "record_patch",
         Command::ContinueAsNew(_) => "continue_as_new",
+        Command::StartChild(_) => "start_child",
+        Command::CancelChild { .. } => "cancel_child",
+        Command::SignalExternal(_) => "signal_external",
+        Command::CancelExternal(_) => "cancel_external",
         _ => "unknown",
     }
 }
@@ -217,6 +309,7 @@ fn sort_of(kind: &FailureKind) -> &str {
         FailureKind::Terminated => "terminated",
         FailureKind::Activity { activity, .. } => activity,
         FailureKind::WorkerLost => "worker lost",
+        FailureKind::ChildWorkflow { workflow_type, .. } => workflow_type,
         _ => "unknown",
     }
 }

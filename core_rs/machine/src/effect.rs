@@ -43,6 +43,12 @@ pub enum Effect {
         /// The number of the starting command.
         command_n: u64,
     },
+    /// Another run is asked for something: the command says what. It is asked again after a crash
+    /// until the answer is recorded.
+    Ask {
+        /// The number of the asking command.
+        command_n: u64,
+    },
     /// The run is closed: everything outstanding leaves the index, and workers that hold a task of
     /// the run are told to stop.
     CloseRun {

@@ -112,7 +112,7 @@ impl Mismatch {
 pub struct Side<'a> {
     /// The command's kind, as the export of a history names it.
     pub kind: &'static str,
-    /// The activity's or the patch's name; empty for what has none.
+    /// The name of what is asked for, such as the activity's; empty for what has none.
     pub name: &'a str,
     /// The call site, for what has one.
     pub site: Option<&'a Site>,
@@ -124,6 +124,9 @@ impl<'a> Side<'a> {
             Command::ScheduleActivity(call) => (&*call.name, Some(&*call.site)),
             Command::RecordPatch { id, site, .. } => (&**id, Some(&**site)),
             Command::StartTimer { site, .. } => ("", Some(&**site)),
+            Command::StartChild(child) => (&*child.workflow_type, Some(&*child.site)),
+            Command::SignalExternal(signal) => (&*signal.name, Some(&*signal.site)),
+            Command::CancelExternal(cancel) => (&*cancel.target.workflow_id, Some(&*cancel.site)),
             _ => ("", None),
         };
         Self {
@@ -144,7 +147,10 @@ impl fmt::Display for Named<'_> {
         if !name.is_empty() {
             write!(to, " of {name:?}")?;
         }
-        if let Command::CancelActivity { command_n } | Command::CancelTimer { command_n } = self.0 {
+        if let Command::CancelActivity { command_n }
+        | Command::CancelTimer { command_n }
+        | Command::CancelChild { command_n } = self.0
+        {
             write!(to, " of the one at {command_n}")?;
         }
         if let Some(site) = site {

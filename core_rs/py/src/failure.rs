@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_history::{Failure, FailureKind, Payload, RetryState, TimeoutKind};
+use perdure_history::{Failure, FailureKind, Payload, RetryState, RunId, TimeoutKind};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -144,7 +144,28 @@ impl PyFailure {
         Ok(Self::make(message, String::new(), cause, kind))
     }
 
-    /// `application`, `timeout`, `cancelled`, `terminated`, `activity` or `worker_lost`.
+    /// A child workflow did not complete.
+    #[staticmethod]
+    #[pyo3(signature = (message, *, workflow_type, workflow_id, run_id, cause=None))]
+    fn child_workflow(
+        message: String,
+        workflow_type: String,
+        workflow_id: String,
+        run_id: &str,
+        cause: Option<Self>,
+    ) -> PyResult<Self> {
+        let run = RunId::parse(run_id)
+            .ok_or_else(|| PyValueError::new_err(format!("{run_id:?} is no run id")))?;
+        let kind = FailureKind::ChildWorkflow {
+            workflow_type,
+            workflow_id,
+            run,
+        };
+        Ok(Self::make(message, String::new(), cause, kind))
+    }
+
+    /// `application`, `timeout`, `cancelled`, `terminated`, `activity`, `worker_lost` or
+    /// `child_workflow`.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.0.kind {
@@ -154,6 +175,7 @@ impl PyFailure {
             FailureKind::Terminated => "terminated",
             FailureKind::Activity { .. } => "activity",
             FailureKind::WorkerLost => "worker_lost",
+            FailureKind::ChildWorkflow { .. } => "child_workflow",
             _ => "unknown",
         }
     }
@@ -242,6 +264,19 @@ impl PyFailure {
                 let retry_state = named(&RETRY_STATES, *retry_state);
                 Some((activity.clone(), service.clone(), *attempt, retry_state))
             }
+            _ => None,
+        }
+    }
+
+    /// `(workflow_type, workflow_id, run_id)` of a child's failure.
+    #[getter]
+    fn child_run(&self) -> Option<(String, String, String)> {
+        match &self.0.kind {
+            FailureKind::ChildWorkflow {
+                workflow_type,
+                workflow_id,
+                run,
+            } => Some((workflow_type.clone(), workflow_id.clone(), run.to_string())),
             _ => None,
         }
     }

@@ -18,10 +18,14 @@ from perdure._core._native import (
     StoreReader,
     Turn,
     Work,
+    cancel_child,
+    cancel_external,
     decode,
     encode,
     owner_socket,
     set_class_hook,
+    signal_external,
+    start_child,
 )
 
 __all__ = [
@@ -42,8 +46,12 @@ __all__ = [
     "StoreReader",
     "Turn",
     "Work",
+    "cancel_child",
+    "cancel_external",
     "decode",
     "encode",
     "owner_socket",
     "set_class_hook",
+    "signal_external",
+    "start_child",
 ]

@@ -87,6 +87,18 @@ class Failure:
         cause: Failure | None = None,
     ) -> Failure:
         """An activity failed for good."""
+    @staticmethod
+    def child_workflow(
+        message: str,
+        *,
+        workflow_type: str,
+        workflow_id: str,
+        run_id: str,
+        cause: Failure | None = None,
+    ) -> Failure:
+        """A child workflow did not complete."""
+    @property
+    def child_run(self) -> tuple[str, str, str] | None: ...
     @property
     def kind(self) -> str: ...
     @property

@@ -87,6 +87,22 @@ class InstanceCore:
     def is_replaying(self) -> bool: ...
     def release(self) -> None: ...
 
+def start_child(
+    instance: InstanceCore, site: CallSite, reference: Any, fields: dict[str, Any]
+) -> tuple[int, str, str]:
+    """Starts a child; gives the command's number, the child's run and its workflow id."""
+
+def cancel_child(instance: InstanceCore, command_n: int) -> None:
+    """Asks a child to cancel itself."""
+
+def signal_external(
+    instance: InstanceCore, site: CallSite, reference: Any, fields: dict[str, Any]
+) -> int:
+    """Signals another run; gives the command's number."""
+
+def cancel_external(instance: InstanceCore, site: CallSite, fields: dict[str, Any]) -> int:
+    """Asks another run to cancel itself; gives the command's number."""
+
 @final
 class RecordedHistory:
     """The turns of one run, encoded, to be replayed with no engine behind them."""

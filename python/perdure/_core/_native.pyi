@@ -21,6 +21,10 @@ from perdure._core._instance import ActivityPlan as ActivityPlan
 from perdure._core._instance import CallSite as CallSite
 from perdure._core._instance import InstanceCore as InstanceCore
 from perdure._core._instance import RecordedHistory as RecordedHistory
+from perdure._core._instance import cancel_child as cancel_child
+from perdure._core._instance import cancel_external as cancel_external
+from perdure._core._instance import signal_external as signal_external
+from perdure._core._instance import start_child as start_child
 from perdure._core._loop import Handle as Handle
 from perdure._core._loop import Hold as Hold
 from perdure._core._loop import LoopCore as LoopCore

@@ -13,6 +13,7 @@ from perdure.errors import (
     ActivityError,
     ApplicationError,
     CancelledFailure,
+    ChildWorkflowError,
     EncodeError,
     FailureError,
     RetryState,
@@ -42,6 +43,14 @@ def _failure_of(error: BaseException, causes_left: int) -> Failure:
                 service=error.service,
                 attempt=error.attempt,
                 retry_state=error.retry_state.value,
+                cause=cause,
+            )
+        case ChildWorkflowError():
+            return Failure.child_workflow(
+                error.message,
+                workflow_type=error.workflow_type,
+                workflow_id=error.workflow_id,
+                run_id=error.run_id,
                 cause=cause,
             )
         case TimeoutError():
@@ -101,6 +110,14 @@ def _plain(failure: Failure) -> FailureError:
                 service=service,
                 attempt=attempt,
                 retry_state=RetryState(retry_state),
+            )
+        case "child_workflow" if failure.child_run is not None:
+            workflow_type, workflow_id, run_id = failure.child_run
+            return ChildWorkflowError(
+                failure.message,
+                workflow_type=workflow_type,
+                workflow_id=workflow_id,
+                run_id=run_id,
             )
         case "timeout":
             heartbeat = failure.details
@@ -217,6 +234,7 @@ def failure_fields(failure: Failure) -> dict[str, Any]:
         "next_retry_delay_us": failure.next_retry_delay_us,
         "timeout_kind": failure.timeout_kind,
         "activity_call": None if failure.activity_call is None else list(failure.activity_call),
+        "child_run": None if failure.child_run is None else list(failure.child_run),
         "cause": None if cause is None else failure_fields(cause),
     }
 
@@ -234,6 +252,15 @@ def failure_from_fields(fields: dict[str, Any]) -> Failure:
                 service=service,
                 attempt=attempt,
                 retry_state=retry_state,
+                cause=cause,
+            )
+        case "child_workflow":
+            workflow_type, workflow_id, run_id = fields["child_run"]
+            return Failure.child_workflow(
+                message,
+                workflow_type=workflow_type,
+                workflow_id=workflow_id,
+                run_id=run_id,
                 cause=cause,
             )
         case "timeout":

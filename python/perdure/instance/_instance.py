@@ -19,6 +19,7 @@ from perdure.errors import (
     FailureError,
     UnknownWorkflowError,
 )
+from perdure.instance._children import Children
 from perdure.instance._conditions import Conditions
 from perdure.instance._continuation import leaving, what_is_uncaught
 from perdure.instance._eviction import evict
@@ -29,7 +30,7 @@ from perdure.instance._queries import QueryHandlers
 from perdure.instance._random import RandomStreams
 from perdure.instance._signals import SignalHandlers
 from perdure.instance._sites import current_site
-from perdure.workflow._info import Info
+from perdure.workflow._info import Info, ParentInfo
 from perdure.workflow._logger import logger
 from perdure.workflow._message_handler import handlers_of
 
@@ -88,6 +89,11 @@ class Instance(InstanceCore):
         if options.cancellation_type is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED:
             return self.loop.create_task(_waiting_for_the_worker(call))
         return self.loop.create_task(_follow(call, call.send(None)))
+
+    @property
+    def children(self) -> Children:
+        """The run's children, and its messages to other runs."""
+        return self._children
 
     def wait_condition(
         self, predicate: Callable[[], bool], timeout: timedelta | float | None
@@ -164,7 +170,9 @@ class Instance(InstanceCore):
             run_timeout=run_timeout_us and timedelta(microseconds=run_timeout_us),
             headers=dict(started["headers"]),
             continued_run_id=started["continued_run_id"],
+            parent=started["parent"] and ParentInfo(*started["parent"]),
         )
+        self._children = Children(self, self.loop, started["task_queue"])
         self.loop.random_streams = RandomStreams(str(started["seed"]))
         arguments = decode_arguments(definition.parameter_types, started["arguments"])
         instance, begin = definition.begin(arguments)
@@ -220,6 +228,15 @@ class Instance(InstanceCore):
 
     def _signal(self, name: str, arguments: bytes) -> None:
         self.signals.deliver(name, arguments)
+
+    def _child_started(self, command_n: int) -> None:
+        self._children.child_started(command_n)
+
+    def _child_ended(self, command_n: int, result: bytes | None, failure: Failure | None) -> None:
+        self._children.child_ended(command_n, result, failure)
+
+    def _external_answered(self, command_n: int, failure: Failure | None) -> None:
+        self._children.answered(command_n, failure)
 
     def _resolve_conditions(self) -> bool:
         return self.conditions.resolve()

@@ -2,10 +2,18 @@
 
 from perdure.workflow import unsafe
 from perdure.workflow._activities import execute_activity, start_activity
+from perdure.workflow._child_options import ChildWorkflowCancellationType, ParentClosePolicy
+from perdure.workflow._children import (
+    ChildWorkflowHandle,
+    execute_child_workflow,
+    start_child_workflow,
+)
+from perdure.workflow._compensations import Compensations, compensations
 from perdure.workflow._continue_as_new import continue_as_new
 from perdure.workflow._definition import WorkflowDefinition, defn, run
+from perdure.workflow._external import ExternalWorkflowHandle, get_external_workflow_handle
 from perdure.workflow._handle import ActivityHandle
-from perdure.workflow._info import Info
+from perdure.workflow._info import Info, ParentInfo
 from perdure.workflow._logger import logger
 from perdure.workflow._patches import deprecate_patch, patched
 from perdure.workflow._queries import query, set_dynamic_query_handler, set_query_handler
@@ -28,13 +36,22 @@ from perdure.workflow._verbs import (
 
 __all__ = [
     "ActivityHandle",
+    "ChildWorkflowCancellationType",
+    "ChildWorkflowHandle",
+    "Compensations",
+    "ExternalWorkflowHandle",
     "Info",
+    "ParentClosePolicy",
+    "ParentInfo",
     "WorkflowDefinition",
     "all_handlers_finished",
+    "compensations",
     "continue_as_new",
     "defn",
     "deprecate_patch",
     "execute_activity",
+    "execute_child_workflow",
+    "get_external_workflow_handle",
     "info",
     "logger",
     "now",
@@ -49,6 +66,7 @@ __all__ = [
     "signal",
     "sleep",
     "start_activity",
+    "start_child_workflow",
     "time",
     "time_ns",
     "unsafe",

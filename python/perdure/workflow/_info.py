@@ -8,10 +8,20 @@ from datetime import datetime, timedelta
 
 from perdure import _runtime
 
-__all__ = ["SUGGESTED_LENGTH", "Info"]
+__all__ = ["SUGGESTED_LENGTH", "Info", "ParentInfo"]
 
 SUGGESTED_LENGTH = 10_000
 """The history length from which on continue-as-new is suggested."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParentInfo:
+    """The run that started this one as its child."""
+
+    workflow_id: str
+    """Its workflow id."""
+    run_id: str
+    """The run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,8 @@ class Info:
     """User headers."""
     continued_run_id: str | None = None
     """The run that this one follows; None in the first."""
+    parent: ParentInfo | None = None
+    """The parent; None unless the run is a child."""
 
     def get_current_history_length(self) -> int:
         """How many events and commands the run's history has so far."""

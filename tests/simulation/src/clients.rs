@@ -107,6 +107,7 @@ impl Clients {
             memo: Vec::new(),
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
+            parent: None,
         };
         self.wish(MessageBody::Start(Box::new(start)));
     }

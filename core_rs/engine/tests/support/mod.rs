@@ -21,7 +21,7 @@ use perdure_history::{
     RunId, ScheduleActivity, Site, Timestamp, decode_history,
 };
 use perdure_machine::{Activation, Machine, MachineError, Submitted};
-use perdure_store::{Append, AppendError, MemoryStore, Store, StoreError};
+use perdure_store::{Append, AppendError, InboxMessage, MemoryStore, RunStatus, Store, StoreError};
 
 /// What workflow code asks for when it is told something; `Err` is a bug in it.
 pub(crate) type Workflow = fn(&Activation) -> Result<Vec<Command>, &'static str>;
@@ -49,6 +49,10 @@ pub(crate) struct World {
     /// Whether the host is slow: its turns wait until [`World::step_held`].
     pub(crate) holds_turns: bool,
     held_turns: Vec<Turn>,
+    /// The process dies at this append, counted from 1: before it is durable, or right after.
+    pub(crate) stops_at: Option<(usize, bool)>,
+    /// Whether it has died: nothing is performed until [`World::restart`].
+    pub(crate) stopped: bool,
     next_message: u64,
 }
 
@@ -124,6 +128,8 @@ impl World {
             read_failures: 0,
             holds_turns: false,
             held_turns: Vec::new(),
+            stops_at: None,
+            stopped: false,
             next_message: 0,
         };
         world.host(&["audit"]);
@@ -155,6 +161,8 @@ impl World {
         self.options.epoch = self.store.epoch();
         self.tasks.clear();
         self.held_turns.clear();
+        self.stopped = false;
+        self.stops_at = None;
         let recovery = self.store.recover().unwrap();
         self.engine = Engine::new(self.options.clone(), recovery, self.now);
         self.perform();
@@ -173,7 +181,9 @@ impl World {
     }
 
     fn perform(&mut self) {
-        while let Some(effect) = self.engine.poll_effect() {
+        while !self.stopped
+            && let Some(effect) = self.engine.poll_effect()
+        {
             match effect {
                 Effect::Step(turn) if self.holds_turns => self.held_turns.push(turn),
                 Effect::Step(turn) => {
@@ -208,6 +218,13 @@ impl World {
 
     fn append(&mut self, ticket: u64, append: Box<Append>) {
         self.appends += 1;
+        if let Some((_, durable)) = self.stops_at.filter(|(at, _)| *at == self.appends) {
+            self.stopped = true;
+            if durable {
+                self.store.append(&[*append]).unwrap().remove(0).unwrap();
+            }
+            return;
+        }
         let refused = (!self.refusals.is_empty()).then(|| self.refusals.remove(0));
         let mut written = || {
             let group = [*append.clone()];
@@ -306,6 +323,7 @@ impl World {
             memo: Vec::new(),
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
+            parent: None,
         };
         self.send_as(
             &format!("start-{number}"),
@@ -371,6 +389,15 @@ impl World {
             .iter()
             .map(|record| word(&record.body))
             .collect()
+    }
+
+    pub(crate) fn status(&self, run: RunId) -> Option<RunStatus> {
+        self.store.describe(run).unwrap().map(|found| found.status)
+    }
+
+    /// What lies in the store's inbox.
+    pub(crate) fn inbox(&self) -> Vec<InboxMessage> {
+        self.store.recover().unwrap().inbox
     }
 
     pub(crate) fn records(&self, run: RunId) -> Vec<Record> {

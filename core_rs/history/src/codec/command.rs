@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::chain::{read_successor, write_successor};
+use super::child;
 use super::common::{
     read_option, read_optional_payload, read_pairs, read_payload, read_string, write_option,
     write_optional_payload, write_pairs, write_payload,
@@ -31,6 +32,10 @@ pub(crate) fn kind_of(command: &Command) -> u64 {
         Command::CancelRun { .. } => kind::CANCEL_RUN,
         Command::RecordPatch { .. } => kind::RECORD_PATCH,
         Command::ContinueAsNew(_) => kind::CONTINUE_AS_NEW,
+        Command::StartChild(_) => kind::START_CHILD,
+        Command::CancelChild { .. } => kind::CANCEL_CHILD,
+        Command::SignalExternal(_) => kind::SIGNAL_EXTERNAL,
+        Command::CancelExternal(_) => kind::CANCEL_EXTERNAL,
     }
 }
 
@@ -67,6 +72,10 @@ pub(crate) fn write(writer: &mut Writer, sites: &mut Sites, n: u64, command: &Co
             fields.optional(!deprecated, |writer| writer.boolean(*deprecated));
         }
         Command::ContinueAsNew(successor) => write_successor(fields, successor),
+        Command::StartChild(_)
+        | Command::CancelChild { .. }
+        | Command::SignalExternal(_)
+        | Command::CancelExternal(_) => child::write_command(fields, sites, n, command),
     });
 }
 
@@ -93,6 +102,10 @@ pub(crate) fn read(
     sites: &mut Sites,
     kind: u64,
 ) -> Result<Option<Command>, BatchError> {
+    if (kind::START_CHILD..=kind::CANCEL_EXTERNAL).contains(&kind) {
+        let read = |fields: &mut FieldsReader<'_, '_>| child::read_command(fields, sites, kind);
+        return reader.fields(read).map(Some);
+    }
     if !matches!(
         kind,
         kind::SCHEDULE_ACTIVITY..=kind::CONTINUE_AS_NEW | kind::RECORD_PATCH

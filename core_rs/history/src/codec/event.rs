@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::chain::{read_chain, write_chain};
+use super::child;
 use super::common::{
     read_optional_duration, read_optional_payload, read_pairs, read_payload, read_string,
     write_optional_duration, write_optional_payload, write_pairs, write_payload,
@@ -33,6 +34,14 @@ pub(crate) fn kind_of(event: &Event) -> u64 {
         Event::CancelRequested { .. } => kind::CANCEL_REQUESTED,
         Event::RunTerminated { .. } => kind::RUN_TERMINATED,
         Event::RunTimedOut => kind::RUN_TIMED_OUT,
+        Event::ChildStarted { .. } => kind::CHILD_STARTED,
+        Event::ChildCompleted { .. } => kind::CHILD_COMPLETED,
+        Event::ChildFailed { .. } => kind::CHILD_FAILED,
+        Event::ChildCancelled { .. } => kind::CHILD_CANCELLED,
+        Event::ExternalSignalDelivered { .. } => kind::EXTERNAL_SIGNAL_DELIVERED,
+        Event::ExternalSignalFailed { .. } => kind::EXTERNAL_SIGNAL_FAILED,
+        Event::ExternalCancelDelivered { .. } => kind::EXTERNAL_CANCEL_DELIVERED,
+        Event::ExternalCancelFailed { .. } => kind::EXTERNAL_CANCEL_FAILED,
     }
 }
 
@@ -105,6 +114,7 @@ pub(crate) fn write(writer: &mut Writer, event: &Event) {
             fields.optional(reason.is_empty(), |writer| writer.text(reason));
         }
         Event::RunTimedOut => {}
+        of_others => child::write_event(fields, of_others),
     });
 }
 
@@ -146,10 +156,18 @@ pub(crate) fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
     });
     let chain = &started.chain;
     fields.optional(is_default(chain), |writer| write_chain(writer, chain));
+    let parent = started.parent.as_ref();
+    fields.optional(parent.is_none(), |writer| {
+        child::write_parent(writer, parent)
+    });
 }
 
 /// Reads the body of an event of `kind`, if that is one.
 pub(crate) fn read(reader: &mut Reader<'_>, kind: u64) -> Result<Option<Event>, BatchError> {
+    if (kind::CHILD_STARTED..=kind::EXTERNAL_CANCEL_FAILED).contains(&kind) {
+        let read = |fields: &mut FieldsReader<'_, '_>| child::read_event(fields, kind);
+        return reader.fields(read).map(Some);
+    }
     if !(kind::RUN_STARTED..=kind::RUN_TIMED_OUT).contains(&kind) {
         return Ok(None);
     }
@@ -235,5 +253,6 @@ pub(crate) fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStart
         headers: fields.optional(Vec::new, |reader| read_pairs(reader, read_string))?,
         version: fields.optional(|| None, |reader| reader.fields(read_version))?,
         chain: fields.optional(Chain::default, read_chain)?,
+        parent: fields.optional(|| None, child::read_parent)?,
     })
 }

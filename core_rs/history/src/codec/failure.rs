@@ -12,6 +12,7 @@ use super::reader::{FieldsReader, Reader};
 use super::writer::{Fields, Writer};
 use crate::batch::BatchError;
 use crate::failure::{Failure, FailureKind, RetryState, TimeoutKind};
+use crate::ids::RunId;
 
 /// Most failures in a chain; deeper causes are cut off when written, and refused when read.
 pub(crate) const MAXIMUM_CHAIN: usize = 1_000;
@@ -82,6 +83,15 @@ fn write_link(fields: &mut Fields<'_>, failure: &Failure) {
             });
         }
         FailureKind::Terminated | FailureKind::WorkerLost => {}
+        FailureKind::ChildWorkflow {
+            workflow_type,
+            workflow_id,
+            run,
+        } => {
+            fields.required(|writer| writer.text(workflow_type));
+            fields.required(|writer| writer.text(workflow_id));
+            fields.required(|writer| writer.binary(&run.0));
+        }
     }
 }
 
@@ -134,6 +144,11 @@ fn read_link(fields: &mut FieldsReader<'_, '_>) -> Result<Failure, BatchError> {
             }
         }
         6 => FailureKind::WorkerLost,
+        7 => FailureKind::ChildWorkflow {
+            workflow_type: fields.required(read_string)?,
+            workflow_id: fields.required(read_string)?,
+            run: RunId(fields.required(Reader::binary16)?),
+        },
         other => return fields.unknown("failure kind", other),
     };
     Ok(Failure {
@@ -152,6 +167,7 @@ fn number_of(kind: &FailureKind) -> u64 {
         FailureKind::Terminated => 4,
         FailureKind::Activity { .. } => 5,
         FailureKind::WorkerLost => 6,
+        FailureKind::ChildWorkflow { .. } => 7,
     }
 }
 

@@ -7,6 +7,7 @@
 //! refused ([`BatchError::NewerField`](crate::BatchError)): to skip it would be a guess.
 
 pub(crate) mod chain;
+pub(crate) mod child;
 pub(crate) mod command;
 pub(crate) mod common;
 pub(crate) mod event;

@@ -130,7 +130,7 @@ fn default_policy() -> RetryPolicy {
     }
 }
 
-fn number_of(cancellation_type: CancellationType) -> u64 {
+pub(crate) fn number_of(cancellation_type: CancellationType) -> u64 {
     match cancellation_type {
         CancellationType::Try => 1,
         CancellationType::WaitCompleted => 2,
@@ -138,7 +138,7 @@ fn number_of(cancellation_type: CancellationType) -> u64 {
     }
 }
 
-fn read_cancellation(reader: &mut Reader<'_>) -> Result<CancellationType, BatchError> {
+pub(crate) fn read_cancellation(reader: &mut Reader<'_>) -> Result<CancellationType, BatchError> {
     match reader.unsigned()? {
         1 => Ok(CancellationType::Try),
         2 => Ok(CancellationType::WaitCompleted),

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use perdure_history::{
-    ActivityOptions, Batch, CancellationType, Chain, Command, Digest, Event, Failure, FailureKind,
-    MessageId, Payload, Record, RecordBody, RetryPolicy, RetryState, RunId, RunStarted,
-    ScheduleActivity, Site, Successor, TimeoutKind, Timestamp, Version,
+    ActivityOptions, Batch, CancelExternal, CancellationType, Chain, Command, Digest, Event,
+    ExternalRun, Failure, FailureKind, MessageId, Parent, ParentClosePolicy, Payload, Record,
+    RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity, SignalExternal, Site,
+    StartChild, Successor, TimeoutKind, Timestamp, Version,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -128,6 +129,13 @@ fn failure_kind() -> impl Strategy<Value = FailureKind> {
             }
         ),
         Just(FailureKind::WorkerLost),
+        (text(), text(), any::<[u8; 16]>()).prop_map(|(workflow_type, workflow_id, run)| {
+            FailureKind::ChildWorkflow {
+                workflow_type,
+                workflow_id,
+                run: RunId(run),
+            }
+        }),
     ]
 }
 
@@ -222,6 +230,102 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     vec((text(), text()), 0..3)
 }
 
+fn parent() -> impl Strategy<Value = Parent> {
+    (any::<[u8; 16]>(), any::<u64>(), text()).prop_map(|(run, command_n, workflow_id)| Parent {
+        run: RunId(run),
+        command_n,
+        workflow_id,
+    })
+}
+
+fn start_child() -> impl Strategy<Value = Command> {
+    let names = (any::<[u8; 16]>(), text(), text(), text());
+    let values = (payload(), any::<u128>(), any::<u64>(), site());
+    let policy = prop::sample::select(vec![
+        ParentClosePolicy::Terminate,
+        ParentClosePolicy::RequestCancel,
+        ParentClosePolicy::Abandon,
+    ]);
+    let cancellation_type = prop::sample::select(vec![
+        CancellationType::Try,
+        CancellationType::WaitCompleted,
+        CancellationType::Abandon,
+    ]);
+    let options = (option::of(duration()), policy, cancellation_type, headers());
+    (names, values, options).prop_map(
+        |(
+            (run, workflow_id, workflow_type, task_queue),
+            (arguments, digest, seed, site),
+            (run_timeout, parent_close_policy, cancellation_type, headers),
+        )| {
+            Command::StartChild(Arc::new(StartChild {
+                run: RunId(run),
+                workflow_id,
+                workflow_type: workflow_type.into(),
+                task_queue,
+                arguments,
+                digest: Digest(digest),
+                seed,
+                site,
+                run_timeout,
+                parent_close_policy,
+                cancellation_type,
+                headers,
+            }))
+        },
+    )
+}
+
+fn external_command() -> impl Strategy<Value = Command> {
+    let target = || {
+        (
+            text(),
+            option::of(any::<[u8; 16]>()),
+            option::of(any::<u64>()),
+        )
+            .prop_map(|(workflow_id, run, child_n)| ExternalRun {
+                workflow_id,
+                run: run.map(RunId),
+                child_n,
+            })
+    };
+    prop_oneof![
+        (target(), text(), payload(), site()).prop_map(|(target, name, arguments, site)| {
+            Command::SignalExternal(Arc::new(SignalExternal {
+                target,
+                name,
+                arguments,
+                site,
+            }))
+        }),
+        (target(), text(), site()).prop_map(|(target, reason, site)| {
+            Command::CancelExternal(Arc::new(CancelExternal {
+                target,
+                reason,
+                site,
+            }))
+        }),
+    ]
+}
+
+fn child_event() -> impl Strategy<Value = Event> {
+    let n = any::<u64>;
+    prop_oneof![
+        n().prop_map(|command_n| Event::ChildStarted { command_n }),
+        (n(), payload())
+            .prop_map(|(command_n, result)| Event::ChildCompleted { command_n, result }),
+        (n(), failure()).prop_map(|(command_n, failure)| Event::ChildFailed { command_n, failure }),
+        (n(), option::of(payload()))
+            .prop_map(|(command_n, details)| Event::ChildCancelled { command_n, details }),
+        n().prop_map(|command_n| Event::ExternalSignalDelivered { command_n }),
+        (n(), failure())
+            .prop_map(|(command_n, failure)| Event::ExternalSignalFailed { command_n, failure }),
+        n().prop_map(|command_n| Event::ExternalCancelDelivered { command_n }),
+        (n(), failure())
+            .prop_map(|(command_n, failure)| Event::ExternalCancelFailed { command_n, failure }),
+    ]
+}
+
 pub fn command() -> impl Strategy<Value = Command> {
     let call = (
         text(),
@@ -258,6 +362,9 @@ pub fn command() -> impl Strategy<Value = Command> {
             site,
             deprecated,
         }),
+        start_child(),
+        any::<u64>().prop_map(|command_n| Command::CancelChild { command_n }),
+        external_command(),
     ]
 }
 
@@ -306,13 +413,14 @@ fn started() -> BoxedStrategy<RunStarted> {
     );
     let version =
         option::of((text(), text()).prop_map(|(engine, language)| Version { engine, language }));
-    let pairs = (vec((text(), payload()), 0..3), headers(), version, chain());
+    let place = (chain(), option::of(parent()));
+    let pairs = (vec((text(), payload()), 0..3), headers(), version, place);
     (names, rest, pairs)
         .prop_map(
             |(
                 (namespace, workflow_id, workflow_type, task_queue),
                 (message_id, arguments, seed, origin, run_timeout),
-                (memo, headers, version, chain),
+                (memo, headers, version, (chain, parent)),
             )| {
                 RunStarted {
                     message_id,
@@ -328,6 +436,7 @@ fn started() -> BoxedStrategy<RunStarted> {
                     headers,
                     version,
                     chain,
+                    parent,
                 }
             },
         )
@@ -393,6 +502,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         (message_id(), text())
             .prop_map(|(message_id, reason)| Event::RunTerminated { message_id, reason }),
         Just(Event::RunTimedOut),
+        child_event(),
     ]
 }
 

@@ -9,8 +9,9 @@ use perdure_history::{Command, Event, Record, RecordBody, Timestamp};
 use super::{Checkpoint, Delivering, Machine};
 use crate::effect::ClosedStatus;
 use crate::operations::activity::{self, Outcome};
+use crate::operations::external::External;
 use crate::operations::run::RunState;
-use crate::operations::{Misfit, timer};
+use crate::operations::{Misfit, Operations, child, external, timer};
 use crate::{Activation, DropReason, Effect, MachineError};
 
 impl Machine {
@@ -158,8 +159,7 @@ impl Machine {
                 self.close(n, ClosedStatus::TimedOut, live)?;
                 return Ok(None);
             }
-            // `VersionChanged`, and whatever a later version records for people alone.
-            _ => return Ok(None),
+            of_others => return deliver_of_others(operations, of_others),
         };
         Ok(Some(activation))
     }
@@ -186,6 +186,21 @@ impl Machine {
                 activity::cancel(operations, *command_n, effects)
             }
             Command::CancelTimer { command_n } => timer::cancel(operations, *command_n, effects),
+            Command::StartChild(asked) => {
+                child::start(operations, n, Arc::clone(asked), effects);
+                Ok(())
+            }
+            Command::CancelChild { command_n } => child::cancel(operations, n, *command_n, effects),
+            Command::SignalExternal(signal) => {
+                let message = External::Signal(Arc::clone(signal));
+                external::send(operations, n, message, effects);
+                Ok(())
+            }
+            Command::CancelExternal(cancel) => {
+                let message = External::Cancel(Arc::clone(cancel));
+                external::send(operations, n, message, effects);
+                Ok(())
+            }
             Command::CompleteRun { .. } => self.close(n, ClosedStatus::Completed, live),
             Command::FailRun { .. } => self.close(n, ClosedStatus::Failed, live),
             Command::CancelRun { .. } => self.close(n, ClosedStatus::Cancelled, live),
@@ -201,4 +216,35 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// What came of a child, or of a message to another run.
+fn deliver_of_others(
+    operations: &mut Operations,
+    event: &mut Event,
+) -> Result<Option<Activation>, Misfit> {
+    let activation = match event {
+        Event::ChildStarted { command_n } => child::started(operations, *command_n)?,
+        Event::ChildCompleted { command_n, result } => {
+            child::end(operations, *command_n, Ok(mem::take(result)))?
+        }
+        Event::ChildFailed { command_n, failure } => {
+            child::end(operations, *command_n, Err(failure.take()))?
+        }
+        Event::ChildCancelled { command_n, details } => {
+            let cause = child::cancelled(details.take());
+            child::end(operations, *command_n, Err(cause))?
+        }
+        Event::ExternalSignalDelivered { command_n }
+        | Event::ExternalCancelDelivered { command_n } => {
+            external::answer(operations, *command_n, Ok(()))?
+        }
+        Event::ExternalSignalFailed { command_n, failure }
+        | Event::ExternalCancelFailed { command_n, failure } => {
+            external::answer(operations, *command_n, Err(failure.take()))?
+        }
+        // `VersionChanged`, and whatever a later version records for people alone.
+        _ => return Ok(None),
+    };
+    Ok(Some(activation))
 }

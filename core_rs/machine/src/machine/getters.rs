@@ -4,6 +4,7 @@ use perdure_history::{Command, RecordBody, RunId, Timestamp};
 
 use super::{Delivering, Machine};
 use crate::effect::ClosedStatus;
+use crate::operations::child;
 use crate::operations::run::RunState;
 
 impl Machine {
@@ -50,6 +51,15 @@ impl Machine {
             RunState::Closed { status, .. } => Some(status),
             RunState::Awaited | RunState::Open => None,
         }
+    }
+
+    /// The number that the next record has, and the run id and seed of the child that it starts if
+    /// it is such a command.
+    #[must_use]
+    pub fn next_child(&self) -> (u64, RunId, u64) {
+        let n = self.position + 1;
+        let run = child::run_id(self.run, n, self.now);
+        (n, run, child::seed(self.run, n, self.now))
     }
 
     /// The command with number `n`, if it is open or of this turn: others are not kept.

@@ -5,6 +5,8 @@
 //! outstanding, not what it has done.
 
 pub(crate) mod activity;
+pub(crate) mod child;
+pub(crate) mod external;
 pub(crate) mod patch;
 pub(crate) mod run;
 pub(crate) mod timer;
@@ -15,6 +17,8 @@ use alloc::vec::Vec;
 use perdure_history::Command;
 
 use self::activity::Activity;
+use self::child::Child;
+use self::external::External;
 use self::timer::Timer;
 
 /// Why an input does not fit the state of its operation.
@@ -43,6 +47,8 @@ impl Misfit {
 pub(crate) enum Operation {
     Activity(Activity),
     Timer(Timer),
+    Child(Child),
+    External(External),
 }
 
 impl Operation {
@@ -51,6 +57,8 @@ impl Operation {
         match self {
             Self::Activity(activity) => activity.command(),
             Self::Timer(timer) => timer.command(),
+            Self::Child(child) => child.command(),
+            Self::External(message) => message.command(),
         }
     }
 }

@@ -59,6 +59,7 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
         memo: Vec::new(),
         headers: field(fields, "headers")?,
         chain: Chain::default(),
+        parent: None,
     })
 }
 

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::InstanceCore;
+use super::children;
 use crate::event_loop::GilCell;
 
 /// The history length from which on a run should continue as new.
@@ -108,6 +109,7 @@ pub(super) fn start_fields<'py>(
         started.run_timeout.map(|span| span.as_micros()),
     )?;
     fields.set_item("headers", started.headers.clone())?;
+    fields.set_item("parent", children::parent_fields(started))?;
     let continued = started.chain.continued_run_id.map(|run| run.to_string());
     fields.set_item("continued_run_id", continued)?;
     Ok(fields)

@@ -17,7 +17,7 @@ use super::activity_plan::{self, ActivityPlan};
 use super::continuation::{self, Continuation};
 use super::mismatch::nondeterminism;
 use super::patches::{self, Patches};
-use super::site;
+use super::{children, site};
 use crate::convert;
 use crate::event_loop::{GilCell, LoopCore, resolve, slice};
 use crate::failure::PyFailure;
@@ -307,12 +307,12 @@ impl InstanceCore {
                 let arguments = PyBytes::new(py, &arguments.0);
                 Self::tell(slf, event_loop, "_signal", (name, arguments))
             }
-            _ => Err(PyRuntimeError::new_err("an activation of a newer version")),
+            of_others => children::deliver(slf, event_loop, of_others),
         }
     }
 
     /// Calls a method of the Python half as the run's own code.
-    fn tell<'py, Arguments>(
+    pub(super) fn tell<'py, Arguments>(
         slf: &Bound<'py, Self>,
         event_loop: &Bound<'py, LoopCore>,
         method: &str,

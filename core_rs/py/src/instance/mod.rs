@@ -6,6 +6,7 @@
 mod activity_call;
 mod activity_callable;
 mod activity_plan;
+mod children;
 mod continuation;
 mod core;
 mod mismatch;
@@ -25,5 +26,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<activity_callable::ActivityCallable>()?;
     module.add_class::<site::CallSite>()?;
     module.add_class::<RecordedHistory>()?;
+    children::register(module)?;
     activity_call::attach(module.py())
 }
