@@ -225,7 +225,8 @@ impl Engine {
     }
 }
 
-/// A message and what it says. One that this version cannot read stays where it is, for a newer one.
+/// A message and what it says. One that this version cannot read stays where it is, for a newer
+/// one.
 fn readable(message: InboxMessage) -> Option<(InboxMessage, Kept)> {
     let kept = message_codec::decode_message(&message.body).ok()?;
     Some((message, kept))
