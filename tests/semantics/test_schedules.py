@@ -219,3 +219,37 @@ def test_a_schedule_outlives_its_worker(tmp_path: Path) -> None:
             return await _reached(schedule, 2, 0, 0, 1)
 
     assert asyncio.run(asyncio.wait_for(scenario(), 60)) == (2, 0, 0, 1)
+
+
+def test_a_schedule_that_has_acted_often_goes_on_with_an_empty_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perdure.workflow._info.SUGGESTED_LENGTH", 100)
+
+    async def scenario() -> None:
+        client = await Client.connect(f"file:{tmp_path / 'app.db'}")
+        minutes = ScheduleSpec(["* * * * *"], end_at=MIDNIGHT + timedelta(days=2))
+        action = ScheduleActionStartWorkflow(greet, "Eve")
+        async with Worker(client, workflows=[greet, Gate]):
+            schedule = await client.create_schedule("minutes", Schedule(action, minutes))
+            last = MIDNIGHT + timedelta(minutes=39)
+            await schedule.backfill(MIDNIGHT, last, overlap=ScheduleOverlapPolicy.BUFFER_ALL)
+            await _reached(schedule, 40, 0, 0, 0)
+            # A pause wakes it, which is when it looks at the length of its history.
+            await schedule.pause("enough")
+
+            async def runs() -> list[Any]:
+                found = client.list_workflows(workflow_type="perdure.schedule")
+                return [(run.status, run.history_length < 50) async for run in found]
+
+            async def continued() -> bool:
+                return len(await runs()) == 2
+
+            await _until(continued)
+            described = await schedule.describe()
+            assert await runs() == [("running", True), ("continued_as_new", False)]
+        assert described.action_count == 40
+        assert described.recent[-1].scheduled_time == last
+        assert described.schedule.state.note == "enough"
+
+    asyncio.run(asyncio.wait_for(scenario(), 120))

@@ -134,7 +134,8 @@ class ScheduleHandle:
 
     async def _run(self) -> WorkflowHandle[None]:
         async for run in self._client.list_workflows(workflow_id=_PREFIX + self.id):
-            if run.close_time is None:
+            # What is sent to a run that was continued reaches the next one.
+            if run.close_time is None or run.status == "continued_as_new":
                 return await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
             break
         raise self._missing()

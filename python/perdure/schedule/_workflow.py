@@ -54,6 +54,26 @@ class _Counts:
     missed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleProgress:
+    """Where a schedule goes on whose history had become long."""
+
+    passed: datetime
+    """Times up to this one are over."""
+    actions: int
+    """Runs started."""
+    skipped: int
+    """Times passed over."""
+    missed: int
+    """Times that came too late."""
+    running: list[ScheduleRun]
+    """Open runs."""
+    waiting: list[datetime]
+    """Times whose starts wait."""
+    recent: list[ScheduleRun]
+    """The last runs."""
+
+
 @workflow.defn(name=SCHEDULE_TYPE)
 class ScheduleWorkflow:
     """Waits for one time after the other, and starts runs."""
@@ -73,11 +93,16 @@ class ScheduleWorkflow:
         self.tasks: set[asyncio.Task[None]] = set()
 
     @workflow.run
-    async def run(self, schedule: Schedule) -> None:
-        """Acts until nothing remains to be done."""
+    async def run(self, schedule: Schedule, progress: ScheduleProgress | None = None) -> None:
+        """Acts for ever: a schedule that has nothing left to do can still be updated."""
         self.schedule = schedule
         passed = workflow.now()
+        if progress is not None:
+            passed = progress.passed
+            self._resume(progress)
         while True:
+            if workflow.info().is_continue_as_new_suggested():
+                await self._continue_when_possible(passed)
             self.changed = False
             times = await _next_times(self.schedule.spec, passed) if self._acts else []
             self.upcoming = [(time, time + self._jitter()) for time in times]
@@ -92,6 +117,33 @@ class ScheduleWorkflow:
             if self.changed:
                 # What is in the past stays there, whatever the new specification says of it.
                 passed = max(passed, workflow.now())
+
+    def _resume(self, progress: ScheduleProgress) -> None:
+        self.counts = _Counts(progress.actions, progress.skipped, progress.missed)
+        self.waiting.extend(progress.waiting)
+        self.recent.extend(progress.recent)
+        for run in progress.running:
+            self.running[run.workflow_id] = run
+            self._spawn(self._follow_to_its_end(run.workflow_id, run))
+
+    async def _continue_when_possible(self, passed: datetime) -> None:
+        """Goes on with an empty history, once no start and no backfill is under way."""
+        await workflow.wait_condition(
+            lambda: (
+                all(run.run_id for run in self.running.values())
+                and workflow.all_handlers_finished()
+            )
+        )
+        progress = ScheduleProgress(
+            passed,
+            self.counts.actions,
+            self.counts.skipped,
+            self.counts.missed,
+            list(self.running.values()),
+            list(self.waiting),
+            list(self.recent),
+        )
+        workflow.continue_as_new(self.schedule, progress)
 
     @property
     def _acts(self) -> bool:
@@ -153,13 +205,17 @@ class ScheduleWorkflow:
         run_id = await _start_run(self.schedule, workflow_id)
         if run_id is None:
             self.counts.skipped += 1
-            status = ""
-        else:
-            run = ScheduleRun(time, workflow_id, run_id)
-            self.running[workflow_id] = run
-            self.recent.append(run)
-            self.counts.actions += 1
-            status = await _await_run(run)
+            await self._follow_to_its_end(workflow_id, None)
+            return
+        run = ScheduleRun(time, workflow_id, run_id)
+        self.running[workflow_id] = run
+        self.recent.append(run)
+        self.counts.actions += 1
+        await self._follow_to_its_end(workflow_id, run)
+
+    async def _follow_to_its_end(self, workflow_id: str, run: ScheduleRun | None) -> None:
+        """Waits for a run, if one was started, and lets what waits for it begin."""
+        status = "" if run is None else await _await_run(run)
         del self.running[workflow_id]
         if status in _FAILURES and self.schedule.policy.pause_on_failure:
             note = f"{workflow_id} {status.replace('_', ' ')}"
