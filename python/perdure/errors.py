@@ -18,6 +18,8 @@ from typing import Any, ClassVar
 __all__ = [
     "ActivityError",
     "ApplicationError",
+    "AsyncActivityCancelledError",
+    "AsyncActivityNotFoundError",
     "CancelledFailure",
     "ChildWorkflowError",
     "ContinueAsNew",
@@ -408,6 +410,18 @@ class RunClosedError(PerdureError):
         super().__init__(message)
         self.run_id = run_id
         self.status = status
+
+
+class AsyncActivityNotFoundError(PerdureError):
+    """No attempt waits under this token: it is over, was replaced by another, or never was."""
+
+    code: ClassVar[str] = "PRD1410"
+
+
+class AsyncActivityCancelledError(PerdureError):
+    """The workflow asks the attempt to stop: clean up, then call `report_cancellation`."""
+
+    code: ClassVar[str] = "PRD1411"
 
 
 class NoWorkerError(PerdureError):

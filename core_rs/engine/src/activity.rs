@@ -26,6 +26,8 @@ pub(crate) enum Stage {
     NotStarted,
     /// It was handed to a service before a restart; its worker has not claimed it yet.
     Unclaimed,
+    /// Its code has returned; its outcome comes from elsewhere, by its token.
+    Detached,
     /// Its outcome waits for a turn.
     Reported,
 }
@@ -82,11 +84,11 @@ impl Activity {
         }
     }
 
-    /// Whether a worker may be at work on the attempt.
+    /// Whether the attempt is under way, with a worker or elsewhere.
     pub(crate) fn is_handed(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Handed | Stage::Started | Stage::Unclaimed
+            Stage::Handed | Stage::Started | Stage::Unclaimed | Stage::Detached
         )
     }
 
@@ -104,6 +106,7 @@ impl Activity {
             Stage::Queued | Stage::NotStarted | Stage::Reported => 0,
             Stage::Reserved | Stage::Handed | Stage::Started | Stage::Unclaimed => 1,
             Stage::Backoff => 2,
+            Stage::Detached => 4,
         };
         encode(self, (stage, self.attempt, self.stage_at), origin)
     }
@@ -189,6 +192,7 @@ pub(crate) fn decode(state: &Bytes) -> Option<KeptActivity> {
         [1] => Stage::Handed,
         [2] => Stage::Backoff,
         [3] => Stage::Reported,
+        [4] => Stage::Detached,
         _ => return None,
     };
     let [flags] = reader.take::<1>()?;

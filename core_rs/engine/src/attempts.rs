@@ -6,6 +6,8 @@ use perdure_history::{Event, Failure, FailureKind, TaskId, TimeoutKind, Timestam
 
 use crate::activity::Stage;
 use crate::context::Context;
+use crate::dispatch::ABANDONED_AFTER;
+use crate::pending::Pending;
 use crate::retry::{self, FailedAttempt, Verdict};
 use crate::run::Run;
 use crate::task::{TaskOutcome, TaskReport};
@@ -71,13 +73,19 @@ impl Context {
                 activity.heard_at = now;
                 self.rearm(run, command_n);
             }
+            TaskOutcome::Detached => {
+                activity.stage = Stage::Detached;
+                activity.heard_at = now;
+                run.dirty.insert(command_n);
+                self.rearm(run, command_n);
+            }
             TaskOutcome::Heartbeat { details } => {
                 self.heartbeat(run, command_n, details, now);
             }
         }
     }
 
-    fn heartbeat(
+    pub(crate) fn heartbeat(
         &mut self,
         run: &mut Run,
         command_n: u64,
@@ -88,7 +96,7 @@ impl Context {
             return;
         };
         activity.heard_at = now;
-        if activity.stage != Stage::Started {
+        if activity.stage != Stage::Detached {
             activity.stage = Stage::Started;
         }
         if details.is_some() {
@@ -179,13 +187,15 @@ impl Context {
                 self.report_end(run, command_n, event, received_at);
             }
             Verdict::RetryAt(next_attempt_at) => {
-                run.attempt_failures.push(Event::ActivityAttemptFailed {
+                let event = Event::ActivityAttemptFailed {
                     command_n,
                     attempt: activity.attempt,
                     failure: failure.clone(),
                     next_attempt_at,
                     heartbeat_details: activity.heartbeat_details.clone(),
-                });
+                };
+                run.attempt_failures
+                    .push(Pending::internal(event, received_at));
                 activity.last_failure = Some(Box::new(failure));
                 activity.stage = Stage::Backoff;
                 activity.stage_at = next_attempt_at;
@@ -255,15 +265,23 @@ impl Context {
                 n: command_n,
                 attempt: activity.attempt,
             };
-            if !activity.route.is_local() {
-                let abandoned_at = now + Duration::from_secs(60);
-                if let Some(held) = self.slots.held_mut(&task) {
-                    held.abandoned = self.wheel.arm(abandoned_at, Due::Abandoned { task });
-                }
-            }
+            let is_local = activity.route.is_local();
+            self.give_up_slot(task, is_local, now);
             self.tell_cancel(task);
         }
         self.attempt_failed(run, command_n, failure, at, now);
+    }
+}
+
+impl Context {
+    /// Nobody waits for a task any more whose worker may be at work on it: a worker that is lost
+    /// never gives the slot back.
+    pub(crate) fn give_up_slot(&mut self, task: TaskId, is_local: bool, now: Timestamp) {
+        if !is_local && let Some(held) = self.slots.held_mut(&task) {
+            held.abandoned = self
+                .wheel
+                .arm(now + ABANDONED_AFTER, Due::Abandoned { task });
+        }
     }
 }
 

@@ -84,7 +84,10 @@ impl Context {
             events.push(start.event);
             written.delivered.push(start.about);
         }
-        events.append(&mut run.attempt_failures);
+        for failure in run.attempt_failures.drain(..) {
+            events.push(failure.event);
+            written.delivered.push(failure.about);
+        }
         let (event, status, about) = closing_event(request);
         events.push(event);
         written.delivered.push(about);

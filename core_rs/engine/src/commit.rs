@@ -49,7 +49,7 @@ impl Written {
 /// A write under way, and what follows once it is durable.
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
-    delivered: Vec<Delivered>,
+    pub(crate) delivered: Vec<Delivered>,
     timers: Vec<u64>,
     /// Activities scheduled by this write.
     scheduled: Vec<u64>,
@@ -114,6 +114,9 @@ impl Context {
             commit
                 .dropped
                 .extend(run.pending.drain(..).map(|pending| pending.about));
+            commit
+                .dropped
+                .extend(run.attempt_failures.drain(..).map(|failed| failed.about));
             commit
                 .dropped
                 .extend(run.doubles.drain(..).map(|double| double.about));
@@ -275,7 +278,7 @@ impl Context {
             if run
                 .attempt_failures
                 .iter()
-                .any(|event| pending::failed(event) == Some(command_n))
+                .any(|one| pending::failed(&one.event) == Some(command_n))
             {
                 run.dirty.insert(command_n);
                 continue;

@@ -65,6 +65,8 @@ pub enum Progress {
         /// When it may.
         next_attempt_at: Timestamp,
     },
+    /// Its code has returned, and its outcome comes from elsewhere.
+    Detached,
     /// Its outcome waits for a turn.
     Reported,
 }
@@ -119,6 +121,7 @@ impl Engine {
             Stage::Backoff => Progress::Backoff {
                 next_attempt_at: activity.stage_at,
             },
+            Stage::Detached => Progress::Detached,
             Stage::Reported => Progress::Reported,
         }
     }

@@ -16,7 +16,7 @@ use crate::timeouts;
 use crate::wheel::Due;
 
 /// How long a service's slot stays taken by a task that nobody waits for any more.
-const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 
 impl Context {
     /// Sets the wheel to an activity's earliest deadline.

@@ -107,6 +107,16 @@ pub enum Reply {
     },
     /// The message is durable.
     Accepted,
+    /// The attempt is over, was never handed out, or has another token.
+    ActivityNotFound {
+        /// The run asked for.
+        run: RunId,
+    },
+    /// The heartbeat was taken, and the workflow no longer waits for the attempt.
+    CancelRequested {
+        /// The run.
+        run: RunId,
+    },
     /// There is no such run.
     NotFound {
         /// The run asked for.

@@ -9,7 +9,7 @@ use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};
 
 use crate::effect::ReplyTo;
-use crate::task::{ServiceReport, TaskReport};
+use crate::task::{ServiceReport, TaskOutcome, TaskReport};
 
 /// One input.
 #[derive(Debug)]
@@ -129,6 +129,8 @@ pub enum MessageBody {
         /// The run.
         run: RunId,
     },
+    /// What came of an attempt that completes asynchronously.
+    Activity(Box<ActivityWord>),
     /// Answer when the run is closed.
     AwaitResult {
         /// The run.
@@ -143,6 +145,19 @@ pub enum MessageBody {
         /// The positional arguments, one encoded list.
         arguments: Payload,
     },
+}
+
+/// A client's word on an attempt, in place of its worker's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActivityWord {
+    /// The run.
+    pub run: RunId,
+    /// The number of the scheduling command.
+    pub command_n: u64,
+    /// The attempt and its nonce, from its token; absent: whichever is under way.
+    pub token: Option<(u32, u64)>,
+    /// Completed, failed, cancelled, or a heartbeat.
+    pub outcome: TaskOutcome,
 }
 
 /// A query that waits for its run to be live and idle; the host answers it.

@@ -13,6 +13,7 @@ pub mod closing;
 mod commit;
 mod context;
 pub mod describe;
+mod detached;
 mod dispatch;
 pub mod effect;
 pub mod engine;
@@ -51,8 +52,8 @@ pub use describe::{LiveRun, PendingActivity, Progress};
 pub use effect::{Effect, Reply, ReplyTo};
 pub use engine::{Engine, EngineOptions};
 pub use input::{
-    AppendFailure, Input, Message, MessageBody, ParkReason, Query, ServedQueue, StartRun, Turn,
-    TurnOutcome, TurnReport,
+    ActivityWord, AppendFailure, Input, Message, MessageBody, ParkReason, Query, ServedQueue,
+    StartRun, Turn, TurnOutcome, TurnReport,
 };
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};

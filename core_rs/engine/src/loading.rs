@@ -55,8 +55,11 @@ impl Context {
             };
             self.park(run, reason, now);
         } else if std::mem::take(&mut run.lacks_schedules) {
+            // An outcome that is durable comes before the verdict that its worker is lost.
+            self.hear_deferred(run, now);
             self.resume_activities(run, now);
         }
+        self.hear_deferred(run, now);
         for report in std::mem::take(&mut run.deferred) {
             self.apply_report(run, report, now);
         }

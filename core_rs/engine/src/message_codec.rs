@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use perdure_history::{
-    Batch, BatchError, Command, Event, MessageId, Record, RecordBody, RunId, RunStarted, Timestamp,
+    Batch, BatchError, Command, Event, MessageId, Record, RecordBody, RetryState, RunId,
+    RunStarted, Timestamp,
 };
 
-use crate::input::{MessageBody, StartRun};
+use crate::input::{ActivityWord, MessageBody, StartRun};
+use crate::task::TaskOutcome;
 
 /// The first byte of what is kept: an event follows.
 const EVENT: u8 = 1;
@@ -17,6 +19,10 @@ const UNPARK: u8 = 2;
 
 /// The first byte of what is kept: a command follows, by which a run asks another for something.
 const ASK: u8 = 3;
+
+/// The first byte of what is kept: a client's word on an attempt follows, as the event that it may
+/// become, behind a byte that says whether a token came with it, and the token's nonce.
+const ACTIVITY: u8 = 4;
 
 /// What a kept message says.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +73,7 @@ pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp)
             out.put_slice(&run.0);
             return Some(out.freeze());
         }
+        MessageBody::Activity(word) => return encode_word(word, at),
         MessageBody::Terminate { run, reason } => {
             let (message_id, reason) = (message_id.clone(), reason.clone());
             (*run, Event::RunTerminated { message_id, reason })
@@ -121,6 +128,73 @@ fn encode_record(sort: u8, run: RunId, n: u64, body: RecordBody, at: Timestamp) 
     out.freeze()
 }
 
+fn encode_word(word: &ActivityWord, at: Timestamp) -> Option<Bytes> {
+    let command_n = word.command_n;
+    let (attempt, nonce) = word.token.unwrap_or_default();
+    let event = match &word.outcome {
+        TaskOutcome::Completed { result } => Event::ActivityCompleted {
+            command_n,
+            attempt,
+            result: result.clone(),
+        },
+        TaskOutcome::Failed { failure } => Event::ActivityFailed {
+            command_n,
+            attempt,
+            failure: failure.clone(),
+            retry_state: RetryState::NonRetryable,
+        },
+        TaskOutcome::Cancelled { details } => Event::ActivityCancelled {
+            command_n,
+            attempt,
+            details: details.clone(),
+        },
+        _ => return None,
+    };
+    let encoded = encode_event(word.run, &event, at);
+    let mut out = BytesMut::with_capacity(10 + encoded.len());
+    out.put_u8(ACTIVITY);
+    out.put_u8(u8::from(word.token.is_some()));
+    out.put_u64(nonce);
+    out.put_slice(&encoded);
+    Some(out.freeze())
+}
+
+fn decode_word(body: &Bytes) -> Result<Kept, KeptError> {
+    let (Some(by_token), Some(nonce)) = (body.get(1), body.get(2..10)) else {
+        return Err(KeptError::NotOneEvent);
+    };
+    let nonce = u64::from_be_bytes(nonce.try_into().unwrap_or_default());
+    let Kept::Result { run, event } = decode_message(&body.slice(10..))? else {
+        return Err(KeptError::NotOneEvent);
+    };
+    let (command_n, attempt, outcome) = match event {
+        Event::ActivityCompleted {
+            command_n,
+            attempt,
+            result,
+        } => (command_n, attempt, TaskOutcome::Completed { result }),
+        Event::ActivityFailed {
+            command_n,
+            attempt,
+            failure,
+            ..
+        } => (command_n, attempt, TaskOutcome::Failed { failure }),
+        Event::ActivityCancelled {
+            command_n,
+            attempt,
+            details,
+        } => (command_n, attempt, TaskOutcome::Cancelled { details }),
+        _ => return Err(KeptError::NotOneEvent),
+    };
+    let word = ActivityWord {
+        run,
+        command_n,
+        token: (*by_token == 1).then_some((attempt, nonce)),
+        outcome,
+    };
+    Ok(Kept::Message(MessageBody::Activity(Box::new(word))))
+}
+
 /// Reads a kept message.
 ///
 /// # Errors
@@ -156,6 +230,7 @@ pub fn decode_message(body: &Bytes) -> Result<Kept, KeptError> {
                 _ => Err(KeptError::NotOneEvent),
             }
         }
+        Some(&ACTIVITY) => decode_word(body),
         other => Err(KeptError::UnknownKind(other.copied())),
     }
 }
@@ -239,6 +314,14 @@ mod tests {
                 reason: "wrong".to_owned(),
             },
             MessageBody::Unpark { run },
+            MessageBody::Activity(Box::new(ActivityWord {
+                run,
+                command_n: 2,
+                token: Some((1, u64::MAX)),
+                outcome: TaskOutcome::Completed {
+                    result: Payload(Bytes::from_static(b"\x07")),
+                },
+            })),
         ];
         let id = MessageId("m1".to_owned());
         for body in bodies {

@@ -9,7 +9,7 @@ use crate::closing::ClosingRequest;
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
-use crate::input::{Message, MessageBody, StartRun};
+use crate::input::{ActivityWord, Message, MessageBody, StartRun};
 use crate::loading::{LAST_RECORD, Lookup};
 use crate::message_codec;
 use crate::pending::{Delivered, Pending};
@@ -67,6 +67,10 @@ impl Engine {
                 if found.is_none() {
                     self.refuse_closed(run, message_id, reply_to);
                 }
+            }
+            MessageBody::Activity(word) => {
+                let about = about(message_id, reply_to, received_at);
+                self.hear(*word, about, now);
             }
             MessageBody::Signal {
                 run,
@@ -256,6 +260,18 @@ impl Engine {
             Some("the run id is taken by another workflow: make a new one")
         } else {
             None
+        }
+    }
+
+    fn hear(&mut self, word: ActivityWord, about: Delivered, now: Timestamp) {
+        let run = word.run;
+        if self.runs.contains(run) {
+            self.with_run(run, |context, run| {
+                context.hear(run, word, about, now);
+                context.advance(run, now);
+            });
+        } else if let Some(message_id) = about.message_id {
+            self.refuse_closed(run, message_id, about.reply_to);
         }
     }
 

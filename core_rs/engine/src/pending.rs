@@ -98,7 +98,7 @@ pub(crate) fn take_turn_events(run: &mut Run, limit: usize) -> TurnEvents {
         return turn;
     }
     for failure in run.attempt_failures.drain(..) {
-        turn.push(failure, Delivered::default());
+        turn.push(failure.event, failure.about);
     }
     let deadline = run.closing.as_ref().and_then(ClosingRequest::deadline);
     let in_time = |at: &Timestamp| deadline.is_none_or(|deadline| *at < deadline);
@@ -167,7 +167,9 @@ pub(crate) fn put_back(run: &mut Run, events: Vec<Event>, about: Vec<Delivered>)
             }
             // Told again by the next turn, which reads the history anew.
             Event::VersionChanged { .. } => {}
-            Event::ActivityAttemptFailed { .. } => run.attempt_failures.insert(0, event),
+            Event::ActivityAttemptFailed { .. } => {
+                run.attempt_failures.insert(0, Pending { event, about });
+            }
             event => run.pending.push_front(Pending { event, about }),
         }
     }

@@ -49,16 +49,19 @@ impl Engine {
         for ask in starts {
             self.carry_out(ask, now);
         }
-        let later: Vec<Message> = kept
+        let later: Vec<(Message, Timestamp)> = kept
             .into_iter()
-            .filter_map(|(message, kept)| self.recover_message(message, kept, now))
+            .filter_map(|(message, kept)| {
+                let received_at = message.received_at;
+                Some((self.recover_message(message, kept, now)?, received_at))
+            })
             .collect();
         for ask in messages {
             self.carry_out(ask, now);
         }
         // What closes a run comes after its start has been put back, whichever was posted first.
-        for message in later {
-            self.handle_message(message, now, now);
+        for (message, received_at) in later {
+            self.handle_message(message, received_at, now);
         }
         for id in self.runs.ids() {
             self.with_run(id, |context, run| context.advance(run, now));

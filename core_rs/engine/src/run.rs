@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use perdure_history::{BatchEncoder, Event, MessageId, Parent, RunId, StartChild, Timestamp};
+use perdure_history::{BatchEncoder, MessageId, Parent, RunId, StartChild, Timestamp};
 use perdure_machine::Machine;
 use perdure_store::NewRun;
 use rustc_hash::FxHashSet;
@@ -12,7 +12,7 @@ use crate::activity::Activity;
 use crate::closing::ClosingRequest;
 use crate::commit::Commit;
 use crate::effect::ReplyTo;
-use crate::input::Query;
+use crate::input::{ActivityWord, Query};
 use crate::parking::Parked;
 use crate::pending::{Delivered, Pending, failed};
 use crate::task::TaskReport;
@@ -84,7 +84,7 @@ pub(crate) struct Run {
     /// What waits for a turn, by receipt.
     pub(crate) pending: VecDeque<Pending>,
     /// Failed attempts to record; workflow code does not see them.
-    pub(crate) attempt_failures: Vec<Event>,
+    pub(crate) attempt_failures: Vec<Pending>,
     /// Boxed: most runs have one or none, and a node of a map holds eleven.
     pub(crate) activities: BTreeMap<u64, Box<Activity>>,
     /// The run to which it reports; known once its start was seen.
@@ -121,6 +121,8 @@ pub(crate) struct Run {
     pub(crate) doubles: Vec<Pending>,
     /// Reports that need what has still to be read.
     pub(crate) deferred: Vec<TaskReport>,
+    /// Clients' words that need it.
+    pub(crate) deferred_words: Vec<(ActivityWord, Delivered)>,
     /// When it was last used, as a count of uses; for eviction.
     pub(crate) used: u64,
 }
@@ -165,6 +167,7 @@ impl Run {
             seen: FxHashSet::default(),
             doubles: Vec::new(),
             deferred: Vec::new(),
+            deferred_words: Vec::new(),
             used: 0,
         }
     }
@@ -182,7 +185,11 @@ impl Run {
     /// Whether the state of an activity can go to the index: not before the failure of the attempt
     /// before is recorded, which waits while the history cannot be read.
     pub(crate) fn has_indexable(&self) -> bool {
-        let fails = |n: u64| self.attempt_failures.iter().any(|e| failed(e) == Some(n));
+        let fails = |n: u64| {
+            self.attempt_failures
+                .iter()
+                .any(|e| failed(&e.event) == Some(n))
+        };
         self.dirty.iter().any(|n| !fails(*n))
     }
 

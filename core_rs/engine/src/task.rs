@@ -95,6 +95,8 @@ pub enum TaskOutcome {
         /// The worker's wish for the wait.
         retry_after: Option<Duration>,
     },
+    /// Its code has returned; the outcome comes later, from elsewhere, by the attempt's token.
+    Detached,
     /// The worker that held it is gone; the attempt counts.
     Lost(Lost),
 }

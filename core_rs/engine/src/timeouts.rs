@@ -43,7 +43,7 @@ pub(crate) fn earliest(activity: &Activity, claim_timeout: Duration) -> (Timesta
         Stage::NotStarted => (activity.stage_at, Deadline::HandAgain),
         Stage::Unclaimed => (activity.heard_at + claim_timeout, Deadline::Unclaimed),
         Stage::Queued | Stage::Reserved => (Timestamp::NEVER, Deadline::HandAgain),
-        Stage::Handed | Stage::Started => {
+        Stage::Handed | Stage::Started | Stage::Detached => {
             let close = after(activity.stage_at, options.start_to_close_timeout);
             let silence = after(activity.heard_at, options.heartbeat_timeout);
             if silence < close {
@@ -53,14 +53,17 @@ pub(crate) fn earliest(activity: &Activity, claim_timeout: Duration) -> (Timesta
             }
         }
     };
-    let begun = activity.stage == Stage::Started
-        || activity.stage == Stage::Backoff
-        || (activity.stage == Stage::Handed && activity.route.is_local());
+    let begun = matches!(
+        activity.stage,
+        Stage::Started | Stage::Backoff | Stage::Detached
+    ) || (activity.stage == Stage::Handed && activity.route.is_local());
     let to_start = match options.schedule_to_start_timeout {
         Some(span) if !begun && activity.attempt == 1 => activity.scheduled_at + span,
         _ => Timestamp::NEVER,
     };
-    let repeat = if activity.cancel_requested && activity.is_handed() {
+    // Of a detached attempt, who reports its progress is told then.
+    let told = activity.is_handed() && activity.stage != Stage::Detached;
+    let repeat = if activity.cancel_requested && told {
         activity.cancel_told_at + CANCEL_REPEAT
     } else {
         Timestamp::NEVER

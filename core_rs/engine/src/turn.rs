@@ -133,7 +133,12 @@ impl Context {
                 return self.read(run);
             }
             let failures = std::mem::take(&mut run.attempt_failures);
-            written.records = number(run, failures, now);
+            let (events, about) = failures
+                .into_iter()
+                .map(|one| (one.event, one.about))
+                .unzip();
+            written.records = number(run, events, now);
+            written.delivered = about;
         }
         let parked = run.parked.as_ref().filter(|parked| !parked.trying);
         let inbox_waits = parked.is_some() && run.pending.iter().any(|one| !one.about.in_inbox);

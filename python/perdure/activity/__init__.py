@@ -1,6 +1,12 @@
 """Activities: ordinary functions whose results are recorded."""
 
-from perdure.activity._context import Info, heartbeat, info, is_cancelled
+from perdure.activity._context import (
+    Info,
+    heartbeat,
+    info,
+    is_cancelled,
+    raise_complete_async,
+)
 from perdure.activity._definition import ActivityDefinition, defn
 from perdure.activity._options import ActivityCancellationType, ActivityOptions
 from perdure.activity._service import Service, service
@@ -15,5 +21,6 @@ __all__ = [
     "heartbeat",
     "info",
     "is_cancelled",
+    "raise_complete_async",
     "service",
 ]

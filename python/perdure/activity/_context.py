@@ -6,17 +6,23 @@ import contextvars
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 __all__ = [
     "ActivityContext",
+    "CompleteAsync",
     "Info",
     "heartbeat",
     "info",
     "is_cancelled",
     "is_running",
+    "raise_complete_async",
     "set_context",
 ]
+
+
+class CompleteAsync(BaseException):
+    """Ends the code of an attempt whose outcome comes from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Info:
     """The registered name."""
     task_id: str
     """`<run>.<n>.<attempt>`."""
+    task_token: bytes
+    """Names this attempt to whoever completes it from elsewhere; see `raise_complete_async`."""
     attempt: int
     """Which attempt this is, from 1."""
     idempotency_key: str
@@ -111,6 +119,19 @@ def heartbeat(details: Any = None) -> None:
         EncodeError: `details` cannot be represented in every language.
     """
     _require("heartbeat").heartbeat(details)
+
+
+def raise_complete_async() -> NoReturn:
+    """Ends the code of the attempt, but not the attempt: whoever has its `task_token` completes it.
+
+    The attempt takes no slot any more, outlives this worker, and its timeouts go on. See
+    `Client.get_async_activity_handle`.
+
+    Raises:
+        RuntimeError: No activity is running here.
+    """
+    _require("raise_complete_async")
+    raise CompleteAsync
 
 
 def is_cancelled() -> bool:

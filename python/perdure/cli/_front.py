@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from perdure.cli import (
+    activity,
     demo,
     dev,
     doctor,
@@ -26,7 +27,12 @@ from perdure.cli._exit import CommandError, ExitCode
 from perdure.cli._failures import failure_lines
 from perdure.cli._output import Style, notice
 from perdure.cli._versions import perdure_version
-from perdure.errors import NotFoundError, NoWorkerError, PerdureError
+from perdure.errors import (
+    AsyncActivityNotFoundError,
+    NotFoundError,
+    NoWorkerError,
+    PerdureError,
+)
 
 __all__ = ["main"]
 
@@ -51,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except CommandError as error:
         return _say(error, error.code)
-    except NotFoundError as error:
+    except (NotFoundError, AsyncActivityNotFoundError) as error:
         return _say(error, ExitCode.NOT_FOUND)
     except NoWorkerError as error:
         return _say(error, ExitCode.NO_WORKER)
@@ -86,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"perdure {perdure_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (
-        *(demo, run, worker, dev, workflow, schedule),
+        *(demo, run, worker, dev, workflow, activity, schedule),
         *(history, replay, test, lint, doctor),
     ):
         command.add(commands)

@@ -1,17 +1,20 @@
 """Clients: start, find, await, cancel and terminate workflows."""
 
+from perdure.client._async_activity import AsyncActivityHandle
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
 from perdure.client._patches import PatchUsage, PatchVerdict
 from perdure.client._schedules import ScheduleHandle
-from perdure.client._sync import SyncClient, SyncWorkflowHandle
+from perdure.client._sync import SyncAsyncActivityHandle, SyncClient, SyncWorkflowHandle
 
 __all__ = [
+    "AsyncActivityHandle",
     "Client",
     "PatchUsage",
     "PatchVerdict",
     "PendingActivity",
     "ScheduleHandle",
+    "SyncAsyncActivityHandle",
     "SyncClient",
     "SyncWorkflowHandle",
     "WorkflowDescription",

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 from perdure._core import SkippingClock, StoreReader, encode, owner_socket
 from perdure._interceptor import Interceptor
 from perdure.client._address import store_path
+from perdure.client._async_activity import AsyncActivityHandle, handle_of
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
 from perdure.client._ids import new_message_id, new_run, new_seed
 from perdure.client._patches import PatchUsage, patch_usages
@@ -221,6 +222,27 @@ class Client:
                 return WorkflowHandle(self.path, workflow_id, run.run_id)
             raise NotFoundError(f"there is no run of workflow id {workflow_id!r}")
         return WorkflowHandle(self.path, workflow_id, run_id)
+
+    def get_async_activity_handle(
+        self,
+        *,
+        task_token: bytes | str | None = None,
+        run_id: str | None = None,
+        number: int | None = None,
+    ) -> AsyncActivityHandle:
+        """The way to complete an activity that called `activity.raise_complete_async()`.
+
+        Args:
+            task_token: `activity.info().task_token`, as bytes or as hexadecimal digits. It names
+                one attempt; none by default.
+            run_id: Without a token: the run.
+            number: Without a token: the activity's number in the run, as
+                `WorkflowHandle.pending_activities` tells it; whichever attempt is under way.
+
+        Raises:
+            ValueError: No token, or neither a token nor a run and a number.
+        """
+        return handle_of(self.path, task_token, run_id, number)
 
     async def list_workflows(
         self,

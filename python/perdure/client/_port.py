@@ -15,7 +15,15 @@ from perdure.client._frames import read_frame, write_frame
 from perdure.convert import failure_from_fields
 from perdure.errors import NoWorkerError
 
-__all__ = ["EnginePort", "PendingFields", "deliver", "hosts", "pending_activities", "sleep"]
+__all__ = [
+    "EnginePort",
+    "PendingFields",
+    "deliver",
+    "hosts",
+    "native_fields",
+    "pending_activities",
+    "sleep",
+]
 
 Result = TypeVar("Result")
 
@@ -70,7 +78,8 @@ async def deliver(
     if durable:
         inbox = await asyncio.to_thread(StoreInbox, path)
         now_us = time.time_ns() // 1_000
-        await asyncio.to_thread(lambda: inbox.post(kind, message_id, now_us, **fields))
+        native = native_fields(fields)
+        await asyncio.to_thread(lambda: inbox.post(kind, message_id, now_us, **native))
     return await _over_socket(path, kind, message_id, fields, in_inbox=durable)
 
 
@@ -80,6 +89,12 @@ async def sleep(path: Path, seconds: float) -> bool:
     if host is not None:
         await _on_loop_of(host, host.sleep(seconds))
     return host is not None
+
+
+def native_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """A message's fields as the engine takes them; failures travel as plain values."""
+    failure: dict[str, Any] | None = fields.get("failure")
+    return fields if failure is None else fields | {"failure": failure_from_fields(failure)}
 
 
 async def pending_activities(path: Path, run: bytes) -> list[PendingFields] | None:

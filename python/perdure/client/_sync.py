@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
+from perdure.client._async_activity import AsyncActivityHandle
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
 from perdure.client._patches import PatchUsage
 from perdure.workflow._definition import WorkflowDefinition
 
-__all__ = ["LoopThread", "SyncClient", "SyncWorkflowHandle"]
+__all__ = ["LoopThread", "SyncAsyncActivityHandle", "SyncClient", "SyncWorkflowHandle"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -107,6 +108,33 @@ class SyncWorkflowHandle(Generic[Result]):
     def fetch_history(self) -> str:
         """The run's history as JSON lines, one record each, lossless."""
         return self._loop.call(self._handle.fetch_history())
+
+    def __repr__(self) -> str:
+        return repr(self._handle)
+
+
+class SyncAsyncActivityHandle:
+    """An activity that completes asynchronously; see `AsyncActivityHandle`."""
+
+    def __init__(self, handle: AsyncActivityHandle, loop: LoopThread) -> None:
+        self._handle = handle
+        self._loop = loop
+
+    def complete(self, result: Any = None) -> None:
+        """The activity returns `result`. See `AsyncActivityHandle.complete`."""
+        self._loop.call(self._handle.complete(result))
+
+    def fail(self, error: BaseException) -> None:
+        """The attempt fails with `error`. See `AsyncActivityHandle.fail`."""
+        self._loop.call(self._handle.fail(error))
+
+    def report_cancellation(self, *details: Any) -> None:
+        """The attempt ended because of a cancel. See `AsyncActivityHandle.report_cancellation`."""
+        self._loop.call(self._handle.report_cancellation(*details))
+
+    def heartbeat(self, details: Any = None) -> None:
+        """Somebody is at work on the attempt. See `AsyncActivityHandle.heartbeat`."""
+        self._loop.call(self._handle.heartbeat(details))
 
     def __repr__(self) -> str:
         return repr(self._handle)
@@ -218,6 +246,19 @@ class SyncClient:
         """The handle of a run that exists. See `Client.get_workflow_handle`."""
         found = self._loop.call(self._client.get_workflow_handle(workflow_id, run_id=run_id))
         return SyncWorkflowHandle(found, self._loop)
+
+    def get_async_activity_handle(
+        self,
+        *,
+        task_token: bytes | str | None = None,
+        run_id: str | None = None,
+        number: int | None = None,
+    ) -> SyncAsyncActivityHandle:
+        """The way to complete an activity; see `Client.get_async_activity_handle`."""
+        handle = self._client.get_async_activity_handle(
+            task_token=task_token, run_id=run_id, number=number
+        )
+        return SyncAsyncActivityHandle(handle, self._loop)
 
     def list_workflows(
         self,

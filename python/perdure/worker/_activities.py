@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure._core import decode
 from perdure._interceptor import ExecuteActivityCall, around_activity
-from perdure.activity._context import set_context
+from perdure.activity._context import CompleteAsync, set_context
 from perdure.convert import decode_arguments, failure_of, shape_of
 from perdure.errors import ApplicationError, DecodeError, EncodeError
 from perdure.worker._context import RunningActivity
@@ -173,6 +173,9 @@ class ActivityRunner:
         try:
             result = await self._call(definition, task)
             self._complete(task, result)
+        except CompleteAsync:
+            running.flush_heartbeat()
+            task.detached()
         except asyncio.CancelledError:
             running.flush_heartbeat()
             if running.is_interrupted:

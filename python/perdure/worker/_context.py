@@ -92,6 +92,7 @@ def _info(task: ActivityTask) -> Info:
     return Info(
         activity=task.activity,
         task_id=task.id,
+        task_token=task.token,
         attempt=task.attempt,
         idempotency_key=task.idempotency_key,
         fencing_token=task.fencing_token,

@@ -12,6 +12,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from perdure.client._answer import Answer
+from perdure.client._port import native_fields
 from perdure.errors import (
     DeadlockError,
     NondeterminismError,
@@ -120,7 +121,7 @@ class Host:
         number = next(_reply_numbers)
         future: asyncio.Future[Answer] = self.loop.create_future()
         self._replies[number] = future
-        self.engine.send(kind, message_id, number, **fields)
+        self.engine.send(kind, message_id, number, **native_fields(fields))
         self._schedule()
         try:
             return await future

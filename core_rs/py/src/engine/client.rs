@@ -62,6 +62,14 @@ impl StoreReader {
             .transpose()
     }
 
+    /// Whether the run has taken up a message: what it says is in the history.
+    fn has_consumed(&self, py: Python<'_>, run: &[u8], message_id: String) -> PyResult<bool> {
+        let run = run_id(run)?;
+        self.with(py, |reader| {
+            reader.has_consumed(run, &MessageId(message_id))
+        })
+    }
+
     /// Runs by filter, newest first.
     #[pyo3(signature = (*, namespace=None, workflow_id=None, workflow_type=None, status=None,
         before=None, limit=0))]
@@ -238,6 +246,7 @@ fn recipient(body: &perdure_engine::MessageBody) -> Option<RunId> {
         | Body::Terminate { run, .. }
         | Body::Unpark { run }
         | Body::AwaitResult { run } => Some(*run),
+        Body::Activity(word) => Some(word.run),
         _ => None,
     }
 }

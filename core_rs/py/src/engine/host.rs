@@ -314,6 +314,7 @@ fn pending(activity: perdure_engine::PendingActivity) -> Pending {
         Progress::Backoff { next_attempt_at } => {
             format!("next attempt at {}", next_attempt_at.as_millis())
         }
+        Progress::Detached => "completes asynchronously".to_owned(),
         Progress::Reported => "reported".to_owned(),
         _ => "unknown".to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_engine::{MessageBody, StartRun};
+use perdure_engine::{ActivityWord, MessageBody, StartRun, TaskOutcome};
 use perdure_history::{Chain, Payload, RunId};
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyKeyError, PyValueError};
@@ -10,9 +10,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::host::run_id;
+use super::task::read_token;
+use crate::failure::PyFailure;
 
 /// The body of a message of a kind: `start`, `signal`, `cancel`, `terminate`, `unpark`,
-/// `await_result` or `query`.
+/// `await_result`, `query`, or `complete_activity` and its like.
 pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<MessageBody> {
     let fields = fields.ok_or_else(|| PyKeyError::new_err("run"))?;
     let run = run_id(&field::<Vec<u8>>(fields, "run")?)?;
@@ -38,11 +40,49 @@ pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<M
             name: field(fields, "name")?,
             arguments: Payload(field::<Vec<u8>>(fields, "arguments")?.into()),
         },
+        "complete_activity" | "fail_activity" | "cancel_activity" | "heartbeat_activity" => {
+            MessageBody::Activity(Box::new(activity_word(kind, fields, run)?))
+        }
         other => {
             return Err(PyValueError::new_err(format!(
                 "no message is called {other:?}"
             )));
         }
+    })
+}
+
+fn activity_word(kind: &str, fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<ActivityWord> {
+    let payload = |name| -> PyResult<Option<Payload>> {
+        let bytes = field::<Option<Vec<u8>>>(fields, name)?;
+        Ok(bytes.map(|bytes| Payload(bytes.into())))
+    };
+    let outcome = match kind {
+        "complete_activity" => TaskOutcome::Completed {
+            result: payload("result")?.unwrap_or_default(),
+        },
+        "fail_activity" => TaskOutcome::Failed {
+            failure: field::<PyFailure>(fields, "failure")?.0,
+        },
+        "cancel_activity" => TaskOutcome::Cancelled {
+            details: payload("details")?,
+        },
+        _ => TaskOutcome::Heartbeat {
+            details: payload("details")?,
+        },
+    };
+    let (command_n, token) = match field::<Option<Vec<u8>>>(fields, "token")? {
+        Some(token) => {
+            let (command_n, attempt, nonce) = read_token(&token, run)
+                .ok_or_else(|| PyValueError::new_err("this is no task token"))?;
+            (command_n, Some((attempt, nonce)))
+        }
+        None => (field(fields, "number")?, None),
+    };
+    Ok(ActivityWord {
+        run,
+        command_n,
+        token,
+        outcome,
     })
 }
 

@@ -30,6 +30,8 @@ impl PyReply {
             Reply::Started { run }
             | Reply::AlreadyStarted { run }
             | Reply::NotFound { run }
+            | Reply::ActivityNotFound { run }
+            | Reply::CancelRequested { run }
             | Reply::Closed { run, .. }
             | Reply::Result { run, .. }
             | Reply::Parked { run, .. }
@@ -41,8 +43,8 @@ impl PyReply {
 
 #[pymethods]
 impl PyReply {
-    /// `started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked`,
-    /// `damaged` or `refused`.
+    /// `started`, `already_started`, `accepted`, `not_found`, `activity_not_found`,
+    /// `cancel_requested`, `closed`, `result`, `parked`, `damaged` or `refused`.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.0 {
@@ -50,6 +52,8 @@ impl PyReply {
             Reply::AlreadyStarted { .. } => "already_started",
             Reply::Accepted => "accepted",
             Reply::NotFound { .. } => "not_found",
+            Reply::ActivityNotFound { .. } => "activity_not_found",
+            Reply::CancelRequested { .. } => "cancel_requested",
             Reply::Closed { .. } => "closed",
             Reply::Result { .. } => "result",
             Reply::Parked { .. } => "parked",

@@ -1,12 +1,28 @@
 //! A local activity's task, and what its runner says of it from any thread.
 
 use perdure_engine::{Input, Route, RuntimeHandle, Task, TaskOutcome, TaskReport};
-use perdure_history::{Payload, Timestamp};
+use perdure_history::{Payload, RunId, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::convert;
 use crate::failure::PyFailure;
+
+/// Run, command number, attempt and nonce, integers big-endian.
+const TOKEN_BYTES: usize = 36;
+
+/// The command number, the attempt and the nonce in a token; `None` when it is none of the run.
+pub(super) fn read_token(token: &[u8], run: RunId) -> Option<(u64, u32, u64)> {
+    let rest = token.strip_prefix(run.0.as_slice())?;
+    let (command_n, rest) = rest.split_first_chunk()?;
+    let (attempt, rest) = rest.split_first_chunk()?;
+    let nonce = rest.try_into().ok()?;
+    Some((
+        u64::from_be_bytes(*command_n),
+        u32::from_be_bytes(*attempt),
+        u64::from_be_bytes(nonce),
+    ))
+}
 
 /// One attempt of one local activity.
 #[pyclass(frozen, module = "perdure._core._native")]
@@ -40,6 +56,18 @@ impl ActivityTask {
     #[getter]
     fn id(&self) -> String {
         self.task.id.to_string()
+    }
+
+    /// What names the attempt to those who complete it from elsewhere.
+    #[getter]
+    fn token<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let id = self.task.id;
+        let mut token = Vec::with_capacity(TOKEN_BYTES);
+        token.extend_from_slice(&id.run.0);
+        token.extend_from_slice(&id.n.to_be_bytes());
+        token.extend_from_slice(&id.attempt.to_be_bytes());
+        token.extend_from_slice(&self.task.nonce.to_be_bytes());
+        PyBytes::new(py, &token)
     }
 
     #[getter]
@@ -142,6 +170,11 @@ impl ActivityTask {
     fn cancelled(&self) {
         self.handle
             .submit(self.report(TaskOutcome::Cancelled { details: None }));
+    }
+
+    /// The attempt's code has returned, and its outcome comes from elsewhere; from any thread.
+    fn detached(&self) {
+        self.handle.submit(self.report(TaskOutcome::Detached));
     }
 
     /// The attempt has not begun, and may be handed out again; from any thread.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use perdure_history::RunId;
+use perdure_history::{MessageId, RunId};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::local::error::{self, Failure};
@@ -77,6 +77,14 @@ impl LocalReader {
     /// [`StoreError`] when the store cannot be read.
     pub fn describe(&self, run: RunId) -> Result<Option<RunSummary>, StoreError> {
         self.say(query::describe(&self.connection, run))
+    }
+
+    /// Whether the run has taken up a message: what it says is in the history.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn has_consumed(&self, run: RunId, id: &MessageId) -> Result<bool, StoreError> {
+        self.say(query::is_known(&self.connection, Some(&run), id))
     }
 
     /// As [`Store::list`](crate::Store::list).
