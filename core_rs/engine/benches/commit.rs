@@ -51,6 +51,7 @@ impl<S: Store + 'static> Host<S> {
             task_queue: Arc::from("default"),
             workflow_types: vec![Arc::from("audit")],
             maximum_concurrent_activities: 1_000,
+            ..ServedQueue::default()
         }]));
         Self {
             runtime,

@@ -220,9 +220,9 @@ impl Context {
         match deadline {
             Deadline::NextAttempt => {
                 activity.attempt += 1;
-                self.make_ready(run, command_n);
+                self.make_ready(run, command_n, now);
             }
-            Deadline::HandAgain => self.make_ready(run, command_n),
+            Deadline::HandAgain => self.make_ready(run, command_n, now),
             Deadline::RepeatCancel => {
                 activity.cancel_told_at = now;
                 self.rearm(run, command_n);

@@ -244,7 +244,8 @@ impl Context {
             n: command_n,
             attempt: 1,
         };
-        if self.slots.try_hold(task, activity.nonce, route) {
+        let asks = (route, &asked.name);
+        if self.slots.try_hold(task, activity.nonce, asks, *at) {
             activity.stage = Stage::Reserved;
             commit.reserved.push(command_n);
         }

@@ -107,10 +107,15 @@ impl Engine {
         }
     }
 
+    fn reason_to_wait(&self, activity: &Activity) -> String {
+        let name = activity.schedule.as_ref().map(|asked| &asked.name);
+        self.context.slots.reason_to_wait(activity.route, name)
+    }
+
     fn progress(&self, activity: &Activity) -> Progress {
         match activity.stage {
             Stage::Queued | Stage::Reserved => Progress::Waiting {
-                reason: self.context.slots.reason_to_wait(activity.route),
+                reason: self.reason_to_wait(activity),
             },
             Stage::NotStarted => Progress::Waiting {
                 reason: activity.refusal.clone().unwrap_or_default(),

@@ -33,7 +33,7 @@ impl Context {
     }
 
     /// Takes a slot for an activity whose attempt may begin, or puts it in line.
-    pub(crate) fn make_ready(&mut self, run: &mut Run, command_n: u64) {
+    pub(crate) fn make_ready(&mut self, run: &mut Run, command_n: u64, now: Timestamp) {
         let nonce = self.random.next_u64();
         let Some(activity) = run.activities.get_mut(&command_n) else {
             return;
@@ -43,13 +43,16 @@ impl Context {
             n: command_n,
             attempt: activity.attempt,
         };
-        if self.slots.try_hold(task, nonce, activity.route) {
+        let name = activity.schedule.as_ref().map(|asked| &asked.name);
+        let Some(name) = name else { return };
+        let asks = (activity.route, name);
+        if self.slots.try_hold(task, nonce, asks, now) {
             activity.nonce = nonce;
             activity.stage = Stage::Reserved;
             run.dirty.insert(command_n);
         } else {
             activity.stage = Stage::Queued;
-            self.slots.enqueue(activity.route, run.id, command_n);
+            self.slots.enqueue(asks, run.id, command_n);
         }
         self.rearm(run, command_n);
     }
@@ -68,7 +71,8 @@ impl Context {
             n: command_n,
             attempt: activity.attempt,
         };
-        self.slots.hold(task, nonce, activity.route);
+        let name = activity.schedule.as_ref().map(|asked| &asked.name);
+        self.slots.hold(task, nonce, activity.route, name);
         activity.nonce = nonce;
         activity.stage = Stage::Reserved;
         run.dirty.insert(command_n);
@@ -80,8 +84,11 @@ impl Context {
         let Some(activity) = run.activities.get(&command_n) else {
             return;
         };
-        if activity.stage == Stage::Queued {
-            self.slots.enqueue(activity.route, run.id, command_n);
+        if activity.stage == Stage::Queued
+            && let Some(asked) = &activity.schedule
+        {
+            let asks = (activity.route, &asked.name);
+            self.slots.enqueue(asks, run.id, command_n);
             self.rearm(run, command_n);
         }
     }

@@ -266,11 +266,14 @@ impl Engine {
             };
             self.carry_out(post, now);
         }
+        let Context { slots, wheel, .. } = &mut self.context;
+        let ready_at = slots.rate_ready_at();
+        wheel.rearm(&mut slots.wake, ready_at, Due::Rate);
         self.evict_surplus();
     }
 
     fn reserve_waiting(&mut self, now: Timestamp) {
-        while let Some((id, command_n)) = self.context.slots.pop_waiting() {
+        while let Some((id, command_n)) = self.context.slots.pop_waiting(now) {
             self.with_run(id, |context, run| {
                 if context.reserve_from_line(run, command_n) {
                     context.advance(run, now);
@@ -359,6 +362,8 @@ impl Engine {
             Due::Abandoned { task } => {
                 self.context.slots.release(&task);
             }
+            // What waits for the rate is handed out when all that is due is settled.
+            Due::Rate => self.context.slots.wake = None,
             Due::Inventory => self.ask_inventory(now),
             Due::Retention => {
                 if let Some(kept) = self.context.options.retention {

@@ -65,7 +65,7 @@ pub enum Input {
 }
 
 /// What the host has for one task queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServedQueue {
     /// The queue's name.
     pub task_queue: Arc<str>,
@@ -73,6 +73,10 @@ pub struct ServedQueue {
     pub workflow_types: Vec<Arc<str>>,
     /// Most activities of the queue at once.
     pub maximum_concurrent_activities: usize,
+    /// Most activities of the queue that begin in a second; absent for no limit.
+    pub maximum_activities_per_second: Option<f64>,
+    /// Most attempts of one activity at once, by its name.
+    pub activity_limits: Vec<(Arc<str>, usize)>,
 }
 
 /// A write that did not happen, or may not have.

@@ -28,6 +28,7 @@ mod pending;
 mod posts;
 mod queries;
 mod random;
+mod rate;
 mod recovery;
 mod renewal;
 mod retry;

@@ -333,7 +333,7 @@ impl Context {
                 n: command_n,
                 attempt: state.attempt,
             };
-            self.slots.hold(task, state.nonce, route);
+            self.slots.hold(task, state.nonce, route, None);
         }
         run.lacks_schedules |= stage != Stage::Reported;
         let activity = Activity {
@@ -389,7 +389,7 @@ impl Context {
                     };
                     self.report_end(run, command_n, event, now);
                 }
-                Stage::Queued => self.make_ready(run, command_n),
+                Stage::Queued => self.make_ready(run, command_n, now),
                 // Handed out in the process that ended: lost, and it counts.
                 Stage::Handed if self.is_local(run, command_n) => {
                     self.attempt_failed(run, command_n, worker_lost(), now, now);

@@ -19,6 +19,8 @@ pub(crate) enum Due {
     Append { run: RunId },
     /// A task that nobody answers for gives its slot back.
     Abandoned { task: TaskId },
+    /// A rate lets the next activity begin.
+    Rate,
     /// Services are asked again which tasks they hold.
     Inventory,
     /// Closed runs past their retention are deleted.

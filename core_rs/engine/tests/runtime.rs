@@ -53,6 +53,7 @@ impl<S: Store + 'static> Host<S> {
             task_queue: Arc::from("default"),
             workflow_types: vec![Arc::from("audit")],
             maximum_concurrent_activities: 200,
+            ..ServedQueue::default()
         }]));
         Self {
             runtime,

@@ -32,11 +32,14 @@ class ActivityDefinition(ActivityCallable, Generic[Parameters, Result]):
         reference: ActivityReference,
         *,
         process_pool: bool = False,
+        max_concurrent: int | None = None,
     ) -> None:
         self.fn = fn
         self.reference = reference
         self.process_pool = process_pool
         """Whether a sync function runs in a process pool instead of a thread pool."""
+        self.max_concurrent = max_concurrent
+        """Most attempts of it that one worker runs at once; None for no limit of its own."""
         self.is_async = inspect.iscoroutinefunction(fn)
         """Whether the function is a coroutine function."""
         self.signature = inspect.signature(fn)
@@ -72,7 +75,10 @@ class ActivityDefinition(ActivityCallable, Generic[Parameters, Result]):
         """This activity with other options: `charge.options(heartbeat_timeout=…)(order)`."""
         options = self.reference.options.with_fields(changes)
         return type(self)(
-            self.fn, replace(self.reference, options=options), process_pool=self.process_pool
+            self.fn,
+            replace(self.reference, options=options),
+            process_pool=self.process_pool,
+            max_concurrent=self.max_concurrent,
         )
 
     def positional(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -124,6 +130,7 @@ def defn(
     name: str | None = None,
     errors: Sequence[type[ApplicationError]] = (),
     process_pool: bool = False,
+    max_concurrent: int | None = None,
     **options: Unpack[ActivityOptionsFields],
 ) -> DefinitionDecorator: ...
 def defn(
@@ -133,6 +140,7 @@ def defn(
     name: str | None = None,
     errors: Sequence[type[ApplicationError]] = (),
     process_pool: bool = False,
+    max_concurrent: int | None = None,
     **options: Unpack[ActivityOptionsFields],
 ) -> Any:
     """Makes a function an activity.
@@ -143,16 +151,23 @@ def defn(
         errors: Errors that callers get as their own classes, not wrapped in `ActivityError`.
         process_pool: Run a `def` in a process pool: for work bound by the processor. False by
             default; the function must then be importable by name.
+        max_concurrent: Most attempts of it that a worker runs at once; those above it wait, and
+            hold up no other activity. No limit of its own by default.
         **options: Defaults for calls of this activity, as in `ActivityOptions`.
 
     Raises:
         TypeError: The function cannot be an activity: a generator, or keyword-only parameters
             without defaults.
+        ValueError: `max_concurrent` is less than 1.
     """
+    if max_concurrent is not None and max_concurrent < 1:
+        raise ValueError("max_concurrent must be at least 1, or None for no limit")
 
     def decorate(function: Callable[..., Any]) -> ActivityDefinition[Any, Any]:
         reference = reference_of(function, name=name, errors=errors, options=options)
-        return ActivityDefinition(function, reference, process_pool=process_pool)
+        return ActivityDefinition(
+            function, reference, process_pool=process_pool, max_concurrent=max_concurrent
+        )
 
     return decorate if fn is None else decorate(fn)
 

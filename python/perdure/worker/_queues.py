@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from perdure.activity._definition import ActivityDefinition
 from perdure.convert import shape_of
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ServedQueue", "ServedQueues"]
 
+HostedFields: TypeAlias = tuple[str, list[str], int, float | None, list[tuple[str, int]]]
+"""Name, workflow types, most activities at once, most that begin in a second, and most attempts of
+one activity at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServedQueue:
@@ -26,13 +31,14 @@ class ServedQueue:
     activities: Mapping[str, ActivityDefinition[..., Any]]
     max_concurrent_activities: int
     interceptors: tuple[Interceptor, ...] = ()
+    activities_per_second: float | None = None
 
     @staticmethod
     def of(
         task_queue: str,
         workflows: Iterable[Any],
         activities: Iterable[Any],
-        slots: int,
+        limits: tuple[int, float | None],
         interceptors: tuple[Interceptor, ...] = (),
     ) -> ServedQueue:
         """From what users pass to a worker.
@@ -40,13 +46,18 @@ class ServedQueue:
         Raises:
             TypeError: Something that is neither workflow nor activity, or has types whose values
                 cannot travel.
+            ValueError: No such rate.
         """
+        slots, per_second = limits
+        if per_second is not None and not 0 < per_second < math.inf:
+            raise ValueError("activities per second: a number above zero, or None for no limit")
         served = ServedQueue(
             task_queue,
             {each.name: each for each in map(definition_of, workflows)},
             {each.name: each for each in map(_activity_of, activities)},
             slots,
             interceptors,
+            per_second,
         )
         for workflow in served.workflows.values():
             _check_types(workflow.name, *workflow.parameter_types, workflow.result_type)
@@ -96,12 +107,24 @@ class ServedQueues:
         queue = self._queues.get(task_queue)
         return 1 if queue is None else queue.max_concurrent_activities
 
-    def hosted(self) -> list[tuple[str, list[str], int]]:
-        """As the engine is told: name, workflow types, most activities at once."""
-        return [
-            (queue.task_queue, list(queue.workflows), queue.max_concurrent_activities)
-            for queue in self._queues.values()
-        ]
+    def hosted(self) -> list[HostedFields]:
+        """As the engine is told."""
+        return [_hosted(queue) for queue in self._queues.values()]
+
+
+def _hosted(queue: ServedQueue) -> HostedFields:
+    limits = [
+        (each.name, each.max_concurrent)
+        for each in queue.activities.values()
+        if each.max_concurrent is not None
+    ]
+    return (
+        queue.task_queue,
+        list(queue.workflows),
+        queue.max_concurrent_activities,
+        queue.activities_per_second,
+        limits,
+    )
 
 
 def _check_types(name: str, *hints: Any) -> None:

@@ -51,6 +51,7 @@ class Worker:
         nats: NatsOptions | None = None,
         interceptors: Sequence[Interceptor] = (),
         max_concurrent_activities: int = 200,
+        max_task_queue_activities_per_second: float | None = None,
         max_cached_workflows: int = 10_000,
         max_activity_processes: int | None = None,
         retention: timedelta | None = timedelta(days=30),
@@ -71,12 +72,12 @@ class Worker:
             nats: How to reach services over NATS; not at all by default.
             interceptors: What stands around its activities, inside the client's; none by default.
             max_concurrent_activities: Activities of this task queue at once; 200 by default.
+            max_task_queue_activities_per_second: Of those, begun a second; no limit by default.
             max_cached_workflows: Runs kept live; 10,000 by default.
             max_activity_processes: Processes for process-pool activities; one a core by default.
             retention: How long closed runs are kept; 30 days by default, None for ever.
             graceful_shutdown_timeout: How long activities may take to end; 10 s by default.
-            deadlock_timeout: How long workflow code may hold the loop before a warning names it;
-                2 s by default, None for no warning.
+            deadlock_timeout: When code that holds the loop is named; 2 s by default, None: never.
             deadlock_limit: When it is interrupted, its run parked; 10 s by default, None: never.
             standby: Whether to wait while another engine owns the store; True by default.
             strict: Whether to refuse C calls such as `datetime.now()` too, which makes workflow
@@ -84,17 +85,13 @@ class Worker:
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
-            ValueError: No such address.
+            ValueError: No such address, or no such rate.
         """
         self.client = client = _client_of(client)
         self.task_queue = task_queue
-        self._queue = ServedQueue.of(
-            task_queue,
-            workflows,
-            activities,
-            max_concurrent_activities,
-            (*client.interceptors, *interceptors),
-        )
+        limits = (max_concurrent_activities, max_task_queue_activities_per_second)
+        around = (*client.interceptors, *interceptors)
+        self._queue = ServedQueue.of(task_queue, workflows, activities, limits, around)
         self._services = tuple(services)
         self._nats = nats
         self._open = _opening(client, max_cached_workflows, retention)

@@ -196,6 +196,7 @@ impl World {
             task_queue: Arc::from(task_queue),
             workflow_types: workflow_types.iter().map(|name| Arc::from(*name)).collect(),
             maximum_concurrent_activities: 1 + self.random.below(5),
+            ..ServedQueue::default()
         };
         self.input(Input::Hosted(vec![served]))
     }

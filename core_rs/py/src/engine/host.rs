@@ -176,15 +176,21 @@ impl EngineHost {
         self.with(Runtime::read_inbox)
     }
 
-    /// Says which task queues this process serves: name, workflow types, most activities at once.
-    fn set_hosted(&self, queues: Vec<(String, Vec<String>, usize)>) -> PyResult<()> {
-        let served = queues.into_iter().map(
-            |(task_queue, workflow_types, maximum_concurrent_activities)| ServedQueue {
+    /// Says which task queues this process serves: name, workflow types, most activities at once,
+    /// most that begin in a second, and most attempts of one activity at once.
+    fn set_hosted(&self, queues: Vec<Served>) -> PyResult<()> {
+        let served = queues
+            .into_iter()
+            .map(|(task_queue, types, most, rate, limits)| ServedQueue {
                 task_queue: task_queue.into(),
-                workflow_types: workflow_types.into_iter().map(Into::into).collect(),
-                maximum_concurrent_activities,
-            },
-        );
+                workflow_types: types.into_iter().map(Into::into).collect(),
+                maximum_concurrent_activities: most,
+                maximum_activities_per_second: rate,
+                activity_limits: limits
+                    .into_iter()
+                    .map(|(name, most)| (name.into(), most))
+                    .collect(),
+            });
         self.submit(Input::Hosted(served.collect()))
     }
 
@@ -296,6 +302,15 @@ impl EngineHost {
         py.detach(|| runtime.map(Runtime::close));
     }
 }
+
+/// See `EngineHost.set_hosted`.
+type Served = (
+    String,
+    Vec<String>,
+    usize,
+    Option<f64>,
+    Vec<(String, usize)>,
+);
 
 /// See `EngineHost.pending_activities`.
 type Pending = (
