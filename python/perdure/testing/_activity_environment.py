@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 _DEFAULT_INFO = Info(
     activity="test",
     task_id="00000000000000000000000000000000.1.1",
+    task_token=bytes(36),
     attempt=1,
     idempotency_key="00000000000000000000000000000000.1.test",
     fencing_token=1,
