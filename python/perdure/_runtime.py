@@ -123,6 +123,10 @@ class Runtime(Protocol):
         """Ends the run, which goes on in another."""
         ...
 
+    def last_failure(self) -> BaseException | None:
+        """Why the attempt before this run failed."""
+        ...
+
     def history_length(self) -> int:
         """How many events and commands the history has so far."""
         ...

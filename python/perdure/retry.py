@@ -8,6 +8,8 @@ from datetime import timedelta
 
 __all__ = ["RetryPolicy"]
 
+_MICROSECOND = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -32,6 +34,17 @@ class RetryPolicy:
     """Error types, by name, that are never tried again; none by default."""
     jitter: float = 0.1
     """The share of a wait that chance may take or add, 0 to 1; 0.1 by default."""
+
+    def fields(self) -> tuple[int, float, int, int, list[str], float]:
+        """The policy as the core takes it: plain values, spans in microseconds."""
+        return (
+            round(self.initial_interval / _MICROSECOND),
+            self.backoff_coefficient,
+            round(self.maximum_interval / _MICROSECOND),
+            self.maximum_attempts,
+            list(self.non_retryable_error_types),
+            self.jitter,
+        )
 
     def __post_init__(self) -> None:
         if self.initial_interval <= timedelta(0):

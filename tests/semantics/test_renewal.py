@@ -1,4 +1,4 @@
-"""Runs that go on in other runs (cases H7 to H12)."""
+"""Runs that go on in other runs (cases H7 to H12, C15), and when they begin and end (A9)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from perdure import Client, WorkflowHandle, activity, workflow
-from perdure.errors import WorkflowContinuedAsNewError, WorkflowFailureError
+from perdure import Client, RetryPolicy, WorkflowHandle, activity, workflow
+from perdure.errors import ApplicationError, WorkflowContinuedAsNewError, WorkflowFailureError
 from tests.semantics.ways import three_ways
 
 THIS = sys.modules[__name__]
@@ -213,3 +213,77 @@ def test_h9_beside_a_failure_the_failure_counts() -> None:
         return (await handle.describe()).status
 
     assert three_ways(scenario, THIS) == "failed"
+
+
+_SOON = RetryPolicy(initial_interval=timedelta(milliseconds=10), maximum_attempts=3)
+
+
+@workflow.defn
+async def succeeds_at(attempt: int) -> tuple[int, str]:
+    await echo(1)
+    now = workflow.info().attempt
+    if now < attempt:
+        raise ApplicationError(f"attempt {now} failed")
+    return now, str(workflow.last_failure())
+
+
+def test_c15_a_failed_run_is_followed_by_another_attempt() -> None:
+    async def scenario(client: Client) -> Any:
+        handle = await client.start_workflow(succeeds_at, 3, id="w", retry_policy=_SOON)
+        with pytest.raises(WorkflowFailureError, match="failed"):
+            await handle.result(follow_runs=False)
+        return await handle.result(), await _runs(client, "w")
+
+    result, runs = three_ways(scenario, THIS, activities=[echo])
+    assert tuple(result) == (3, "attempt 2 failed")
+    assert [status for status, _ in runs] == ["failed", "failed", "completed"]
+
+
+def test_c15_after_the_last_attempt_the_failure_is_the_result() -> None:
+    async def scenario(client: Client) -> Any:
+        handle = await client.start_workflow(succeeds_at, 9, id="w", retry_policy=_SOON)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+        return str(failed.value.cause), len(await _runs(client, "w"))
+
+    assert three_ways(scenario, THIS, activities=[echo]) == ("attempt 3 failed", 3)
+
+
+@workflow.defn
+async def never_ends() -> None:
+    await asyncio.sleep(0.05)
+    workflow.continue_as_new()
+
+
+def test_a9_the_execution_timeout_is_for_all_runs_together() -> None:
+    async def scenario(client: Client) -> Any:
+        limit = timedelta(milliseconds=400)
+        handle = await client.start_workflow(never_ends, id="w", execution_timeout=limit)
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        statuses = {status for status, _ in await _runs(client, "w")}
+        return statuses == {"timed_out", "continued_as_new"}
+
+    assert three_ways(scenario, THIS)
+
+
+def test_a_delayed_run_exists_and_begins_later_with_what_was_sent_meanwhile() -> None:
+    async def scenario(client: Client) -> Any:
+        delay = timedelta(milliseconds=300)
+        handle = await client.start_workflow(Collects.run, 3, [], id="w", start_delay=delay)
+        for number in range(6):
+            await handle.signal(Collects.add, f"{number}")
+        before = await handle.describe()
+        return before.status, before.history_length, await handle.result()
+
+    names = [f"{number}" for number in range(6)]
+    assert three_ways(scenario, THIS) == ("running", 0, names)
+
+
+def test_a_delayed_run_can_be_terminated() -> None:
+    async def scenario(client: Client) -> Any:
+        handle = await client.start_workflow(Collects.run, 3, [], start_delay=timedelta(days=1))
+        await handle.terminate()
+        return (await handle.describe()).status
+
+    assert three_ways(scenario, THIS) == "terminated"

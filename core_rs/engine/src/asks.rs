@@ -143,6 +143,9 @@ fn note_child(children: &mut BTreeMap<u64, Arc<StartChild>>, n: u64, body: &Reco
 
 /// What a parent records of how its child ended; `None` when another run goes on for it.
 fn report(command_n: u64, closed: &Closed) -> Option<Event> {
+    if closed.successor.is_some() {
+        return None;
+    }
     Some(match (closed.status, &closed.outcome) {
         (ClosedStatus::Completed, Ok(result)) => Event::ChildCompleted {
             command_n,

@@ -180,7 +180,12 @@ impl Context {
 
     /// Disarms all that a run has armed, tells its workers to stop, and drops the host's instance.
     pub(crate) fn forget(&mut self, run: &mut Run) {
-        for timer in run.timers.values_mut().chain(&mut run.run_timeout) {
+        for timer in run
+            .timers
+            .values_mut()
+            .chain(&mut run.run_timeout)
+            .chain(&mut run.delay)
+        {
             self.wheel.disarm(&mut timer.key);
         }
         if let Some(parked) = &mut run.parked {
@@ -260,10 +265,10 @@ pub fn last_closing(records: &[Record]) -> Option<Closed> {
             outcome: Ok(result.clone()),
             successor: None,
         }),
-        RecordBody::Command(Command::FailRun { failure }) => Some(Closed {
+        RecordBody::Command(Command::FailRun { failure, next }) => Some(Closed {
             status: ClosedStatus::Failed,
             outcome: Err(failure.clone()),
-            successor: None,
+            successor: next.clone(),
         }),
         RecordBody::Command(Command::CancelRun { details }) => {
             let kind = FailureKind::Cancelled {

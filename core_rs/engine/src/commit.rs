@@ -26,6 +26,9 @@ use crate::wheel::Due;
 /// The number under which the index keeps the run timeout: that of the start, never a command's.
 pub(crate) const RUN_TIMEOUT_N: u64 = 1;
 
+/// The number under which the index keeps when a run is to begin: none that a record has.
+pub(crate) const START_DELAY_N: u64 = 0;
+
 /// What a write is to hold besides what the run itself has waiting.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
@@ -159,6 +162,19 @@ impl Context {
         {
             let due_at = timeout.fire_at;
             append.index_changes.push(put_timer(RUN_TIMEOUT_N, due_at));
+        }
+        if append.create.is_some()
+            && let Some(delay) = run.delay
+        {
+            let begins_at = delay.fire_at;
+            append
+                .index_changes
+                .push(put_timer(START_DELAY_N, begins_at));
+        }
+        if std::mem::take(&mut run.delay_over) {
+            append.index_changes.push(IndexChange::Remove {
+                command_n: START_DELAY_N,
+            });
         }
         append
     }
@@ -318,10 +334,13 @@ impl Context {
                 detail,
             });
         }
-        let Some(parked) = run.parked.as_mut().filter(|parked| !parked.trying) else {
+        if !run.is_held() {
             return;
-        };
-        if !parked.written {
+        }
+        let parked = run.parked.as_mut().filter(|parked| !parked.trying);
+        if let Some(parked) = parked
+            && !parked.written
+        {
             parked.written = true;
             let detail = parking::encode_reason(&parked.reason);
             append.status = Some(StatusChange {

@@ -353,6 +353,13 @@ impl Engine {
                     context.close_soon(run, ClosingRequest::TimeOut { at }, now);
                 });
             }
+            Due::Begin { run } => {
+                self.with_run(run, |context, run| {
+                    run.delay = None;
+                    run.delay_over = true;
+                    context.advance(run, now);
+                });
+            }
             Due::Unpark { run } => {
                 self.with_run(run, |context, run| context.try_again(run, now));
             }

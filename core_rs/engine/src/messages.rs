@@ -13,6 +13,7 @@ use crate::input::{ActivityWord, Message, MessageBody, StartRun};
 use crate::loading::{LAST_RECORD, Lookup};
 use crate::message_codec;
 use crate::pending::{Delivered, Pending};
+use crate::renewal;
 use crate::run::{Identity, Run, Timer};
 use crate::wheel::Due;
 
@@ -147,6 +148,7 @@ impl Engine {
             }
             return;
         }
+        let chain = start.chain.begun(now);
         let identity = Identity {
             namespace,
             workflow_id,
@@ -166,14 +168,14 @@ impl Engine {
         run.start_waiters.extend(reply_to.map(|to| (to, true)));
         run.pending
             .push_back(start_event(&message_id, start, in_inbox, now));
-        if let Some(timeout) = start.run_timeout {
-            let fire_at = now + timeout;
+        if let Some(fire_at) = renewal::deadline(start.run_timeout, &chain, now) {
             let key = self
                 .context
                 .wheel
                 .arm(fire_at, Due::RunTimeout { run: run.id });
             run.run_timeout = Some(Timer { fire_at, key });
         }
+        self.context.delay(&mut run, chain, now);
         run.started_by = Some(message_id);
         run.parent = start.parent.clone().map(Box::new);
         let id = run.id;

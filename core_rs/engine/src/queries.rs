@@ -43,6 +43,14 @@ impl Context {
         if run.queries.is_empty() {
             return;
         }
+        if run.delay.is_some() {
+            let reason = bytes::Bytes::from_static(b"the run has not begun: ask again later");
+            for query in run.queries.drain(..) {
+                let reason = reason.clone();
+                self.reply(query.reply_to, Reply::Refused { reason });
+            }
+            return;
+        }
         let reason = if let Some(parked) = run.parked.as_ref().filter(|parked| !parked.trying) {
             parked.reason.clone()
         } else if self.hosts(&run.identity) {

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use crate::activity::{self, Activity, Stage};
 use crate::asks::{self, Post};
 use crate::attempts::worker_lost;
-use crate::commit::RUN_TIMEOUT_N;
+use crate::commit::{RUN_TIMEOUT_N, START_DELAY_N};
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::engine::Engine;
@@ -298,6 +298,9 @@ impl Context {
         if command_n == RUN_TIMEOUT_N {
             let key = self.wheel.arm(fire_at, Due::RunTimeout { run: run.id });
             run.run_timeout = Some(Timer { fire_at, key });
+        } else if command_n == START_DELAY_N {
+            let key = self.wheel.arm(fire_at, Due::Begin { run: run.id });
+            run.delay = Some(Timer { fire_at, key });
         } else {
             let key = self.wheel.arm(
                 fire_at,

@@ -6,9 +6,12 @@
 //! run has taken go over to the next in the same write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use perdure_history::{Event, RunId, Successor, Timestamp};
+use perdure_history::{Chain, Command, Event, RecordBody, RunId, Successor, Timestamp};
+use perdure_machine::Machine;
 use perdure_machine::effect::{DropReason, Effect as MachineEffect};
+use perdure_machine::machine::RecordedTurn;
 use perdure_store::{Append, InboxMessage};
 
 use crate::commit::Commit;
@@ -16,7 +19,9 @@ use crate::context::Context;
 use crate::engine::Engine;
 use crate::message_codec;
 use crate::pending::{Delivered, Pending};
-use crate::run::Run;
+use crate::retry::{self, FailedAttempt, Verdict};
+use crate::run::{Run, Timer};
+use crate::wheel::Due;
 
 /// A run that follows one, and the messages that it takes over.
 #[derive(Debug)]
@@ -111,6 +116,65 @@ fn forwarded(to: RunId, pending: &Pending) -> Option<InboxMessage> {
         received_at,
         body: message_codec::encode_event(to, &pending.event, received_at),
     })
+}
+
+/// When a run must be over: its own timeout counts from when it begins, the chain's from the first
+/// start.
+pub(crate) fn deadline(
+    run_timeout: Option<Duration>,
+    chain: &Chain,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let own = run_timeout.map(|span| chain.begins_at.unwrap_or(now).max(now) + span);
+    own.into_iter().chain(chain.ends_by).min()
+}
+
+impl Context {
+    /// Holds a new run back until it is to begin, and puts the instants into its start.
+    pub(crate) fn delay(&mut self, run: &mut Run, chain: Chain, now: Timestamp) {
+        if let Some(fire_at) = chain.begins_at.filter(|at| *at > now) {
+            let key = self.wheel.arm(fire_at, Due::Begin { run: run.id });
+            run.delay = Some(Timer { fire_at, key });
+        }
+        if let Some(Pending {
+            event: Event::RunStarted(started),
+            ..
+        }) = run.pending.front_mut()
+        {
+            Arc::make_mut(started).chain = chain;
+        }
+    }
+
+    /// A run that failed may be tried again: its last record says so.
+    pub(crate) fn retry_run(&mut self, machine: &Machine, turn: &mut RecordedTurn) {
+        let Some((started, policy)) = machine
+            .started()
+            .and_then(|started| Some((started, started.chain.retry_policy.as_ref()?)))
+        else {
+            return;
+        };
+        for record in &mut turn.records {
+            let RecordBody::Command(Command::FailRun { failure, next }) = &mut record.body else {
+                continue;
+            };
+            let attempt = started.chain.attempt;
+            let failed = FailedAttempt {
+                policy,
+                attempt,
+                failure,
+                cancel_requested: false,
+                closes_at: started.chain.ends_by.unwrap_or(Timestamp::NEVER),
+            };
+            if let Verdict::RetryAt(at) = retry::decide(&failed, record.at, &mut self.random) {
+                let mut successor = Successor::of(machine.run(), started, record.at);
+                let chain = &mut successor.start.chain;
+                chain.attempt = attempt.saturating_add(1);
+                chain.last_failure = Some(failure.clone());
+                chain.begins_at = Some(at);
+                *next = Some(Arc::new(successor));
+            }
+        }
+    }
 }
 
 impl Engine {

@@ -97,6 +97,10 @@ pub(crate) struct Run {
     /// Timers that are due and wait for a turn, by deadline and creation.
     pub(crate) due_timers: BTreeSet<(Timestamp, u64)>,
     pub(crate) run_timeout: Option<Timer>,
+    /// Present while the run exists and is not to begin yet.
+    pub(crate) delay: Option<Timer>,
+    /// Whether the index still says that the run is not to begin yet.
+    pub(crate) delay_over: bool,
     pub(crate) closing: Option<ClosingRequest>,
     /// Messages that came after the one that closes the run.
     pub(crate) late: Vec<Delivered>,
@@ -154,6 +158,8 @@ impl Run {
             timers: BTreeMap::new(),
             due_timers: BTreeSet::new(),
             run_timeout: None,
+            delay: None,
+            delay_over: false,
             closing: None,
             late: Vec::new(),
             versions: None,
@@ -182,6 +188,11 @@ impl Run {
         self.parked.as_ref().is_some_and(|parked| !parked.trying)
     }
 
+    /// Whether no turn may be taken: what comes meanwhile is kept in the inbox.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_parked() || self.delay.is_some()
+    }
+
     /// Whether the state of an activity can go to the index: not before the failure of the attempt
     /// before is recorded, which waits while the history cannot be read.
     pub(crate) fn has_indexable(&self) -> bool {
@@ -198,7 +209,7 @@ impl Run {
         let trying = self.parked.as_ref().is_some_and(|parked| parked.trying);
         let waits = !self.pending.is_empty() || !self.due_timers.is_empty();
         let unseen = self.machine.is_some() && !self.attempt_failures.is_empty();
-        trying || (!self.is_parked() && (waits || unseen || self.wants_replay()))
+        trying || (!self.is_held() && (waits || unseen || self.wants_replay()))
     }
 
     /// Whether somebody asks about its state, and the host has no instance that could tell.

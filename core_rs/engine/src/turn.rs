@@ -45,7 +45,7 @@ impl Context {
     /// first, however late that is, and may end the run otherwise; but only a host that has the
     /// type can deliver it, so without one the engine closes the run alone.
     fn close_in_order(&mut self, run: &mut Run, now: Timestamp) {
-        if !run.is_parked() && pending::precedes_deadline(run) {
+        if !run.is_held() && pending::precedes_deadline(run) {
             if self.hosts(&run.identity) {
                 return self.begin_turn(run, now);
             }
@@ -103,7 +103,8 @@ impl Context {
         let mut machine = report.machine;
         let reason = match report.outcome {
             TurnOutcome::Idle => {
-                let turn = machine.take_turn();
+                let mut turn = machine.take_turn();
+                self.retry_run(&machine, &mut turn);
                 run.machine = Some(machine);
                 if let Some(parked) = run.parked.take() {
                     run.unparked = parked.written;
@@ -141,11 +142,12 @@ impl Context {
             written.delivered = about;
         }
         let parked = run.parked.as_ref().filter(|parked| !parked.trying);
-        let inbox_waits = parked.is_some() && run.pending.iter().any(|one| !one.about.in_inbox);
+        let inbox_waits = run.is_held() && run.pending.iter().any(|one| !one.about.in_inbox);
         let status_waits = parked.is_some_and(|parked| !parked.written) || run.unparked;
         let anything = !written.records.is_empty()
             || run.has_indexable()
             || !run.doubles.is_empty()
+            || run.delay_over
             || inbox_waits
             || status_waits;
         if anything {

@@ -13,6 +13,8 @@ pub(crate) enum Due {
     Activity { run: RunId, command_n: u64 },
     /// The run timeout.
     RunTimeout { run: RunId },
+    /// A run that was started earlier begins.
+    Begin { run: RunId },
     /// A parked run is tried again.
     Unpark { run: RunId },
     /// A write that found no space is tried again.

@@ -51,6 +51,7 @@ fn one(
         } => {
             vec![Command::FailRun {
                 failure: failure.clone(),
+                next: None,
             }]
         }
         _ => vec![],

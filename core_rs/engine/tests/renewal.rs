@@ -5,14 +5,15 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use perdure_engine::Reply;
+use perdure_engine::{MessageBody, Reply};
 use perdure_history::testing::start;
-use perdure_history::{Chain, Command, MessageId, RunStarted, Successor};
+use perdure_history::{Chain, Command, MessageId, RetryPolicy, RunStarted, Successor};
 use perdure_machine::Activation;
 use perdure_machine::effect::ClosedStatus;
 use perdure_store::{AppendError, RunStatus, Store};
-use support::{World, complete, payload, run_id};
+use support::{World, complete, failure, payload, run_id};
 
 /// Goes on in run 9 at the signal `again`; ends at the signal `end`.
 fn renewer(activation: &Activation) -> Result<Vec<Command>, &'static str> {
@@ -109,4 +110,46 @@ fn h11_a_message_that_the_old_run_had_already_does_not_come_again_in_the_next() 
     world.holds_turns = false;
     world.step_held();
     assert_eq!(world.history(run_id(9)), ["RunStarted"]);
+}
+
+/// Fails at once.
+fn failing(_: &Activation) -> Result<Vec<Command>, &'static str> {
+    Ok(vec![Command::FailRun {
+        failure: failure("Broken"),
+        next: None,
+    }])
+}
+
+#[test]
+fn c15_a_next_attempt_waits_through_a_restart() {
+    let mut world = World::new(failing);
+    let start = perdure_engine::StartRun {
+        chain: Chain {
+            retry_policy: Some(RetryPolicy {
+                maximum_attempts: 2,
+                jitter: 0.0,
+                ..RetryPolicy::default()
+            }),
+            start_delay: Some(Duration::from_secs(5)),
+            ..Chain::default()
+        },
+        ..world.start_of(1, "workflow-1")
+    };
+    world.send_as("start-1", MessageBody::Start(Box::new(start)));
+    assert!(world.history(run_id(1)).is_empty());
+    world.restart();
+    world.host(&["audit"]);
+    world.advance(Duration::from_secs(4));
+    assert!(world.history(run_id(1)).is_empty());
+    world.advance(Duration::from_secs(1));
+    let (status, next) = result_of(&mut world, 1);
+    assert_eq!(status, ClosedStatus::Failed);
+    let next = next.unwrap();
+    world.restart();
+    world.host(&["audit"]);
+    assert!(world.history(next).is_empty());
+    world.advance(Duration::from_secs(2));
+    assert_eq!(world.history(next), ["RunStarted", "FailRun"]);
+    assert_eq!(world.engine.open_runs(), 0);
+    assert!(world.store.inbox(None).unwrap().is_empty());
 }

@@ -1,6 +1,7 @@
 //! The runs of one workflow that follow each other: by continue-as-new, or as further attempts.
 
 use alloc::format;
+use core::time::Duration;
 
 use crate::command::RetryPolicy;
 use crate::event::RunStarted;
@@ -40,6 +41,12 @@ pub struct Chain {
         serde(rename = "begins_at_us", skip_serializing_if = "Option::is_none")
     )]
     pub begins_at: Option<Timestamp>,
+    /// The longest the whole chain may take, from its first start; no limit by default.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub execution_timeout: Option<Duration>,
+    /// How long after its start the first run begins; at once by default.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub start_delay: Option<Duration>,
 }
 
 impl Default for Chain {
@@ -52,7 +59,22 @@ impl Default for Chain {
             last_failure: None,
             ends_by: None,
             begins_at: None,
+            execution_timeout: None,
+            start_delay: None,
         }
+    }
+}
+
+impl Chain {
+    /// The same with its spans as instants, once the start has been received at `now`.
+    #[must_use]
+    pub fn begun(&self, now: Timestamp) -> Self {
+        let mut begun = self.clone();
+        begun.ends_by = begun
+            .ends_by
+            .or(self.execution_timeout.map(|span| now + span));
+        begun.begins_at = begun.begins_at.or(self.start_delay.map(|span| now + span));
+        begun
     }
 }
 
@@ -85,6 +107,7 @@ impl Successor {
             attempt: 1,
             last_failure: None,
             begins_at: None,
+            start_delay: None,
             ..started.chain.clone()
         };
         let start = RunStarted {

@@ -49,6 +49,12 @@ pub enum Command {
     FailRun {
         /// Why.
         failure: Failure,
+        /// The next attempt, when the run is tried again.
+        #[cfg_attr(
+            feature = "json",
+            serde(default, skip_serializing_if = "Option::is_none")
+        )]
+        next: Option<Arc<Successor>>,
     },
     /// The workflow ended because it was cancelled.
     CancelRun {

@@ -176,10 +176,16 @@ fn a_chain_of_causes_is_cut_off_at_a_thousand() {
     let failed = batch(
         1,
         [0; 16],
-        vec![command(1, Command::FailRun { failure: chain })],
+        vec![command(
+            1,
+            Command::FailRun {
+                failure: chain,
+                next: None,
+            },
+        )],
     );
     let read = Batch::decode(&failed.encode()).unwrap();
-    let RecordBody::Command(Command::FailRun { failure }) = &read.records[0].body else {
+    let RecordBody::Command(Command::FailRun { failure, .. }) = &read.records[0].body else {
         panic!("{read:?}")
     };
     let length = std::iter::successors(Some(failure), |failure| failure.cause.as_deref()).count();

@@ -14,7 +14,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use perdure_history::{Command, FailureKind, Payload, ScheduleActivity, StartChild};
+use perdure_history::{Command, FailureKind, Payload, RunStarted, ScheduleActivity, StartChild};
 
 use crate::mismatch::FieldDifference;
 
@@ -78,19 +78,17 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
             }
             true
         }
-        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
-            sort_of(&recorded.kind) == sort_of(&asked.kind)
-        }
+        (
+            Command::FailRun {
+                failure: recorded, ..
+            },
+            Command::FailRun { failure: asked, .. },
+        ) => sort_of(&recorded.kind) == sort_of(&asked.kind),
         (Command::RecordPatch { id: recorded, .. }, Command::RecordPatch { id: asked, .. }) => {
             recorded == asked
         }
         (Command::ContinueAsNew(recorded), Command::ContinueAsNew(asked)) => {
-            let (recorded, asked) = (&recorded.start, &asked.start);
-            let same_type = recorded.workflow_type == asked.workflow_type;
-            if same_type && recorded.arguments != asked.arguments {
-                return Comparison::PayloadDiffers(&recorded.arguments);
-            }
-            same_type
+            return compare_next(&recorded.start, &asked.start);
         }
         (Command::StartTimer { .. }, Command::StartTimer { .. })
         | (Command::CancelRun { .. }, Command::CancelRun { .. }) => true,
@@ -100,6 +98,16 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
         Comparison::Equal
     } else {
         Comparison::Differs
+    }
+}
+
+fn compare_next<'a>(recorded: &'a RunStarted, asked: &RunStarted) -> Comparison<'a> {
+    if recorded.workflow_type != asked.workflow_type {
+        Comparison::Differs
+    } else if recorded.arguments != asked.arguments {
+        Comparison::PayloadDiffers(&recorded.arguments)
+    } else {
+        Comparison::Equal
     }
 }
 
@@ -219,7 +227,12 @@ fn message_differences(found: &mut Found, recorded: &Command, asked: &Command) {
         (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
             found.text("result", describe(recorded), describe(asked));
         }
-        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
+        (
+            Command::FailRun {
+                failure: recorded, ..
+            },
+            Command::FailRun { failure: asked, .. },
+        ) => {
             found.text(
                 "failure",
                 sort_of(&recorded.kind).to_string(),

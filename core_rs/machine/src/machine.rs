@@ -18,9 +18,10 @@ mod submission;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use perdure_history::{Event, Record, RecordBody, RunId, Timestamp};
+use perdure_history::{Event, Record, RecordBody, RunId, RunStarted, Timestamp};
 
 use crate::error::MachineError;
 use crate::mismatch::Mismatch;
@@ -39,6 +40,8 @@ const KEPT_QUEUE_CAPACITY: usize = 4;
 pub struct Machine {
     run: RunId,
     flags: u64,
+    /// How the run began; known once that is delivered.
+    started: Option<Arc<RunStarted>>,
     state: RunState,
     operations: Operations,
     /// Recorded history, until all of it is delivered. Delivery takes what it needs out of a record
@@ -98,6 +101,7 @@ impl Machine {
         Self {
             run,
             flags,
+            started: None,
             state: RunState::Awaited,
             operations: Operations::default(),
             history: Vec::new(),

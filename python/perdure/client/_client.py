@@ -21,6 +21,7 @@ from perdure.client._port import deliver
 from perdure.client._schedules import ScheduleHandle, create_schedule, list_schedules
 from perdure.client._start import start
 from perdure.errors import NotFoundError, StoreError
+from perdure.retry import RetryPolicy
 from perdure.schedule import Schedule
 from perdure.workflow._definition import WorkflowDefinition, definition_of
 
@@ -99,6 +100,9 @@ class Client:
         id: str | None = None,
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
+        execution_timeout: timedelta | None = None,
+        start_delay: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
     ) -> WorkflowHandle[Result]: ...
@@ -112,6 +116,9 @@ class Client:
         id: str | None = None,
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
+        execution_timeout: timedelta | None = None,
+        start_delay: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
     ) -> WorkflowHandle[Result]: ...
@@ -125,6 +132,9 @@ class Client:
         id: str | None = None,
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
+        execution_timeout: timedelta | None = None,
+        start_delay: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
     ) -> WorkflowHandle[Any]: ...
@@ -137,6 +147,9 @@ class Client:
         id: str | None = None,
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
+        execution_timeout: timedelta | None = None,
+        start_delay: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
     ) -> WorkflowHandle[Any]:
@@ -149,6 +162,11 @@ class Client:
             id: Unique among open runs; a random one by default.
             task_queue: Who serves it; `default` by default.
             run_timeout: The longest the run may take; no limit by default.
+            execution_timeout: The longest the run and all that follow it may take; no limit by
+                default.
+            start_delay: How long after the start the run begins; at once by default. What is sent
+                to it meanwhile waits.
+            retry_policy: When a run that failed is followed by another attempt; never by default.
             headers: Texts that travel along, to every activity too; none by default.
             request_id: Makes the start repeatable: with the same one it gives the same run, also
                 after that has closed; a random one by default.
@@ -157,6 +175,7 @@ class Client:
             WorkflowAlreadyStartedError: An open run has this id.
             NoWorkerError: No engine has come for 5 s; the start is kept for the next one.
             EncodeError: An argument cannot travel.
+            ValueError: A span is negative.
         """
         name, result_type, positional = _call_of(workflow, (*arguments, *args))
         run = new_run()
@@ -169,9 +188,10 @@ class Client:
             "task_queue": task_queue or DEFAULT_TASK_QUEUE,
             "arguments": encode(list(positional)),
             "seed": new_seed(),
-            "run_timeout_us": None
-            if run_timeout is None
-            else round(run_timeout / timedelta(microseconds=1)),
+            "run_timeout_us": _microseconds("run_timeout", run_timeout),
+            "execution_timeout_us": _microseconds("execution_timeout", execution_timeout),
+            "start_delay_us": _microseconds("start_delay", start_delay),
+            "retry": None if retry_policy is None else retry_policy.fields(),
             "headers": list((headers or {}).items()),
         }
         send = partial(deliver, self.path, "start", request_id or new_message_id())
@@ -334,6 +354,14 @@ class Client:
             before=before,
             limit=_PAGE,
         )
+
+
+def _microseconds(name: str, span: timedelta | None) -> int | None:
+    if span is None:
+        return None
+    if span < timedelta(0):
+        raise ValueError(f"{name} must not be negative, and is {span}")
+    return round(span / timedelta(microseconds=1))
 
 
 def _call_of(workflow: Any, arguments: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:

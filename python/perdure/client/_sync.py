@@ -12,6 +12,7 @@ from perdure.client._async_activity import AsyncActivityHandle
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
 from perdure.client._patches import PatchUsage
+from perdure.retry import RetryPolicy
 from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["LoopThread", "SyncAsyncActivityHandle", "SyncClient", "SyncWorkflowHandle"]
@@ -189,6 +190,9 @@ class SyncClient:
         id: str | None = None,
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
+        execution_timeout: timedelta | None = None,
+        start_delay: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> SyncWorkflowHandle[Result]: ...
     @overload
@@ -201,6 +205,9 @@ class SyncClient:
         id: str | None = None,
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
+        execution_timeout: timedelta | None = None,
+        start_delay: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> SyncWorkflowHandle[Result]: ...
     @overload
@@ -213,6 +220,9 @@ class SyncClient:
         id: str | None = None,
         task_queue: str | None = None,
         run_timeout: timedelta | None = None,
+        execution_timeout: timedelta | None = None,
+        start_delay: timedelta | None = None,
+        retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> SyncWorkflowHandle[Any]: ...
     def start_workflow(

@@ -143,6 +143,11 @@ class Instance(InstanceCore):
         """Ends the run, which goes on in another."""
         raise leaving(workflow, self.definition, arguments, options)
 
+    def last_failure(self) -> BaseException | None:
+        """Why the attempt before this run failed."""
+        failure = self.failure_before()
+        return None if failure is None else exception_of(failure)
+
     def unguarded(self) -> AbstractContextManager[None]:
         """A block in which the guards are off."""
         return unguarded()
@@ -171,6 +176,7 @@ class Instance(InstanceCore):
             headers=dict(started["headers"]),
             continued_run_id=started["continued_run_id"],
             parent=started["parent"] and ParentInfo(*started["parent"]),
+            attempt=started["attempt"],
         )
         self._children = Children(self, self.loop, started["task_queue"])
         self.loop.random_streams = RandomStreams(str(started["seed"]))

@@ -42,14 +42,7 @@ def _compile(reference: ActivityReference, options: ActivityOptions) -> Activity
             _optional_microseconds(options.schedule_to_close_timeout),
             _optional_microseconds(options.heartbeat_timeout),
         ),
-        retry=(
-            _microseconds(policy.initial_interval),
-            policy.backoff_coefficient,
-            _microseconds(policy.maximum_interval),
-            policy.maximum_attempts,
-            list(policy.non_retryable_error_types),
-            policy.jitter,
-        ),
+        retry=policy.fields(),
         cancellation_type=options.cancellation_type.value,
     )
 

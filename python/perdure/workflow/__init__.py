@@ -25,6 +25,7 @@ from perdure.workflow._signals import (
 )
 from perdure.workflow._verbs import (
     info,
+    last_failure,
     now,
     random,
     sleep,
@@ -53,6 +54,7 @@ __all__ = [
     "execute_child_workflow",
     "get_external_workflow_handle",
     "info",
+    "last_failure",
     "logger",
     "now",
     "patched",

@@ -48,6 +48,8 @@ class Info:
     """The run that this one follows; None in the first."""
     parent: ParentInfo | None = None
     """The parent; None unless the run is a child."""
+    attempt: int = 1
+    """Which attempt this run is, from 1: the client's `retry_policy` makes further ones."""
 
     def get_current_history_length(self) -> int:
         """How many events and commands the run's history has so far."""

@@ -11,7 +11,17 @@ from datetime import datetime, timedelta
 from perdure import _runtime
 from perdure.workflow._info import Info
 
-__all__ = ["info", "now", "random", "sleep", "time", "time_ns", "uuid4", "wait_condition"]
+__all__ = [
+    "info",
+    "last_failure",
+    "now",
+    "random",
+    "sleep",
+    "time",
+    "time_ns",
+    "uuid4",
+    "wait_condition",
+]
 
 
 async def sleep(duration: timedelta | float) -> None:
@@ -54,6 +64,11 @@ def random(name: str = "") -> random_module.Random:
 def uuid4() -> uuid.UUID:
     """A random UUID, the same again on replay."""
     return _runtime.require("workflow.uuid4").uuid4()
+
+
+def last_failure() -> BaseException | None:
+    """Why the attempt before this run failed; None in a first attempt."""
+    return _runtime.require("workflow.last_failure").last_failure()
 
 
 def info() -> Info:

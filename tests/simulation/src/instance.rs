@@ -190,6 +190,7 @@ impl Instance {
             },
             Err(value) => Command::FailRun {
                 failure: failure(*value),
+                next: None,
             },
         };
         submit(machine, command)?;

@@ -313,6 +313,17 @@ impl World {
         run_timeout: Option<Duration>,
     ) -> ReplyTo {
         let start = StartRun {
+            run_timeout,
+            ..self.start_of(number, workflow_id)
+        };
+        self.send_as(
+            &format!("start-{number}"),
+            MessageBody::Start(Box::new(start)),
+        )
+    }
+
+    pub(crate) fn start_of(&self, number: u8, workflow_id: &str) -> StartRun {
+        StartRun {
             run: run_id(number),
             namespace: "default".to_owned(),
             workflow_id: workflow_id.to_owned(),
@@ -320,16 +331,12 @@ impl World {
             task_queue: "default".to_owned(),
             arguments: payload("arguments"),
             seed: 7,
-            run_timeout,
+            run_timeout: None,
             memo: Vec::new(),
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
             parent: None,
-        };
-        self.send_as(
-            &format!("start-{number}"),
-            MessageBody::Start(Box::new(start)),
-        )
+        }
     }
 
     pub(crate) fn report(&mut self, task: &Task, outcome: TaskOutcome) {

@@ -1,6 +1,6 @@
 //! Where a run stands among the runs of its workflow, and the run that follows one.
 
-use super::common::{read_option, write_option};
+use super::common::{read_option, read_optional_duration, write_option, write_optional_duration};
 use super::event::{read_started, write_started};
 use super::failure::{read_failure, write_failure};
 use super::options::{read_policy, write_policy};
@@ -36,6 +36,11 @@ pub(crate) fn write_chain(writer: &mut Writer, chain: &Chain) {
                 });
             });
         }
+        for span in [chain.execution_timeout, chain.start_delay] {
+            fields.optional(span.is_none(), |writer| {
+                write_optional_duration(writer, span);
+            });
+        }
     });
 }
 
@@ -49,6 +54,8 @@ pub(crate) fn read_chain(reader: &mut Reader<'_>) -> Result<Chain, BatchError> {
             last_failure: fields.optional(|| None, |reader| read_option(reader, read_failure))?,
             ends_by: fields.optional(|| None, read_optional_instant)?,
             begins_at: fields.optional(|| None, read_optional_instant)?,
+            execution_timeout: fields.optional(|| None, read_optional_duration)?,
+            start_delay: fields.optional(|| None, read_optional_duration)?,
         })
     })
 }

@@ -53,8 +53,13 @@ pub(crate) fn write(writer: &mut Writer, sites: &mut Sites, n: u64, command: &Co
         Command::CompleteRun { result } => {
             fields.required(|writer| write_payload(writer, result));
         }
-        Command::FailRun { failure } => {
+        Command::FailRun { failure, next } => {
             fields.required(|writer| write_failure(writer, failure));
+            fields.optional(next.is_none(), |writer| {
+                write_option(writer, next.as_ref(), |writer, next| {
+                    writer.fields(|fields| write_successor(fields, next));
+                });
+            });
         }
         Command::CancelRun { details } => {
             let payload = details.as_ref();
@@ -133,6 +138,13 @@ pub(crate) fn read(
                 },
                 kind::FAIL_RUN => Command::FailRun {
                     failure: fields.required(read_failure)?,
+                    next: fields.optional(
+                        || None,
+                        |reader| {
+                            let next = reader.fields(read_successor)?;
+                            Ok(Some(Arc::new(next)))
+                        },
+                    )?,
                 },
                 kind::RECORD_PATCH => Command::RecordPatch {
                     id: fields.required(|reader| sites.read_string(reader))?,

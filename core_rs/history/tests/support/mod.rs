@@ -354,8 +354,15 @@ pub fn command() -> impl Strategy<Value = Command> {
         (timestamp(), site()).prop_map(|(fire_at, site)| Command::StartTimer { fire_at, site }),
         any::<u64>().prop_map(|command_n| Command::CancelTimer { command_n }),
         payload().prop_map(|result| Command::CompleteRun { result }),
-        failure().prop_map(|failure| Command::FailRun { failure }),
-        successor(),
+        failure().prop_map(|failure| Command::FailRun {
+            failure,
+            next: None
+        }),
+        (failure(), successor()).prop_map(|(failure, next)| Command::FailRun {
+            failure,
+            next: Some(next),
+        }),
+        successor().prop_map(Command::ContinueAsNew),
         option::of(payload()).prop_map(|details| Command::CancelRun { details }),
         (text(), site(), any::<bool>()).prop_map(|(id, site, deprecated)| Command::RecordPatch {
             id: id.into(),
@@ -368,12 +375,12 @@ pub fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn successor() -> impl Strategy<Value = Command> {
+fn successor() -> impl Strategy<Value = Arc<Successor>> {
     (any::<[u8; 16]>(), started()).prop_map(|(run, start)| {
-        Command::ContinueAsNew(Arc::new(Successor {
+        Arc::new(Successor {
             run: RunId(run),
             start,
-        }))
+        })
     })
 }
 
@@ -381,10 +388,11 @@ fn chain() -> BoxedStrategy<Chain> {
     let run = || option::of(any::<[u8; 16]>().prop_map(RunId));
     let retry = (option::of(retry_policy()), option::of(failure()));
     let instants = (option::of(timestamp()), option::of(timestamp()));
+    let spans = (option::of(duration()), option::of(duration()));
     prop_oneof![
         Just(Chain::default()),
-        (run(), run(), any::<u32>(), retry, instants).prop_map(
-            |(continued_run_id, first_run_id, attempt, retry, (ends_by, begins_at))| Chain {
+        (run(), run(), any::<u32>(), retry, instants, spans).prop_map(
+            |(continued_run_id, first_run_id, attempt, retry, (ends_by, begins_at), spans)| Chain {
                 continued_run_id,
                 first_run_id,
                 attempt,
@@ -392,6 +400,8 @@ fn chain() -> BoxedStrategy<Chain> {
                 last_failure: retry.1,
                 ends_by,
                 begins_at,
+                execution_timeout: spans.0,
+                start_delay: spans.1,
             }
         ),
     ]

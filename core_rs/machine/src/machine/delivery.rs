@@ -101,6 +101,7 @@ impl Machine {
     ) -> Result<Option<Activation>, Misfit> {
         if let Event::RunStarted(started) = event {
             self.state.start()?;
+            self.started = Some(Arc::clone(started));
             return Ok(Some(Activation::Start(Arc::clone(started))));
         }
         self.state.expect_open()?;

@@ -1,6 +1,8 @@
 //! What can be asked of a machine.
 
-use perdure_history::{Command, RecordBody, RunId, Timestamp};
+use alloc::sync::Arc;
+
+use perdure_history::{Command, RecordBody, RunId, RunStarted, Timestamp};
 
 use super::{Delivering, Machine};
 use crate::effect::ClosedStatus;
@@ -12,6 +14,12 @@ impl Machine {
     #[must_use]
     pub fn run(&self) -> RunId {
         self.run
+    }
+
+    /// How the run began; known once that is delivered.
+    #[must_use]
+    pub fn started(&self) -> Option<&Arc<RunStarted>> {
+        self.started.as_ref()
     }
 
     /// The behaviour flags in force.

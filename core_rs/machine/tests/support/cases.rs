@@ -228,6 +228,7 @@ fn retried_then_failed() -> HistoryBuilder {
             stack: String::new(),
             cause: Some(Box::new(declined)),
         },
+        next: None,
     });
     history
 }

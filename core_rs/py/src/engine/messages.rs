@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use perdure_engine::{ActivityWord, MessageBody, StartRun, TaskOutcome};
-use perdure_history::{Chain, Payload, RunId};
+use perdure_history::{Chain, Payload, RetryPolicy, RunId};
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 use super::host::run_id;
 use super::task::read_token;
 use crate::failure::PyFailure;
+use crate::instance::{RetryFields, retry_policy};
 
 /// The body of a message of a kind: `start`, `signal`, `cancel`, `terminate`, `unpark`,
 /// `await_result`, `query`, or `complete_activity` and its like.
@@ -98,9 +99,34 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
         run_timeout: field::<Option<u64>>(fields, "run_timeout_us")?.map(Duration::from_micros),
         memo: Vec::new(),
         headers: field(fields, "headers")?,
-        chain: Chain::default(),
         parent: None,
+        chain: Chain {
+            retry_policy: retry(fields)?,
+            execution_timeout: optional(fields, "execution_timeout_us")?.map(Duration::from_micros),
+            start_delay: optional(fields, "start_delay_us")?.map(Duration::from_micros),
+            ..Chain::default()
+        },
     })
+}
+
+/// The retry policy: a tuple, or the list that a socket makes of one.
+fn retry(fields: &Bound<'_, PyDict>) -> PyResult<Option<RetryPolicy>> {
+    let Some(given) = fields.get_item("retry")?.filter(|given| !given.is_none()) else {
+        return Ok(None);
+    };
+    let given = fields.py().get_type::<PyTuple>().call1((given,))?;
+    Ok(Some(retry_policy(given.extract::<RetryFields>()?)))
+}
+
+/// A field that older clients do not send.
+fn optional<'py, T: FromPyObjectOwned<'py>>(
+    fields: &Bound<'py, PyDict>,
+    name: &'static str,
+) -> PyResult<Option<T>> {
+    match fields.get_item(name)? {
+        Some(value) => value.extract().map_err(Into::into),
+        None => Ok(None),
+    }
 }
 
 fn field<'py, T: FromPyObjectOwned<'py>>(

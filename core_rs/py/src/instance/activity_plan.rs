@@ -72,10 +72,22 @@ pub(crate) struct ActivityPlan {
 }
 
 /// `(initial_us, coefficient, maximum_us, maximum_attempts, non_retryable_error_types, jitter)`.
-type RetryFields = (u64, f64, u64, u32, Vec<String>, f64);
+pub(crate) type RetryFields = (u64, f64, u64, u32, Vec<String>, f64);
 
 /// Microseconds of schedule-to-start, start-to-close, schedule-to-close and heartbeat.
 type TimeoutFields = (Option<u64>, Option<u64>, Option<u64>, Option<u64>);
+
+/// The policy in these fields.
+pub(crate) fn retry_policy(retry: RetryFields) -> RetryPolicy {
+    RetryPolicy {
+        initial_interval: Duration::from_micros(retry.0),
+        backoff_coefficient: retry.1,
+        maximum_interval: Duration::from_micros(retry.2),
+        maximum_attempts: retry.3,
+        non_retryable_error_types: retry.4,
+        jitter: retry.5,
+    }
+}
 
 #[pymethods]
 impl ActivityPlan {
@@ -100,14 +112,7 @@ impl ActivityPlan {
             start_to_close_timeout: micros(timeouts_us.1),
             schedule_to_close_timeout: micros(timeouts_us.2),
             heartbeat_timeout: micros(timeouts_us.3),
-            retry_policy: RetryPolicy {
-                initial_interval: Duration::from_micros(retry.0),
-                backoff_coefficient: retry.1,
-                maximum_interval: Duration::from_micros(retry.2),
-                maximum_attempts: retry.3,
-                non_retryable_error_types: retry.4,
-                jitter: retry.5,
-            },
+            retry_policy: retry_policy(retry),
             cancellation_type: match cancellation_type {
                 "try" => CancellationType::Try,
                 "wait_completed" => CancellationType::WaitCompleted,

@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::InstanceCore;
 use super::children;
 use crate::event_loop::GilCell;
+use crate::failure::PyFailure;
 
 /// The history length from which on a run should continue as new.
 const SUGGESTED_LENGTH: u64 = 10_000;
@@ -38,6 +39,12 @@ impl Continuation {
     pub(super) fn begin(&self, py: Python<'_>, started: &Arc<RunStarted>) {
         self.started
             .with(py, |slot| *slot = Some(Arc::clone(started)));
+    }
+
+    /// Why the attempt before this run failed.
+    pub(super) fn last_failure(&self, py: Python<'_>) -> Option<PyFailure> {
+        let started = self.started.with(py, |started| started.clone())?;
+        started.chain.last_failure.clone().map(PyFailure)
     }
 }
 
@@ -112,6 +119,7 @@ pub(super) fn start_fields<'py>(
     fields.set_item("parent", children::parent_fields(started))?;
     let continued = started.chain.continued_run_id.map(|run| run.to_string());
     fields.set_item("continued_run_id", continued)?;
+    fields.set_item("attempt", started.chain.attempt)?;
     Ok(fields)
 }
 

@@ -520,7 +520,13 @@ impl InstanceCore {
     /// Closes the run with a failure.
     fn fail(&self, py: Python<'_>, failure: PyFailure) -> PyResult<()> {
         self.halt(py);
-        self.submit(py, Command::FailRun { failure: failure.0 })?;
+        self.submit(
+            py,
+            Command::FailRun {
+                failure: failure.0,
+                next: None,
+            },
+        )?;
         Ok(())
     }
 
@@ -540,6 +546,11 @@ impl InstanceCore {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<()> {
         continuation::close(slf, arguments, options)
+    }
+
+    /// Why the attempt before this run failed; None in a first attempt.
+    fn failure_before(&self, py: Python<'_>) -> Option<PyFailure> {
+        self.continuation.last_failure(py)
     }
 
     /// The number of the last record that was delivered or asked for, the same again on replay.

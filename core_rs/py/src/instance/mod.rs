@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 
 pub(crate) use self::core::InstanceCore;
 pub(crate) use self::recorded::RecordedHistory;
+pub(crate) use activity_plan::{RetryFields, retry_policy};
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<InstanceCore>()?;

@@ -31,6 +31,15 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--run-timeout", type=float, metavar="SECONDS", help="the longest the run may take"
     )
+    parser.add_argument(
+        "--execution-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="the longest the run and all that follow it may take",
+    )
+    parser.add_argument(
+        "--start-delay", type=float, metavar="SECONDS", help="how long after the start it begins"
+    )
     add_store(parser)
     add_output(parser)
 
@@ -39,14 +48,15 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     """Runs the command."""
     arguments = arguments_of(options)
     client = await connect(options)
-    seconds: float | None = options.run_timeout
     try:
         handle = await client.start_workflow(
             options.type,
             *arguments,
             id=options.id,
             task_queue=options.task_queue,
-            run_timeout=None if seconds is None else timedelta(seconds=seconds),
+            run_timeout=_span(options.run_timeout),
+            execution_timeout=_span(options.execution_timeout),
+            start_delay=_span(options.start_delay),
         )
     except EncodeError as error:
         raise CommandError(f"--input: {error}") from error
@@ -55,3 +65,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     else:
         print(f"started {handle.id} as run {handle.run_id}")
     return ExitCode.OK
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
