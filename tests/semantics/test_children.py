@@ -308,3 +308,73 @@ def test_h6_a_missing_external_run_is_an_error_and_an_open_one_gets_the_message(
         [5, 6, None],
         "cancelled",
     )
+
+
+@workflow.defn
+class Relay:
+    """Goes on in another run at 0; ends at any other number, below it with a failure."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    @workflow.run
+    async def run(self, runs: int) -> list[Any]:
+        await workflow.wait_condition(lambda: bool(self.told))
+        number = self.told.pop(0)
+        if number == 0:
+            workflow.continue_as_new(runs + 1)
+        if number < 0:
+            await decline()
+        parent = workflow.info().parent
+        return [runs, number, None if parent is None else parent.workflow_id]
+
+    @workflow.signal
+    def tell(self, number: int) -> None:
+        self.told.append(number)
+
+
+@workflow.defn
+async def parent_of_relays() -> list[Any]:
+    outcomes: list[Any] = []
+    for number in (5, -1):
+        child = await workflow.start_child_workflow(Relay.run, 1, id=f"relay-{number}")
+        for told in (0, 0, number):
+            await child.signal(Relay.tell, told)
+        try:
+            outcomes.append(await child)
+        except ChildWorkflowError as error:
+            outcomes.append(_chain(error))
+    late = await workflow.start_child_workflow(
+        Relay.run,
+        1,
+        id="relay-late",
+        cancellation_type=workflow.ChildWorkflowCancellationType("wait_completed"),
+    )
+    await late.signal(Relay.tell, 0)
+    await double(1)
+    late.cancel()
+    try:
+        await late
+    except asyncio.CancelledError:
+        outcomes.append("cancelled")
+    return outcomes
+
+
+def test_h7_a_child_that_goes_on_in_other_runs_reports_when_the_last_one_ends() -> None:
+    async def scenario(client: Client) -> Any:
+        outcomes = await client.execute_workflow(parent_of_relays, id="parent")
+        statuses = [
+            [run.status async for run in client.list_workflows(workflow_id=workflow_id)][::-1]
+            for workflow_id in ("relay--1", "relay-late")
+        ]
+        return outcomes, statuses
+
+    declined_chain = [
+        ["ChildWorkflowError", None],
+        ["ActivityError", None],
+        ["ApplicationError", "Declined"],
+    ]
+    assert three_ways(scenario, THIS, activities=[double, decline]) == (
+        [[3, 5, "parent"], declined_chain, "cancelled"],
+        [["continued_as_new", "continued_as_new", "failed"], ["continued_as_new", "cancelled"]],
+    )

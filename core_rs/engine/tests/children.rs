@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use perdure_history::{
     CancellationType, Command, Event, ExternalRun, Failure, FailureKind, ParentClosePolicy,
-    RecordBody, SignalExternal, Site, StartChild,
+    RecordBody, RetryPolicy, SignalExternal, Site, StartChild, Successor, Timestamp,
 };
 use perdure_machine::Activation;
 use perdure_store::RunStatus;
@@ -101,9 +101,52 @@ fn takes_its_own_id(activation: &Activation) -> Result<Vec<Command>, &'static st
             ..
         } => vec![Command::FailRun {
             failure: failure.clone(),
+            next: None,
         }],
         _ => return Err("the child was begun"),
     })
+}
+
+/// The child goes on in another run, which fails once and is tried again.
+fn goes_on(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    Ok(match activation {
+        Activation::Start(started) if &*started.workflow_type == "audit" => {
+            vec![start_child("child", ParentClosePolicy::Terminate)]
+        }
+        Activation::Start(started) if started.chain.continued_run_id.is_none() => {
+            let mut next = Successor::of(started.origin, started, Timestamp::from_micros(0));
+            next.start.chain.retry_policy = Some(RetryPolicy {
+                jitter: 0.0,
+                ..RetryPolicy::default()
+            });
+            vec![Command::ContinueAsNew(Arc::new(next))]
+        }
+        Activation::Start(started) if started.chain.attempt == 1 => vec![Command::FailRun {
+            failure: support::failure("Broken"),
+            next: None,
+        }],
+        Activation::Start(_) => vec![complete("child")],
+        Activation::ResolveChild { outcome: Ok(_), .. } => vec![complete("parent")],
+        _ => Vec::new(),
+    })
+}
+
+#[test]
+fn h7_c15_a_parent_hears_only_of_the_last_run_of_its_child() {
+    everywhere(goes_on, |world, case| {
+        let parent = [
+            "RunStarted",
+            "StartChild",
+            "ChildStarted",
+            "ChildCompleted",
+            "CompleteRun",
+        ];
+        assert_eq!(world.history(run_id(1)), parent, "{case}");
+        let first = ["RunStarted", "ContinueAsNew"];
+        assert_eq!(world.history(run_id(CHILD)), first, "{case}");
+        assert_eq!(world.engine.open_runs(), 0, "{case}");
+        assert_inbox_is_empty(world, case);
+    });
 }
 
 /// Runs the parent with a crash at one write, before or after it is durable; `None` for no crash.
@@ -113,6 +156,9 @@ fn killed_at(workflow: support::Workflow, stop: Option<(usize, bool)>) -> (World
     world.appends = 0;
     world.stops_at = stop;
     world.start_run(1);
+    if !world.stopped {
+        world.advance(Duration::from_secs(60));
+    }
     let stopped = world.stopped;
     if stopped {
         world.restart();
