@@ -229,6 +229,9 @@ impl Machine {
             self.position = checkpoint.position;
             self.now = checkpoint.now;
             self.state = checkpoint.state;
+            if matches!(self.state, RunState::Awaited) {
+                self.started = None;
+            }
         }
         self.end_delivery();
         undelivered.extend(self.queue.drain(..));
