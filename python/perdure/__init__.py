@@ -3,7 +3,7 @@
 from perdure import activity, errors, schedule, workflow
 from perdure._interceptor import ExecuteActivityCall, Interceptor, StartWorkflowCall
 from perdure._registry import register_type
-from perdure.client import Client, WorkflowHandle
+from perdure.client import Client, WorkflowHandle, WorkflowUpdateHandle
 from perdure.retry import RetryPolicy
 from perdure.worker import NatsOptions, StdioService, Worker
 
@@ -17,6 +17,7 @@ __all__ = [
     "StdioService",
     "Worker",
     "WorkflowHandle",
+    "WorkflowUpdateHandle",
     "activity",
     "errors",
     "register_type",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from perdure.workflow._continue_as_new import ContinueAsNewOptions
     from perdure.workflow._handle import ActivityHandle
     from perdure.workflow._info import Info
-    from perdure.workflow._message_handler import MessageHandler
+    from perdure.workflow._message_handler import MessageHandler, UpdateHandler
 
 __all__ = ["Children", "Runtime", "current", "require"]
 
@@ -91,6 +91,10 @@ class Runtime(Protocol):
 
     def set_query_handler(self, name: str | None, handler: MessageHandler | None) -> None:
         """Sets the handler of a query; the dynamic one without a name."""
+        ...
+
+    def set_update_handler(self, name: str | None, handler: UpdateHandler | None) -> None:
+        """Sets the handler of an update; the dynamic one without a name."""
         ...
 
     def all_handlers_finished(self) -> bool:

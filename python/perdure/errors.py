@@ -52,6 +52,7 @@ __all__ = [
     "WorkflowFailureError",
     "WorkflowParkedError",
     "WorkflowQueryFailedError",
+    "WorkflowUpdateFailedError",
 ]
 
 
@@ -395,8 +396,18 @@ class WorkflowQueryFailedError(PerdureError):
     code: ClassVar[str] = "PRD1305"
 
 
+class WorkflowUpdateFailedError(PerdureError):
+    """An update was refused or its handler failed; `__cause__` says what. The run is unharmed."""
+
+    code: ClassVar[str] = "PRD1306"
+
+    def __init__(self, message: str, *, update_id: str) -> None:
+        super().__init__(message)
+        self.update_id = update_id
+
+
 class NotFoundError(PerdureError):
-    """There is no such run."""
+    """There is no such run, or the run has no such update."""
 
     code: ClassVar[str] = "PRD1403"
 

@@ -76,6 +76,7 @@ impl<S: Store + 'static> Host<S> {
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
             parent: None,
+            signal: None,
         };
         let body = MessageBody::Start(Box::new(start));
         self.runtime

@@ -175,6 +175,7 @@ impl Context {
         }
         let mut waiting: Vec<_> = run.start_waiters.drain(..).map(|(to, _)| to).collect();
         waiting.append(&mut run.waiters);
+        waiting.append(&mut self.updates.take_all(run.id));
         waiting.extend(
             run.pending
                 .drain(..)

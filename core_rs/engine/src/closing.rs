@@ -175,6 +175,7 @@ impl Context {
             };
             self.effects.push_back(Effect::Reply { to, reply });
         }
+        self.find_updates(run.id);
         self.forget(run);
     }
 

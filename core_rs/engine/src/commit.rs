@@ -53,6 +53,8 @@ impl Written {
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
     pub(crate) delivered: Vec<Delivered>,
+    /// What the turn says of updates.
+    pub(crate) updates: Vec<MachineEffect>,
     timers: Vec<u64>,
     /// Activities scheduled by this write.
     scheduled: Vec<u64>,
@@ -126,6 +128,7 @@ impl Context {
         }
         relate(run, &written, &mut append, &mut commit, now);
         append.consumed_message_ids = consumed(run.id, &commit, &written.records);
+        commit.keep_updates(run, written.effects);
         self.chain_records(run, written.records, &mut append);
         append.close = commit.closed.as_ref().map(|closed| Close {
             status: closing::stored(closed.status),
@@ -412,6 +415,7 @@ impl Context {
             self.answer_start_waiters(run);
         }
         self.answer_senders(run, &mut commit);
+        self.answer_updates(run.id, std::mem::take(&mut commit.updates));
         for task in commit.cancelled {
             self.tell_cancel(task);
         }
@@ -469,6 +473,9 @@ impl Context {
         for double in std::mem::take(&mut run.doubles) {
             if let Some(to) = double.about.reply_to {
                 self.reply(to, Reply::Accepted);
+            }
+            if let Event::UpdateAccepted { message_id, .. } = double.event {
+                self.find_update(run.id, message_id);
             }
             // Of a message that is parked in the inbox, the double must not take it out of there.
             let waits = |id: &MessageId| {

@@ -14,6 +14,7 @@ use crate::renewal::Renewal;
 use crate::run::Identity;
 use crate::slots::Slots;
 use crate::tickets::Tickets;
+use crate::updates::Updates;
 use crate::wheel::Wheel;
 
 /// Shared by the turns of all runs. A method that needs one run takes it as an argument.
@@ -33,6 +34,7 @@ pub(crate) struct Context {
     pub(crate) draining: bool,
     /// Runs that follow ones that closed just now: begun before anything else is handled.
     pub(crate) renewals: Vec<Renewal>,
+    pub(crate) updates: Updates,
 }
 
 impl Context {
@@ -48,6 +50,7 @@ impl Context {
             hosted: None,
             draining: false,
             renewals: Vec::new(),
+            updates: Updates::default(),
             options,
         }
     }

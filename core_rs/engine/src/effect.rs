@@ -53,6 +53,13 @@ pub enum Effect {
         /// The start message.
         message_id: MessageId,
     },
+    /// Read a run's history for what became of an update, then answer `Input::UpdateFound`.
+    FindUpdate {
+        /// The run, open or closed.
+        run: RunId,
+        /// The update's id.
+        message_id: MessageId,
+    },
     /// Answer a client.
     Reply {
         /// Who.
@@ -139,6 +146,25 @@ pub enum Reply {
         outcome: Result<Payload, Failure>,
         /// The run that goes on from it.
         next_run: Option<RunId>,
+    },
+    /// The update's handler has ended, and that is durable.
+    UpdateEnded {
+        /// The run.
+        run: RunId,
+        /// What it returned, or why not.
+        outcome: Result<Payload, Failure>,
+    },
+    /// The update's validator refused it; nothing of it is recorded.
+    UpdateRejected {
+        /// The run.
+        run: RunId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The run has no update of that id.
+    UpdateNotFound {
+        /// The run.
+        run: RunId,
     },
     /// The run is parked (told to who waits for its result and asked to hear of it).
     Parked {

@@ -142,6 +142,11 @@ impl Engine {
                 message_id,
                 outcome,
             } => self.start_found(&message_id, &outcome, now),
+            Input::UpdateFound {
+                run,
+                message_id,
+                outcome,
+            } => self.update_found(run, &message_id, outcome),
             Input::Evict { count } => self.evict_oldest(count),
             Input::Hosted(queues) => {
                 self.context.slots.serve(&queues);

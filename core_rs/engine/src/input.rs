@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use perdure_history::{Chain, MessageId, Parent, Payload, RunId, Timestamp};
+use perdure_history::{Chain, MessageId, Parent, Payload, RunId, StartSignal, Timestamp};
 use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};
 
@@ -52,6 +52,15 @@ pub enum Input {
         message_id: MessageId,
         /// Its run, open or closed.
         outcome: Result<Option<RunId>, StoreError>,
+    },
+    /// The history asked for by a find effect, for what became of an update.
+    UpdateFound {
+        /// The run.
+        run: RunId,
+        /// The update's id.
+        message_id: MessageId,
+        /// The run's encoded batches.
+        outcome: Result<Vec<Bytes>, StoreError>,
     },
     /// The host cannot keep all runs live: evict this many of the least recently used.
     Evict {
@@ -114,6 +123,24 @@ pub enum MessageBody {
         /// The positional arguments, one encoded list.
         arguments: Payload,
     },
+    /// Deliver an update; the message's id is the update's.
+    Update {
+        /// The run.
+        run: RunId,
+        /// The update's name.
+        name: String,
+        /// The positional arguments, one encoded list.
+        arguments: Payload,
+        /// What the sender waits for.
+        stage: UpdateStage,
+    },
+    /// Answer when an update that was sent before has ended.
+    AwaitUpdate {
+        /// The run.
+        run: RunId,
+        /// The update's id.
+        update: MessageId,
+    },
     /// Ask the run to cancel itself.
     Cancel {
         /// The run.
@@ -164,6 +191,16 @@ pub struct ActivityWord {
     pub outcome: TaskOutcome,
 }
 
+/// What the sender of an update waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateStage {
+    /// That it is durable and its validator has accepted it.
+    #[default]
+    Accepted,
+    /// What its handler returns.
+    Completed,
+}
+
 /// A query that waits for its run to be live and idle; the host answers it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
@@ -202,6 +239,8 @@ pub struct StartRun {
     pub chain: Chain,
     /// The run that starts it as its child.
     pub parent: Option<Parent>,
+    /// A signal that is handled before the workflow begins to run.
+    pub signal: Option<StartSignal>,
 }
 
 /// A run handed to the host to be stepped. The machine moves with it: while the host has it, the

@@ -43,6 +43,7 @@ mod tickets;
 mod timeouts;
 pub mod transport;
 mod turn;
+mod updates;
 mod versions;
 mod wheel;
 
@@ -54,7 +55,7 @@ pub use effect::{Effect, Reply, ReplyTo};
 pub use engine::{Engine, EngineOptions};
 pub use input::{
     ActivityWord, AppendFailure, Input, Message, MessageBody, ParkReason, Query, ServedQueue,
-    StartRun, Turn, TurnOutcome, TurnReport,
+    StartRun, Turn, TurnOutcome, TurnReport, UpdateStage,
 };
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};

@@ -201,7 +201,9 @@ fn take_history(run: &mut Run, outcome: Result<Vec<Bytes>, StoreError>) -> Resul
 fn message_id(record: &Record) -> Option<perdure_history::MessageId> {
     match &record.body {
         RecordBody::Event(
-            Event::SignalReceived { message_id, .. } | Event::CancelRequested { message_id, .. },
+            Event::SignalReceived { message_id, .. }
+            | Event::UpdateAccepted { message_id, .. }
+            | Event::CancelRequested { message_id, .. },
         ) => Some(message_id.clone()),
         _ => None,
     }

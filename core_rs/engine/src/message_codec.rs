@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use perdure_history::{
-    Batch, BatchError, Command, Event, MessageId, Record, RecordBody, RetryState, RunId,
+    Batch, BatchError, Command, Event, MessageId, Payload, Record, RecordBody, RetryState, RunId,
     RunStarted, Timestamp,
 };
 
-use crate::input::{ActivityWord, MessageBody, StartRun};
+use crate::input::{ActivityWord, MessageBody, StartRun, UpdateStage};
 use crate::task::TaskOutcome;
 
 /// The first byte of what is kept: an event follows.
@@ -93,11 +93,19 @@ pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp)
                 },
             )
         }
+        MessageBody::Update {
+            run,
+            name,
+            arguments,
+            ..
+        } => (*run, accepted(message_id, name, arguments)),
         MessageBody::Cancel { run, reason } => {
             let (message_id, reason) = (message_id.clone(), reason.clone());
             (*run, Event::CancelRequested { message_id, reason })
         }
-        MessageBody::AwaitResult { .. } | MessageBody::Query { .. } => return None,
+        MessageBody::AwaitResult { .. }
+        | MessageBody::AwaitUpdate { .. }
+        | MessageBody::Query { .. } => return None,
     };
     Some(encode_event(run, &event, at))
 }
@@ -245,10 +253,27 @@ fn kept(run: RunId, event: Event) -> Kept {
             name,
             arguments,
         },
+        Event::UpdateAccepted {
+            name, arguments, ..
+        } => MessageBody::Update {
+            run,
+            name,
+            arguments,
+            stage: UpdateStage::default(),
+        },
         Event::CancelRequested { reason, .. } => MessageBody::Cancel { run, reason },
         Event::RunTerminated { reason, .. } => MessageBody::Terminate { run, reason },
         event => return Kept::Result { run, event },
     })
+}
+
+/// An update as the event that it becomes once its validator has accepted it.
+pub(crate) fn accepted(message_id: &MessageId, name: &str, arguments: &Payload) -> Event {
+    Event::UpdateAccepted {
+        message_id: message_id.clone(),
+        name: name.to_owned(),
+        arguments: arguments.clone(),
+    }
 }
 
 /// The event that begins the run of a start message.
@@ -268,6 +293,7 @@ pub(crate) fn started(message_id: &MessageId, start: &StartRun) -> Event {
         version: None,
         chain: start.chain.clone(),
         parent: start.parent.clone(),
+        signal: start.signal.clone(),
     }))
 }
 
@@ -285,13 +311,12 @@ pub(crate) fn start_of(run: RunId, started: &RunStarted) -> StartRun {
         headers: started.headers.clone(),
         chain: started.chain.clone(),
         parent: started.parent.clone(),
+        signal: started.signal.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use perdure_history::Payload;
-
     use super::*;
 
     #[test]
@@ -304,6 +329,12 @@ mod tests {
                 run,
                 name: "approve".to_owned(),
                 arguments: Payload(Bytes::from_static(b"\x91\x01")),
+            },
+            MessageBody::Update {
+                run,
+                name: "charge".to_owned(),
+                arguments: Payload(Bytes::from_static(b"\x91\x01")),
+                stage: UpdateStage::Accepted,
             },
             MessageBody::Cancel {
                 run,

@@ -15,6 +15,7 @@ use crate::message_codec;
 use crate::pending::{Delivered, Pending};
 use crate::renewal;
 use crate::run::{Identity, Run, Timer};
+use crate::updates::NewUpdate;
 use crate::wheel::Due;
 
 /// A start whose workflow id is taken, while the store is asked.
@@ -86,6 +87,21 @@ impl Engine {
                 let about = about(message_id, reply_to, received_at);
                 self.deliver(run, event, about, now);
             }
+            MessageBody::Update {
+                run,
+                name,
+                arguments,
+                stage,
+            } => {
+                let update = NewUpdate {
+                    run,
+                    name,
+                    arguments,
+                    stage,
+                };
+                self.update(message_id, update, reply_to, received_at, now);
+            }
+            MessageBody::AwaitUpdate { run, update } => self.await_update(run, update, reply_to),
             MessageBody::Cancel { run, reason } => {
                 let event = Event::CancelRequested {
                     message_id: message_id.clone(),

@@ -85,7 +85,8 @@ impl Context {
         if committing {
             return;
         }
-        for to in std::mem::take(&mut run.waiters) {
+        let updates = self.updates.take_all(run.id);
+        for to in std::mem::take(&mut run.waiters).into_iter().chain(updates) {
             let reason = parked.reason.clone();
             self.effects.push_back(Effect::Reply {
                 to,

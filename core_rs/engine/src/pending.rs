@@ -143,9 +143,12 @@ fn take_pending(run: &mut Run, turn: &mut TurnEvents) {
         return;
     };
     let double = match (&pending.event, &pending.about.message_id) {
-        (Event::SignalReceived { .. } | Event::CancelRequested { .. }, Some(id)) => {
-            !run.seen.insert(id.clone())
-        }
+        (
+            Event::SignalReceived { .. }
+            | Event::UpdateAccepted { .. }
+            | Event::CancelRequested { .. },
+            Some(id),
+        ) => !run.seen.insert(id.clone()),
         _ => false,
     };
     if double {

@@ -117,6 +117,7 @@ impl Engine {
             headers: child.headers.clone(),
             chain: Chain::default(),
             parent: Some(parent),
+            signal: None,
         };
         self.start(asked, None, &start, false, now);
     }

@@ -182,6 +182,12 @@ impl Engine {
                 };
                 (run, event)
             }
+            Kept::Message(MessageBody::Update {
+                run,
+                name,
+                arguments,
+                ..
+            }) => (run, message_codec::accepted(&message_id, &name, &arguments)),
             Kept::Message(MessageBody::Cancel { run, reason }) => {
                 let message_id = message_id.clone();
                 (run, Event::CancelRequested { message_id, reason })

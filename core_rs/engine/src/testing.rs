@@ -45,5 +45,6 @@ pub(crate) fn start(run: RunId, workflow_id: &str, workflow_type: &str) -> Start
         headers: Vec::new(),
         chain: perdure_history::Chain::default(),
         parent: None,
+        signal: None,
     }
 }

@@ -73,6 +73,7 @@ fn start(world: &mut World, id: &str, run: u8, workflow_id: &str) -> perdure_eng
         headers: Vec::new(),
         chain: perdure_history::Chain::default(),
         parent: None,
+        signal: None,
     };
     world.send_as(id, MessageBody::Start(Box::new(start)))
 }

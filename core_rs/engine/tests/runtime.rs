@@ -115,6 +115,7 @@ impl<S: Store + 'static> Host<S> {
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
             parent: None,
+            signal: None,
         };
         let start = MessageBody::Start(Box::new(start));
         self.runtime
@@ -221,6 +222,7 @@ fn what_another_process_posts_is_delivered_once() {
         headers: Vec::new(),
         chain: perdure_history::Chain::default(),
         parent: None,
+        signal: None,
     };
     let start = MessageBody::Start(Box::new(start));
     let received_at = host.runtime.now();

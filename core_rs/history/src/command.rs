@@ -88,6 +88,20 @@ pub enum Command {
     SignalExternal(Arc<SignalExternal>),
     /// Ask another run to cancel itself.
     CancelExternal(Arc<CancelExternal>),
+    /// The handler of an update returned.
+    CompleteUpdate {
+        /// The number of the event that accepted the update.
+        event_n: u64,
+        /// What it returned.
+        result: Payload,
+    },
+    /// The handler of an update failed.
+    FailUpdate {
+        /// The number of the event that accepted the update.
+        event_n: u64,
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// The arguments and options of one activity call.

@@ -89,6 +89,15 @@ pub enum Event {
         /// The positional arguments, one encoded list.
         arguments: Payload,
     },
+    /// A client sent an update, and its validator accepted it.
+    UpdateAccepted {
+        /// The update's id, unique for the run's life.
+        message_id: MessageId,
+        /// The update's name.
+        name: String,
+        /// The positional arguments, one encoded list.
+        arguments: Payload,
+    },
     /// A client asked the run to cancel itself.
     CancelRequested {
         /// The sender's id for it.
@@ -158,6 +167,17 @@ pub enum Event {
     },
 }
 
+/// A signal that came with the start: it is handled before the workflow begins to run.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
+pub struct StartSignal {
+    /// The signal's name.
+    pub name: String,
+    /// The positional arguments, one encoded list.
+    pub arguments: Payload,
+}
+
 /// What runs workflow code: two of them may do it differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
@@ -223,4 +243,7 @@ pub struct RunStarted {
     /// The run to which this one reports; absent unless it is a child.
     #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
     pub parent: Option<Parent>,
+    /// The signal that came with the start, if one did.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub signal: Option<StartSignal>,
 }

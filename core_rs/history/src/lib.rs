@@ -32,7 +32,7 @@ pub use child::{
 pub use command::{
     ActivityOptions, CancellationType, Command, RetryPolicy, ScheduleActivity, Site,
 };
-pub use event::{Event, RunStarted, Version};
+pub use event::{Event, RunStarted, StartSignal, Version};
 pub use failure::{Failure, FailureKind, RetryState, TimeoutKind};
 pub use history::{HistoryError, HistoryReader, decode_history};
 pub use ids::{IdempotencyKey, MessageId, RunId, TaskId};

@@ -44,6 +44,12 @@ impl HistoryBuilder {
     /// A history that begins with the start of a run of `workflow_type`, as record 1.
     #[must_use]
     pub fn started(workflow_type: &str) -> Self {
+        Self::started_by(start(workflow_type))
+    }
+
+    /// As [`HistoryBuilder::started`], with another start.
+    #[must_use]
+    pub fn started_by(start: RunStarted) -> Self {
         let at = Timestamp::from_micros(1_767_225_600_000_000);
         let mut builder = Self {
             run: Self::RUN,
@@ -51,7 +57,7 @@ impl HistoryBuilder {
             records: Vec::new(),
             turns: Vec::new(),
         };
-        builder.event(Event::RunStarted(Arc::new(start(workflow_type))));
+        builder.event(Event::RunStarted(Arc::new(start)));
         builder
     }
 
@@ -166,6 +172,7 @@ pub fn start(workflow_type: &str) -> RunStarted {
         version: None,
         chain: Chain::default(),
         parent: None,
+        signal: None,
     }
 }
 

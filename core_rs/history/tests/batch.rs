@@ -50,6 +50,7 @@ fn started() -> Event {
         version: None,
         chain: Chain::default(),
         parent: None,
+        signal: None,
     }))
 }
 

@@ -49,6 +49,15 @@ pub enum Activation {
         /// The positional arguments, one encoded list.
         arguments: Payload,
     },
+    /// Run the handler of an update, live after its validator.
+    Update {
+        /// The number of the event that accepts it.
+        event_n: u64,
+        /// The update's name.
+        name: String,
+        /// The positional arguments, one encoded list.
+        arguments: Payload,
+    },
     /// Cancel the main task.
     RequestCancel {
         /// The text given.

@@ -14,7 +14,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use perdure_history::{Command, FailureKind, Payload, RunStarted, ScheduleActivity, StartChild};
+use perdure_history::{
+    Command, Failure, FailureKind, Payload, RunStarted, ScheduleActivity, StartChild,
+};
 
 use crate::mismatch::FieldDifference;
 
@@ -90,6 +92,25 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
         (Command::ContinueAsNew(recorded), Command::ContinueAsNew(asked)) => {
             return compare_next(&recorded.start, &asked.start);
         }
+        (
+            Command::CompleteUpdate { event_n, result },
+            Command::CompleteUpdate {
+                event_n: asked_n,
+                result: asked,
+            },
+        ) => {
+            if event_n == asked_n && result != asked {
+                return Comparison::PayloadDiffers(result);
+            }
+            event_n == asked_n
+        }
+        (
+            Command::FailUpdate { event_n, failure },
+            Command::FailUpdate {
+                event_n: asked_n,
+                failure: asked,
+            },
+        ) => event_n == asked_n && sort_of(&failure.kind) == sort_of(&asked.kind),
         (Command::StartTimer { .. }, Command::StartTimer { .. })
         | (Command::CancelRun { .. }, Command::CancelRun { .. }) => true,
         _ => false,
@@ -153,6 +174,26 @@ pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDiffe
             child_differences(&mut found, recorded, asked);
         }
         (
+            Command::CompleteUpdate { event_n, result },
+            Command::CompleteUpdate {
+                event_n: asked_n,
+                result: asked,
+            },
+        ) => {
+            found.field("event_n", event_n, asked_n);
+            found.text("result", describe(result), describe(asked));
+        }
+        (
+            Command::FailUpdate { event_n, failure },
+            Command::FailUpdate {
+                event_n: asked_n,
+                failure: asked,
+            },
+        ) => {
+            found.field("event_n", event_n, asked_n);
+            failure_differences(&mut found, failure, asked);
+        }
+        (
             Command::StartTimer {
                 fire_at: recorded, ..
             },
@@ -164,6 +205,15 @@ pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDiffe
         _ => message_differences(&mut found, recorded, asked),
     }
     found.0
+}
+
+fn failure_differences(found: &mut Found, recorded: &Failure, asked: &Failure) {
+    found.text(
+        "failure",
+        sort_of(&recorded.kind).to_string(),
+        sort_of(&asked.kind).to_string(),
+    );
+    found.text("message", recorded.message.clone(), asked.message.clone());
 }
 
 fn activity_differences(found: &mut Found, recorded: &ScheduleActivity, asked: &ScheduleActivity) {
@@ -309,6 +359,8 @@ pub(crate) fn kind_of(command: &Command) -> &'static str {
         Command::CancelChild { .. } => "cancel_child",
         Command::SignalExternal(_) => "signal_external",
         Command::CancelExternal(_) => "cancel_external",
+        Command::CompleteUpdate { .. } => "complete_update",
+        Command::FailUpdate { .. } => "fail_update",
         _ => "unknown",
     }
 }

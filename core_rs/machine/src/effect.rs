@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 
-use perdure_history::{Event, Timestamp};
+use perdure_history::{Event, Failure, MessageId, Payload, Timestamp};
 
 /// One consequence of a turn. The numbers are those of commands in the turn's records.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,26 @@ pub enum Effect {
     Ask {
         /// The number of the asking command.
         command_n: u64,
+    },
+    /// An update is accepted: who waits for that is to be told.
+    UpdateAccepted {
+        /// The update's id.
+        message_id: MessageId,
+    },
+    /// An update's validator refused it. Nothing of it is recorded, so that the same id may come
+    /// again.
+    UpdateRejected {
+        /// The update's id.
+        message_id: MessageId,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// An update's handler has ended: who waits for its result is to be told.
+    UpdateEnded {
+        /// The update's id.
+        message_id: MessageId,
+        /// What it returned, or why not.
+        outcome: Box<Result<Payload, Failure>>,
     },
     /// The run is closed: everything outstanding leaves the index, and workers that hold a task of
     /// the run are told to stop.

@@ -21,7 +21,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use perdure_history::{Event, Record, RecordBody, RunId, RunStarted, Timestamp};
+use perdure_history::{Event, Failure, Record, RecordBody, RunId, RunStarted, Timestamp};
 
 use crate::error::MachineError;
 use crate::mismatch::Mismatch;
@@ -215,27 +215,55 @@ impl Machine {
     /// queued after it come back, undelivered; what came before is kept for `take_turn`.
     pub fn cut_turn(&mut self) -> Vec<Event> {
         let mut undelivered = Vec::with_capacity(self.queue.len() + 1);
-        if let Some(checkpoint) = self.checkpoint.take() {
-            self.operations.restore();
-            self.turn.effects.truncate(checkpoint.effects);
-            let cut = self.turn.records.drain(checkpoint.records..).next();
-            if let Some(Record {
-                body: RecordBody::Event(event),
-                ..
-            }) = cut
-            {
-                undelivered.push(event);
-            }
-            self.position = checkpoint.position;
-            self.now = checkpoint.now;
-            self.state = checkpoint.state;
-            if matches!(self.state, RunState::Awaited) {
-                self.started = None;
-            }
-        }
+        undelivered.extend(self.take_back());
         self.end_delivery();
         undelivered.extend(self.queue.drain(..));
         undelivered
+    }
+
+    /// Refuses the update being delivered: it leaves no record, and its sender is told why.
+    ///
+    /// # Errors
+    /// [`MachineError::OutsideTurn`] when what is being delivered is no live update, or the code
+    /// has already asked for something because of it.
+    pub fn reject_update(&mut self, failure: Failure) -> Result<(), MachineError> {
+        if self.delivering != Delivering::Live
+            || !matches!(
+                self.turn.records.last(),
+                Some(Record {
+                    body: RecordBody::Event(Event::UpdateAccepted { .. }),
+                    ..
+                })
+            )
+        {
+            return Err(MachineError::OutsideTurn);
+        }
+        if let Some(Event::UpdateAccepted { message_id, .. }) = self.take_back() {
+            self.turn.effects.push(Effect::UpdateRejected {
+                message_id,
+                failure: Box::new(failure),
+            });
+        }
+        self.delivering = Delivering::Nothing;
+        Ok(())
+    }
+
+    /// Goes back to before the live event being delivered, and gives it.
+    fn take_back(&mut self) -> Option<Event> {
+        let checkpoint = self.checkpoint.take()?;
+        self.operations.restore();
+        self.turn.effects.truncate(checkpoint.effects);
+        let cut = self.turn.records.drain(checkpoint.records..).next();
+        self.position = checkpoint.position;
+        self.now = checkpoint.now;
+        self.state = checkpoint.state;
+        if matches!(self.state, RunState::Awaited) {
+            self.started = None;
+        }
+        match cut?.body {
+            RecordBody::Event(event) => Some(event),
+            RecordBody::Command(_) => None,
+        }
     }
 
     fn end_delivery(&mut self) {

@@ -118,6 +118,9 @@ fn describe(activation: &Activation) -> String {
         }
         Activation::FireTimer { command_n } => format!("fire timer {command_n}"),
         Activation::Signal { name, arguments } => format!("signal {name} {}", json_text(arguments)),
+        Activation::Update {
+            name, arguments, ..
+        } => format!("update {name} {}", json_text(arguments)),
         Activation::RequestCancel { reason } => format!("request cancel {reason:?}"),
         other => panic!("describe {other:?} here"),
     }

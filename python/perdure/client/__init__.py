@@ -5,7 +5,13 @@ from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
 from perdure.client._patches import PatchUsage, PatchVerdict
 from perdure.client._schedules import ScheduleHandle
-from perdure.client._sync import SyncAsyncActivityHandle, SyncClient, SyncWorkflowHandle
+from perdure.client._sync import (
+    SyncAsyncActivityHandle,
+    SyncClient,
+    SyncWorkflowHandle,
+    SyncWorkflowUpdateHandle,
+)
+from perdure.client._updates import WorkflowUpdateHandle
 
 __all__ = [
     "AsyncActivityHandle",
@@ -17,6 +23,8 @@ __all__ = [
     "SyncAsyncActivityHandle",
     "SyncClient",
     "SyncWorkflowHandle",
+    "SyncWorkflowUpdateHandle",
     "WorkflowDescription",
     "WorkflowHandle",
+    "WorkflowUpdateHandle",
 ]

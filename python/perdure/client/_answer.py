@@ -17,6 +17,7 @@ from perdure.errors import (
     WorkflowFailureError,
     WorkflowParkedError,
     WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Answer:
 
     kind: str
     """`started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked`,
-    `damaged`, `refused`, `query_answered` or `query_failed`."""
+    `damaged`, `refused`, `query_answered`, `query_failed`, `update_ended`, `update_rejected` or
+    `update_not_found`."""
     run_id: str = ""
     status: str = ""
     next_run_id: str | None = None
@@ -85,6 +87,43 @@ class Answer:
                 f"the query failed: {self.failure.message}"
             ) from exception_of(self.failure)
         self.expect("query_answered")
+        return self.result or b""
+
+    def accepted_update(self, update_id: str) -> bool:
+        """Whether an update that was accepted has ended as well.
+
+        Raises:
+            WorkflowUpdateFailedError: Its validator refused it.
+            WorkflowParkedError: The run is parked.
+            NoWorkerError: Nobody serves its task queue.
+            RunClosedError: The run takes no messages any more.
+            NotFoundError: There is no such run.
+        """
+        self._raise_if_parked()
+        if self.kind == "update_rejected" and self.failure is not None:
+            raise WorkflowUpdateFailedError(
+                f"the update was refused: {self.failure.message}", update_id=update_id
+            ) from exception_of(self.failure)
+        return self.expect("accepted", "update_ended").kind == "update_ended"
+
+    def update_outcome(self, update_id: str) -> bytes:
+        """The encoded result of an update.
+
+        Raises:
+            WorkflowUpdateFailedError: Its handler failed.
+            WorkflowParkedError: The run is parked.
+            NoWorkerError: Nobody serves its task queue.
+            RunClosedError: The run closed before the handler ended.
+            NotFoundError: There is no such run, or it has no such update.
+        """
+        self._raise_if_parked()
+        if self.kind == "update_not_found":
+            raise NotFoundError(f"run {self.run_id} has no update {update_id!r}")
+        self.expect("update_ended")
+        if self.failure is not None:
+            raise WorkflowUpdateFailedError(
+                f"the update failed: {self.failure.message}", update_id=update_id
+            ) from exception_of(self.failure)
         return self.result or b""
 
     def outcome(self) -> bytes:

@@ -19,11 +19,14 @@ from perdure.client._ids import new_message_id, new_run, new_seed
 from perdure.client._patches import PatchUsage, patch_usages
 from perdure.client._port import deliver
 from perdure.client._schedules import ScheduleHandle, create_schedule, list_schedules
-from perdure.client._start import start
+from perdure.client._start import start as send_start
+from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
+from perdure.client._with_start import tell
 from perdure.errors import NotFoundError, StoreError
 from perdure.retry import RetryPolicy
 from perdure.schedule import Schedule
 from perdure.workflow._definition import WorkflowDefinition, definition_of
+from perdure.workflow._message_handler import name_of
 
 __all__ = ["DEFAULT_NAMESPACE", "DEFAULT_TASK_QUEUE", "Client"]
 
@@ -105,6 +108,8 @@ class Client:
         retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        start_signal: str | Callable[..., Any] | None = None,
+        start_signal_args: Sequence[Any] = (),
     ) -> WorkflowHandle[Result]: ...
     @overload
     async def start_workflow(
@@ -121,6 +126,8 @@ class Client:
         retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        start_signal: str | Callable[..., Any] | None = None,
+        start_signal_args: Sequence[Any] = (),
     ) -> WorkflowHandle[Result]: ...
     @overload
     async def start_workflow(
@@ -137,6 +144,8 @@ class Client:
         retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        start_signal: str | Callable[..., Any] | None = None,
+        start_signal_args: Sequence[Any] = (),
     ) -> WorkflowHandle[Any]: ...
     async def start_workflow(
         self,
@@ -152,6 +161,8 @@ class Client:
         retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        start_signal: str | Callable[..., Any] | None = None,
+        start_signal_args: Sequence[Any] = (),
     ) -> WorkflowHandle[Any]:
         """Starts a run; returns when that is durable.
 
@@ -170,33 +181,107 @@ class Client:
             headers: Texts that travel along, to every activity too; none by default.
             request_id: Makes the start repeatable: with the same one it gives the same run, also
                 after that has closed; a random one by default.
+            start_signal: A signal that the run handles before it begins; an open run of this id
+                is sent it instead of an error; none by default.
+            start_signal_args: Its arguments; none by default.
 
         Raises:
-            WorkflowAlreadyStartedError: An open run has this id.
+            WorkflowAlreadyStartedError: An open run has this id, and no signal comes along.
             NoWorkerError: No engine has come for 5 s; the start is kept for the next one.
             EncodeError: An argument cannot travel.
             ValueError: A span is negative.
         """
         name, result_type, positional = _call_of(workflow, (*arguments, *args))
-        run = new_run()
         workflow_id = id if id is not None else str(uuid.uuid4())
-        fields = {
-            "run": run.bytes,
+        fields: dict[str, Any] = {
             "namespace": self.namespace,
             "workflow_id": workflow_id,
             "workflow_type": name,
             "task_queue": task_queue or DEFAULT_TASK_QUEUE,
             "arguments": encode(list(positional)),
-            "seed": new_seed(),
             "run_timeout_us": _microseconds("run_timeout", run_timeout),
             "execution_timeout_us": _microseconds("execution_timeout", execution_timeout),
             "start_delay_us": _microseconds("start_delay", start_delay),
             "retry": None if retry_policy is None else retry_policy.fields(),
             "headers": list((headers or {}).items()),
         }
-        send = partial(deliver, self.path, "start", request_id or new_message_id())
-        run_id = await start(self.interceptors, fields, positional, send)
-        return WorkflowHandle(self.path, workflow_id, run_id, result_type)
+
+        async def start() -> WorkflowHandle[Any]:
+            once = {**fields, "run": new_run().bytes, "seed": new_seed()}
+            send = partial(deliver, self.path, "start", request_id or new_message_id())
+            run_id = await send_start(self.interceptors, once, positional, send)
+            return WorkflowHandle(self.path, workflow_id, run_id, result_type)
+
+        if start_signal is None:
+            return await start()
+        signal = start_signal
+        fields["signal_name"] = name_of("signal", signal)
+        fields["signal_arguments"] = encode(list(start_signal_args))
+
+        async def tell_it(handle: WorkflowHandle[Any], is_new: bool) -> WorkflowHandle[Any]:
+            if not is_new:
+                await handle.signal(signal, args=start_signal_args)
+            return WorkflowHandle(self.path, workflow_id, handle.run_id, result_type)
+
+        return await tell(self.path, start, tell_it)
+
+    async def start_update_with_start(
+        self,
+        update: str | Callable[..., Any],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        workflow: Any,
+        workflow_args: Sequence[Any] = (),
+        id: str,
+        update_id: str | None = None,
+        wait_for_stage: UpdateStage = "accepted",
+        result_type: Any = Any,
+        **start_options: Any,
+    ) -> WorkflowUpdateHandle[Any]:
+        """Sends an update to the open run of an id, or starts that run first.
+
+        Args:
+            update: The decorated method, or the update's name.
+            *arguments: The update's arguments.
+            args: Further arguments; none by default.
+            workflow: What to start when no run of the id is open.
+            workflow_args: Its arguments; none by default.
+            id: The workflow id.
+            update_id: Unique among the run's updates; a random one by default.
+            wait_for_stage: `accepted` by default, or `completed`.
+            result_type: With a name: what the result is decoded as; plain values by default.
+            **start_options: Further options of `start_workflow`.
+
+        Raises:
+            WorkflowUpdateFailedError: It was refused; a run that was started for it goes on.
+            WorkflowParkedError: A bug has stopped the run.
+            NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s.
+            EncodeError: An argument cannot travel.
+        """
+
+        async def start() -> WorkflowHandle[Any]:
+            return await self.start_workflow(workflow, args=workflow_args, id=id, **start_options)
+
+        async def send(handle: WorkflowHandle[Any], _is_new: bool) -> WorkflowUpdateHandle[Any]:
+            return await handle.start_update(
+                update,
+                *arguments,
+                args=args,
+                id=update_id,
+                wait_for_stage=wait_for_stage,
+                result_type=result_type,
+            )
+
+        return await tell(self.path, start, send)
+
+    async def execute_update_with_start(
+        self, update: str | Callable[..., Any], /, *arguments: Any, **options: Any
+    ) -> Any:
+        """As `start_update_with_start`, and waits for what the update's handler returns."""
+        options["wait_for_stage"] = "completed"
+        handle = await self.start_update_with_start(update, *arguments, **options)
+        return await handle.result()
 
     @overload
     async def execute_workflow(

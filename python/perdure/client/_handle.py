@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from perdure._core import StoreReader, decode, encode
 from perdure.client._answer import Answer
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver, hosts, pending_activities
+from perdure.client._updates import UpdateStage, WorkflowUpdateHandle, start_update
 from perdure.convert import shape_of
 from perdure.errors import NotFoundError
 from perdure.workflow._message_handler import name_of
@@ -107,7 +108,7 @@ def _pending_activity(
 
 
 class WorkflowHandle(Generic[Result]):
-    """A run to wait for, look at, ask, signal, cancel or terminate."""
+    """A run to wait for, look at, ask, signal, update, cancel or terminate."""
 
     def __init__(self, path: Path, workflow_id: str, run_id: str, result_type: Any = Any) -> None:
         self.id = workflow_id
@@ -207,6 +208,121 @@ class WorkflowHandle(Generic[Result]):
         answer = await self._send("query", name=name_of("query", query), arguments=data)
         hint = result_type if isinstance(query, str) else get_type_hints(query).get("return", Any)
         return decode(answer.query_answer(), shape_of(hint))
+
+    @overload
+    async def execute_update(
+        self,
+        update: Callable[..., Coroutine[Any, Any, Answered]],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+    ) -> Answered: ...
+    @overload
+    async def execute_update(
+        self,
+        update: Callable[..., Answered],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+    ) -> Answered: ...
+    @overload
+    async def execute_update(
+        self,
+        update: str,
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        result_type: Any = Any,
+    ) -> Any: ...
+    async def execute_update(
+        self,
+        update: Any,
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        result_type: Any = Any,
+    ) -> Any:
+        """Sends an update, and waits for what its handler returns.
+
+        Args:
+            update: The decorated method, or the update's name.
+            *arguments: Its arguments.
+            args: Further arguments; none by default.
+            id: Unique among the run's updates: one that the run has accepted already is not
+                handled again, and its result is given; a random one by default.
+            result_type: With a name: what the result is decoded as; plain values by default.
+
+        Raises:
+            WorkflowUpdateFailedError: It was refused, or its handler failed; `__cause__` says why.
+            WorkflowParkedError: A bug has stopped the run.
+            RunClosedError: The run is closed, or closed before the handler ended.
+            NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s; the
+                update is kept.
+            NotFoundError: There is no such run.
+            EncodeError: An argument cannot travel.
+        """
+        handle = await start_update(
+            self._path,
+            self.run_id,
+            update,
+            (*arguments, *args),
+            update_id=id,
+            stage="completed",
+            result_type=result_type,
+        )
+        return await handle.result()
+
+    async def start_update(
+        self,
+        update: str | Callable[..., Any],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        wait_for_stage: UpdateStage = "accepted",
+        result_type: Any = Any,
+    ) -> WorkflowUpdateHandle[Any]:
+        """Sends an update; returns when its validator has accepted it and that is durable.
+
+        Args:
+            update: The decorated method, or the update's name.
+            *arguments: Its arguments.
+            args: Further arguments; none by default.
+            id: As for `execute_update`; a random one by default.
+            wait_for_stage: `accepted` by default, or `completed`.
+            result_type: With a name: what the result is decoded as; plain values by default.
+
+        Raises:
+            WorkflowUpdateFailedError: It was refused; `__cause__` says why.
+            WorkflowParkedError: A bug has stopped the run.
+            RunClosedError: The run is closed.
+            NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s; the
+                update is kept.
+            NotFoundError: There is no such run.
+            EncodeError: An argument cannot travel.
+        """
+        return await start_update(
+            self._path,
+            self.run_id,
+            update,
+            (*arguments, *args),
+            update_id=id,
+            stage=wait_for_stage,
+            result_type=result_type,
+        )
+
+    def get_update_handle(self, id: str, *, result_type: Any = Any) -> WorkflowUpdateHandle[Any]:
+        """The handle of an update that was sent before, also before a restart.
+
+        Args:
+            id: The update's id.
+            result_type: What its result is decoded as; plain values by default.
+        """
+        return WorkflowUpdateHandle(self._path, self.run_id, id, result_type)
 
     async def cancel(self, reason: str = "") -> None:
         """Asks the run to cancel itself; its code may clean up.

@@ -12,10 +12,17 @@ from perdure.client._async_activity import AsyncActivityHandle
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
 from perdure.client._patches import PatchUsage
+from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
 from perdure.retry import RetryPolicy
 from perdure.workflow._definition import WorkflowDefinition
 
-__all__ = ["LoopThread", "SyncAsyncActivityHandle", "SyncClient", "SyncWorkflowHandle"]
+__all__ = [
+    "LoopThread",
+    "SyncAsyncActivityHandle",
+    "SyncClient",
+    "SyncWorkflowHandle",
+    "SyncWorkflowUpdateHandle",
+]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -52,6 +59,23 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+class SyncWorkflowUpdateHandle(Generic[Result]):
+    """An update whose result can be waited for; see `WorkflowUpdateHandle`."""
+
+    def __init__(self, handle: WorkflowUpdateHandle[Result], loop: LoopThread) -> None:
+        self.id = handle.id
+        self.run_id = handle.run_id
+        self._handle = handle
+        self._loop = loop
+
+    def result(self) -> Result:
+        """Waits until the handler has ended, and gives what it returned."""
+        return self._loop.call(self._handle.result())
+
+    def __repr__(self) -> str:
+        return repr(self._handle)
 
 
 class SyncWorkflowHandle(Generic[Result]):
@@ -93,6 +117,47 @@ class SyncWorkflowHandle(Generic[Result]):
         asked: Any = self._handle.query
         answer = asked(query, *arguments, args=args, result_type=result_type)
         return cast("Answered", self._loop.call(answer))
+
+    def execute_update(
+        self,
+        update: str | Callable[..., Any],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        result_type: Any = Any,
+    ) -> Any:
+        """Sends an update, and waits for its result. See `WorkflowHandle.execute_update`."""
+        sent: Any = self._handle.execute_update
+        return self._loop.call(sent(update, *arguments, args=args, id=id, result_type=result_type))
+
+    def start_update(
+        self,
+        update: str | Callable[..., Any],
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        wait_for_stage: UpdateStage = "accepted",
+        result_type: Any = Any,
+    ) -> SyncWorkflowUpdateHandle[Any]:
+        """Sends an update, and returns when it is accepted. See `WorkflowHandle.start_update`."""
+        sent = self._handle.start_update(
+            update,
+            *arguments,
+            args=args,
+            id=id,
+            wait_for_stage=wait_for_stage,
+            result_type=result_type,
+        )
+        return SyncWorkflowUpdateHandle(self._loop.call(sent), self._loop)
+
+    def get_update_handle(
+        self, id: str, *, result_type: Any = Any
+    ) -> SyncWorkflowUpdateHandle[Any]:
+        """The handle of an update that was sent. See `WorkflowHandle.get_update_handle`."""
+        found = self._handle.get_update_handle(id, result_type=result_type)
+        return SyncWorkflowUpdateHandle(found, self._loop)
 
     def cancel(self, reason: str = "") -> None:
         """Asks the run to cancel itself; its code may clean up."""
@@ -194,6 +259,8 @@ class SyncClient:
         start_delay: timedelta | None = None,
         retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
+        start_signal: str | Callable[..., Any] | None = None,
+        start_signal_args: Sequence[Any] = (),
     ) -> SyncWorkflowHandle[Result]: ...
     @overload
     def start_workflow(
@@ -209,6 +276,8 @@ class SyncClient:
         start_delay: timedelta | None = None,
         retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
+        start_signal: str | Callable[..., Any] | None = None,
+        start_signal_args: Sequence[Any] = (),
     ) -> SyncWorkflowHandle[Result]: ...
     @overload
     def start_workflow(
@@ -224,6 +293,8 @@ class SyncClient:
         start_delay: timedelta | None = None,
         retry_policy: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
+        start_signal: str | Callable[..., Any] | None = None,
+        start_signal_args: Sequence[Any] = (),
     ) -> SyncWorkflowHandle[Any]: ...
     def start_workflow(
         self, workflow: Any, /, *arguments: Any, **options: Any
@@ -249,6 +320,20 @@ class SyncClient:
     def execute_workflow(self, workflow: Any, /, *arguments: Any, **options: Any) -> Any:
         """Starts a run and waits for its result. See `Client.execute_workflow`."""
         return self._loop.call(self._client.execute_workflow(workflow, *arguments, **options))
+
+    def start_update_with_start(
+        self, update: str | Callable[..., Any], /, *arguments: Any, **options: Any
+    ) -> SyncWorkflowUpdateHandle[Any]:
+        """Sends an update to a run, started if need be. See `Client.start_update_with_start`."""
+        sent = self._client.start_update_with_start(update, *arguments, **options)
+        return SyncWorkflowUpdateHandle(self._loop.call(sent), self._loop)
+
+    def execute_update_with_start(
+        self, update: str | Callable[..., Any], /, *arguments: Any, **options: Any
+    ) -> Any:
+        """The same, and waits for the result. See `Client.execute_update_with_start`."""
+        sent = self._client.execute_update_with_start(update, *arguments, **options)
+        return self._loop.call(sent)
 
     def get_workflow_handle(
         self, workflow_id: str, *, run_id: str | None = None

@@ -24,15 +24,14 @@ from perdure.instance._conditions import Conditions
 from perdure.instance._continuation import leaving, what_is_uncaught
 from perdure.instance._eviction import evict
 from perdure.instance._guard import unguarded
+from perdure.instance._handlers import Handlers
 from perdure.instance._loop import WorkflowLoop
 from perdure.instance._plans import plan_of
-from perdure.instance._queries import QueryHandlers
 from perdure.instance._random import RandomStreams
-from perdure.instance._signals import SignalHandlers
 from perdure.instance._sites import current_site
+from perdure.instance._uncaught import is_failure
 from perdure.workflow._info import Info, ParentInfo
 from perdure.workflow._logger import logger
-from perdure.workflow._message_handler import handlers_of
 
 if TYPE_CHECKING:
     import random
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from perdure.workflow._continue_as_new import ContinueAsNewOptions
     from perdure.workflow._definition import WorkflowDefinition
     from perdure.workflow._handle import ActivityHandle
-    from perdure.workflow._message_handler import MessageHandler
+    from perdure.workflow._message_handler import MessageHandler, UpdateHandler
 
     FindWorkflow: TypeAlias = Callable[[str, str], WorkflowDefinition[..., Any] | None]
     """The workflow of a task queue, by its registered name."""
@@ -73,8 +72,7 @@ class Instance(InstanceCore):
         self.loop.perdure_runtime = self
         self.set_loop(self.loop)
         self.conditions = Conditions(self.set_conditions)
-        self.signals = SignalHandlers(self.loop, self._raised)
-        self.queries = QueryHandlers(self.loop)
+        self.handlers = Handlers(self.loop, self, raised=self._raised, stop=self._stop)
         self.bug: BaseException | None = None
         """What parks the run: an error of its code that is no failure."""
         self._info: Info | None = None
@@ -104,15 +102,19 @@ class Instance(InstanceCore):
 
     def set_signal_handler(self, name: str | None, handler: MessageHandler | None) -> None:
         """Sets the handler of a signal, or the dynamic one."""
-        self.signals.set(name, handler)
+        self.handlers.signals.set(name, handler)
 
     def set_query_handler(self, name: str | None, handler: MessageHandler | None) -> None:
         """Sets the handler of a query, or the dynamic one."""
-        self.queries.set(name, handler)
+        self.handlers.queries.set(name, handler)
+
+    def set_update_handler(self, name: str | None, handler: UpdateHandler | None) -> None:
+        """Sets the handler of an update, or the dynamic one."""
+        self.handlers.updates.set(name, handler)
 
     def all_handlers_finished(self) -> bool:
         """Whether no `async` handler is at work."""
-        return self.signals.are_finished
+        return self.handlers.at_work.are_finished
 
     def now(self) -> datetime:
         """The run's time, in UTC."""
@@ -183,8 +185,9 @@ class Instance(InstanceCore):
         arguments = decode_arguments(definition.parameter_types, started["arguments"])
         instance, begin = definition.begin(arguments)
         if definition.cls is not None:
-            self.signals.bind(handlers_of("signal", instance))
-            self.queries.bind(handlers_of("query", instance))
+            self.handlers.bind(instance)
+        if started["signal"] is not None:
+            self._signal(*started["signal"])
         self._main = self.loop.create_task(begin())
         self._main.add_done_callback(self._ended)
 
@@ -206,10 +209,10 @@ class Instance(InstanceCore):
         """What nobody caught: a failure ends the run, a bug parks it."""
         error = what_is_uncaught(error)
         if isinstance(error, ContinueAsNew):
-            self.signals.warn_of_unfinished()
+            self.handlers.at_work.warn_of_unfinished()
             self.close_as_new(error.arguments, error.options)
-        elif _is_failure(error):
-            self.signals.warn_of_unfinished()
+        elif is_failure(error):
+            self.handlers.at_work.warn_of_unfinished()
             self.fail(failure_of(error))
         else:
             self._stop(error)
@@ -224,7 +227,7 @@ class Instance(InstanceCore):
         except Exception as error:
             self._stop(error)
             return
-        self.signals.warn_of_unfinished()
+        self.handlers.at_work.warn_of_unfinished()
         self.complete(data)
 
     def _request_cancel(self, reason: str) -> None:
@@ -233,7 +236,11 @@ class Instance(InstanceCore):
             self._main.cancel(reason or None)
 
     def _signal(self, name: str, arguments: bytes) -> None:
-        self.signals.deliver(name, arguments)
+        self.handlers.signals.deliver(name, arguments)
+
+    def _update(self, event_n: int, name: str, arguments: bytes) -> None:
+        is_live = not self.is_replaying()
+        self.handlers.updates.deliver(event_n, name, arguments, is_live=is_live)
 
     def _child_started(self, command_n: int) -> None:
         self._children.child_started(command_n)
@@ -282,6 +289,9 @@ class Instance(InstanceCore):
         hint = Any if self.definition is None else self.definition.result_type
         return _same_values(recorded, asked, hint)
 
+    def _update_result_agrees(self, recorded: bytes, asked: bytes, hint: Any) -> bool:
+        return _same_values(recorded, asked, hint)
+
 
 def _same_values(recorded: bytes, asked: bytes, hint: Any) -> bool:
     try:
@@ -289,14 +299,6 @@ def _same_values(recorded: bytes, asked: bytes, hint: Any) -> bool:
         return bool(decode(recorded, shape) == decode(asked, shape))
     except Exception:
         return False
-
-
-def _is_failure(error: BaseException) -> bool:
-    """Whether an uncaught error fails the run; anything else parks it (design law 7)."""
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        return all(_is_failure(each) for each in group.exceptions)
-    return isinstance(error, FailureError | asyncio.TimeoutError | TimeoutError)
 
 
 async def _follow(call: Any, future: asyncio.Future[Any]) -> Any:

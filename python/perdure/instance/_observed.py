@@ -93,6 +93,17 @@ class ObservedInstance(Instance):
         self.noted.command("fail_run", self._raised_at, type=kind, message=message)
         super().fail(failure)
 
+    def complete_update(self, event_n: int, result: bytes, hint: Any) -> None:
+        """The end of an update, noted."""
+        self.noted.command("complete_update", _NOWHERE, result=plain_value(result))
+        super().complete_update(event_n, result, hint)
+
+    def fail_update(self, event_n: int, failure: Failure) -> None:
+        """The end of an update, noted."""
+        kind, message = _type_of(failure), failure.message
+        self.noted.command("fail_update", _NOWHERE, type=kind, message=message)
+        super().fail_update(event_n, failure)
+
     def evict(self) -> None:
         """The end of the instance; where its code waits is noted first."""
         main = self._main

@@ -1,4 +1,4 @@
-"""The handlers of a run's signals: who takes which, which signals wait, and who is at work."""
+"""The handlers of a run's signals: who takes which, and which signals wait."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from perdure.workflow._logger import logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from perdure.instance._at_work import HandlersAtWork
     from perdure.instance._loop import WorkflowLoop
     from perdure.workflow._message_handler import MessageHandler
 
@@ -23,12 +24,17 @@ __all__ = ["SignalHandlers"]
 class SignalHandlers:
     """Delivers signals in the order of their receipt; one that nobody handles yet waits."""
 
-    def __init__(self, loop: WorkflowLoop, raised: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        loop: WorkflowLoop,
+        at_work: HandlersAtWork,
+        raised: Callable[[BaseException], None],
+    ) -> None:
         self._loop = loop
+        self._at_work = at_work
         self._raised = raised
         self._handlers: dict[str | None, MessageHandler] = {}
         self._waiting: list[tuple[str, bytes]] = []
-        self._at_work: set[asyncio.Task[Any]] = set()
 
     def bind(self, handlers: dict[str | None, MessageHandler]) -> None:
         """Takes the handlers that the workflow's class declares."""
@@ -62,21 +68,6 @@ class SignalHandlers:
             # A poisoned message must not stop the run: it stays in the history.
             logger.error("the signal %r is dropped, its arguments do not fit: %s", name, error)
 
-    @property
-    def are_finished(self) -> bool:
-        """Whether no `async` handler is at work."""
-        return not self._at_work
-
-    def warn_of_unfinished(self) -> None:
-        """Says which handlers the end of the run cuts off."""
-        if self._at_work:
-            names = sorted(task.get_name() for task in self._at_work)
-            logger.warning(
-                "the run ends while handlers are still at work: %s. Wait for them with "
-                "`await workflow.wait_condition(workflow.all_handlers_finished)`.",
-                ", ".join(names),
-            )
-
     def _run(self, name: str, handler: MessageHandler, values: tuple[Any, ...]) -> None:
         context = contextvars.copy_context()
         try:
@@ -90,6 +81,5 @@ class SignalHandlers:
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._at_work.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._raised(error)

@@ -28,7 +28,7 @@ def answer_query(instance: Instance | None, name: str, arguments: bytes) -> Answ
     try:
         if instance is None:
             raise ServerError("the run has just left the cache: ask again")
-        return Answer("query_answered", result=instance.queries.answer(name, arguments))
+        return Answer("query_answered", result=instance.handlers.queries.answer(name, arguments))
     except (Exception, asyncio.CancelledError) as error:
         # Whatever it raises, other runs wait for what comes after it.
         return Answer("query_failed", failure=failure_of(error))

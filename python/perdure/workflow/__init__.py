@@ -23,6 +23,7 @@ from perdure.workflow._signals import (
     set_signal_handler,
     signal,
 )
+from perdure.workflow._updates import set_dynamic_update_handler, set_update_handler, update
 from perdure.workflow._verbs import (
     info,
     last_failure,
@@ -63,8 +64,10 @@ __all__ = [
     "run",
     "set_dynamic_query_handler",
     "set_dynamic_signal_handler",
+    "set_dynamic_update_handler",
     "set_query_handler",
     "set_signal_handler",
+    "set_update_handler",
     "signal",
     "sleep",
     "start_activity",
@@ -72,6 +75,7 @@ __all__ = [
     "time",
     "time_ns",
     "unsafe",
+    "update",
     "uuid4",
     "wait_condition",
 ]

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MessageHandler", "handlers_of", "mark", "name_of"]
+__all__ = [
+    "MessageHandler",
+    "UpdateHandler",
+    "handlers_of",
+    "mark",
+    "mark_validator",
+    "name_of",
+    "update_handlers_of",
+]
+
+_VALIDATOR = "__perdure_validator__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,26 @@ class MessageHandler:
         return MessageHandler(fn, tuple(hints.get(name, Any) for name in parameters))
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateHandler:
+    """The handler of an update, and what accepts or refuses one before."""
+
+    fn: Callable[..., Any]
+    """Takes the arguments; a dynamic handler takes the name and a list of them."""
+    parameter_types: tuple[Any, ...]
+    """Types of the positional parameters; `Any` where nothing is declared."""
+    result_type: Any
+    """What it returns; `Any` where nothing is declared."""
+    validator: Callable[..., Any] | None
+    """Takes the same arguments, and raises to refuse them; None accepts all."""
+
+    @staticmethod
+    def of(fn: Callable[..., Any], validator: Callable[..., Any] | None) -> UpdateHandler:
+        """The handler that a plain or bound function is."""
+        result_type = typing.get_type_hints(fn).get("return", Any)
+        return UpdateHandler(fn, MessageHandler.of(fn).parameter_types, result_type, validator)
+
+
 def mark(kind: str, method: Callable[..., Any], name: str | None, *, dynamic: bool) -> None:
     """Makes a method the handler of messages of this kind.
 
@@ -37,6 +67,11 @@ def mark(kind: str, method: Callable[..., Any], name: str | None, *, dynamic: bo
     if name is not None and dynamic:
         raise TypeError(f"a dynamic {kind} handler takes every name: give it none")
     setattr(method, _attribute(kind), (None if dynamic else name or method.__name__,))
+
+
+def mark_validator(method: Callable[..., Any], validator: Callable[..., Any]) -> None:
+    """Makes a method the validator of an update's handler."""
+    setattr(method, _VALIDATOR, validator)
 
 
 def name_of(kind: str, target: str | Callable[..., Any]) -> str:
@@ -61,6 +96,16 @@ def handlers_of(kind: str, instance: object) -> dict[str | None, MessageHandler]
         marked: tuple[str | None] | None = getattr(method, _attribute(kind), None)
         if marked is not None:
             handlers[marked[0]] = MessageHandler.of(getattr(instance, attribute))
+    return handlers
+
+
+def update_handlers_of(instance: object) -> dict[str | None, UpdateHandler]:
+    """The update handlers that a workflow object has, by name; the dynamic one under None."""
+    handlers: dict[str | None, UpdateHandler] = {}
+    for name, handler in handlers_of("update", instance).items():
+        validator = getattr(handler.fn, _VALIDATOR, None)
+        bound = None if validator is None else validator.__get__(instance)
+        handlers[name] = UpdateHandler.of(handler.fn, bound)
     return handlers
 
 

@@ -108,6 +108,7 @@ impl Clients {
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
             parent: None,
+            signal: None,
         };
         self.wish(MessageBody::Start(Box::new(start)));
     }

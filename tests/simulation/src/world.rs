@@ -312,6 +312,14 @@ impl World {
                     outcome,
                 });
             }
+            Effect::FindUpdate { run, message_id } => {
+                let outcome = self.store.read(run, 1);
+                return self.input(Input::UpdateFound {
+                    run,
+                    message_id,
+                    outcome,
+                });
+            }
             Effect::Evict { run } => {
                 self.coverage.note("effect: evict");
                 self.process.instances.remove(&run);

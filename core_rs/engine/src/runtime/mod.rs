@@ -259,6 +259,18 @@ impl<S: Store + 'static> Runtime<S> {
                 };
                 self.engine.handle_input(now, found);
             }
+            Answer::UpdateFound {
+                run,
+                message_id,
+                outcome,
+            } => {
+                let found = Input::UpdateFound {
+                    run,
+                    message_id,
+                    outcome,
+                };
+                self.engine.handle_input(now, found);
+            }
             Answer::Inbox(Err(damaged @ StoreError::Damaged { .. })) => {
                 let reason = damaged.to_string();
                 self.engine.stop(Stopped::Damaged { reason });
@@ -301,6 +313,9 @@ impl<S: Store + 'static> Runtime<S> {
                 Effect::Step(turn) => self.work.turns.push(turn),
                 Effect::Append { ticket, append } => self.take_append(ticket, *append),
                 Effect::FindStart { message_id } => self.store.send(Job::FindStart { message_id }),
+                Effect::FindUpdate { run, message_id } => {
+                    self.store.send(Job::FindUpdate { run, message_id });
+                }
                 Effect::Load { run, from_n } => self.store.send(Job::Load { run, from_n }),
                 Effect::Dispatch(task) => self.dispatch(*task),
                 Effect::CancelTask {

@@ -32,6 +32,10 @@ pub(crate) enum Job {
     FindStart {
         message_id: MessageId,
     },
+    FindUpdate {
+        run: RunId,
+        message_id: MessageId,
+    },
     ReadInbox,
     Discard {
         run: Option<RunId>,
@@ -54,6 +58,11 @@ pub(crate) enum Answer {
     StartFound {
         message_id: MessageId,
         outcome: Result<Option<RunId>, StoreError>,
+    },
+    UpdateFound {
+        run: RunId,
+        message_id: MessageId,
+        outcome: Result<Vec<Bytes>, StoreError>,
     },
     Inbox(Result<Vec<InboxMessage>, StoreError>),
     Done,
@@ -219,6 +228,11 @@ impl<S: Store> Worker<S> {
                     outcome,
                 }
             }
+            Job::FindUpdate { run, message_id } => Answer::UpdateFound {
+                outcome: store.read(run, 1),
+                run,
+                message_id,
+            },
             Job::ReadInbox => Answer::Inbox(store.inbox(None)),
             Job::Discard { run, message_id } => {
                 // Not discarded, it is offered again after a restart, and discarded then.

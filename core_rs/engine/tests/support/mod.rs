@@ -202,6 +202,14 @@ impl World {
                         },
                     );
                 }
+                Effect::FindUpdate { run, message_id } => {
+                    let found = Input::UpdateFound {
+                        outcome: self.store.read(run, 1),
+                        run,
+                        message_id,
+                    };
+                    self.engine.handle_input(self.now, found);
+                }
                 Effect::Load { run, from_n } => self.load(run, from_n),
                 Effect::Dispatch(task) => self.tasks.push(*task),
                 Effect::CancelTask { task, .. } => self.cancelled.push(task.to_string()),
@@ -336,6 +344,7 @@ impl World {
             headers: Vec::new(),
             chain: perdure_history::Chain::default(),
             parent: None,
+            signal: None,
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) fn kind_of(command: &Command) -> u64 {
         Command::CancelChild { .. } => kind::CANCEL_CHILD,
         Command::SignalExternal(_) => kind::SIGNAL_EXTERNAL,
         Command::CancelExternal(_) => kind::CANCEL_EXTERNAL,
+        Command::CompleteUpdate { .. } => kind::COMPLETE_UPDATE,
+        Command::FailUpdate { .. } => kind::FAIL_UPDATE,
     }
 }
 
@@ -81,6 +83,14 @@ pub(crate) fn write(writer: &mut Writer, sites: &mut Sites, n: u64, command: &Co
         | Command::CancelChild { .. }
         | Command::SignalExternal(_)
         | Command::CancelExternal(_) => child::write_command(fields, sites, n, command),
+        Command::CompleteUpdate { event_n, result } => {
+            fields.required(|writer| writer.unsigned(*event_n));
+            fields.required(|writer| write_payload(writer, result));
+        }
+        Command::FailUpdate { event_n, failure } => {
+            fields.required(|writer| writer.unsigned(*event_n));
+            fields.required(|writer| write_failure(writer, failure));
+        }
     });
 }
 
@@ -113,7 +123,11 @@ pub(crate) fn read(
     }
     if !matches!(
         kind,
-        kind::SCHEDULE_ACTIVITY..=kind::CONTINUE_AS_NEW | kind::RECORD_PATCH
+        kind::SCHEDULE_ACTIVITY
+            ..=kind::CONTINUE_AS_NEW
+                | kind::COMPLETE_UPDATE
+                | kind::FAIL_UPDATE
+                | kind::RECORD_PATCH
     ) {
         return Ok(None);
     }
@@ -150,6 +164,14 @@ pub(crate) fn read(
                     id: fields.required(|reader| sites.read_string(reader))?,
                     site: fields.optional(Arc::default, |reader| sites.read(reader))?,
                     deprecated: fields.optional(|| false, Reader::boolean)?,
+                },
+                kind::COMPLETE_UPDATE => Command::CompleteUpdate {
+                    event_n: fields.required(Reader::unsigned)?,
+                    result: fields.required(read_payload)?,
+                },
+                kind::FAIL_UPDATE => Command::FailUpdate {
+                    event_n: fields.required(Reader::unsigned)?,
+                    failure: fields.required(read_failure)?,
                 },
                 kind::CANCEL_RUN => Command::CancelRun {
                     details: fields.optional(|| None, read_optional_payload)?,

@@ -16,7 +16,7 @@ use super::reader::{FieldsReader, Reader};
 use super::writer::{Fields, Writer};
 use crate::batch::BatchError;
 use crate::chain::{Chain, is_default};
-use crate::event::{Event, RunStarted, Version};
+use crate::event::{Event, RunStarted, StartSignal, Version};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
 use crate::time::Timestamp;
@@ -42,6 +42,7 @@ pub(crate) fn kind_of(event: &Event) -> u64 {
         Event::ExternalSignalFailed { .. } => kind::EXTERNAL_SIGNAL_FAILED,
         Event::ExternalCancelDelivered { .. } => kind::EXTERNAL_CANCEL_DELIVERED,
         Event::ExternalCancelFailed { .. } => kind::EXTERNAL_CANCEL_FAILED,
+        Event::UpdateAccepted { .. } => kind::UPDATE_ACCEPTED,
     }
 }
 
@@ -103,6 +104,11 @@ pub(crate) fn write(writer: &mut Writer, event: &Event) {
             message_id,
             name,
             arguments,
+        }
+        | Event::UpdateAccepted {
+            message_id,
+            name,
+            arguments,
         } => {
             fields.required(|writer| writer.text(&message_id.0));
             fields.required(|writer| writer.text(name));
@@ -160,6 +166,14 @@ pub(crate) fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
     fields.optional(parent.is_none(), |writer| {
         child::write_parent(writer, parent)
     });
+    fields.optional(started.signal.is_none(), |writer| {
+        writer.fields(|fields| {
+            if let Some(signal) = &started.signal {
+                fields.required(|writer| writer.text(&signal.name));
+                fields.required(|writer| write_payload(writer, &signal.arguments));
+            }
+        });
+    });
 }
 
 /// Reads the body of an event of `kind`, if that is one.
@@ -168,7 +182,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, kind: u64) -> Result<Option<Event>, 
         let read = |fields: &mut FieldsReader<'_, '_>| child::read_event(fields, kind);
         return reader.fields(read).map(Some);
     }
-    if !(kind::RUN_STARTED..=kind::RUN_TIMED_OUT).contains(&kind) {
+    if !(kind::RUN_STARTED..=kind::UPDATE_ACCEPTED).contains(&kind) {
         return Ok(None);
     }
     reader.fields(|fields| read_fields(fields, kind)).map(Some)
@@ -220,6 +234,11 @@ fn read_fields(fields: &mut FieldsReader<'_, '_>, kind: u64) -> Result<Event, Ba
             message_id: fields.required(read_message_id)?,
             reason: fields.optional(String::new, read_string)?,
         },
+        kind::UPDATE_ACCEPTED => Event::UpdateAccepted {
+            message_id: fields.required(read_message_id)?,
+            name: fields.required(read_string)?,
+            arguments: fields.required(read_payload)?,
+        },
         _ => Event::RunTimedOut,
     })
 }
@@ -238,6 +257,16 @@ fn read_version(fields: &mut FieldsReader<'_, '_>) -> Result<Option<Version>, Ba
     Ok(Some(Version { engine, language }))
 }
 
+fn read_signal(reader: &mut Reader<'_>) -> Result<Option<StartSignal>, BatchError> {
+    reader.fields(|fields| {
+        let Some(name) = fields.optional(|| None, |reader| read_string(reader).map(Some))? else {
+            return Ok(None);
+        };
+        let arguments = fields.required(read_payload)?;
+        Ok(Some(StartSignal { name, arguments }))
+    })
+}
+
 pub(crate) fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStarted, BatchError> {
     Ok(RunStarted {
         message_id: fields.required(read_message_id)?,
@@ -254,5 +283,6 @@ pub(crate) fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStart
         version: fields.optional(|| None, |reader| reader.fields(read_version))?,
         chain: fields.optional(Chain::default, read_chain)?,
         parent: fields.optional(|| None, child::read_parent)?,
+        signal: fields.optional(|| None, read_signal)?,
     })
 }

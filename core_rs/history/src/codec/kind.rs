@@ -34,8 +34,8 @@ kinds! {
     CANCEL_REQUESTED = 9, "cancel_requested";
     RUN_TERMINATED = 10, "run_terminated";
     RUN_TIMED_OUT = 11, "run_timed_out";
-    // Reserved for messages, children and patches; not yet written.
     UPDATE_ACCEPTED = 12, "update_accepted";
+    // Reserved for children and patches; not yet written.
     CHILD_STARTED = 13, "child_started";
     CHILD_COMPLETED = 14, "child_completed";
     CHILD_FAILED = 15, "child_failed";
@@ -59,8 +59,10 @@ kinds! {
     CANCEL_CHILD = 73, "cancel_child";
     SIGNAL_EXTERNAL = 74, "signal_external";
     CANCEL_EXTERNAL = 75, "cancel_external";
+    // Written.
     COMPLETE_UPDATE = 76, "complete_update";
     FAIL_UPDATE = 77, "fail_update";
+    // Reserved, as above.
     RECORD_PATCH = 78, "record_patch";
     SET_SEARCH_ATTRIBUTES = 79, "set_search_attributes";
     SET_MEMO = 80, "set_memo";

@@ -14,7 +14,7 @@ use perdure_history::{
     ActivityOptions, Batch, CancelExternal, CancellationType, Chain, Command, Digest, Event,
     ExternalRun, Failure, FailureKind, MessageId, Parent, ParentClosePolicy, Payload, Record,
     RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity, SignalExternal, Site,
-    StartChild, Successor, TimeoutKind, Timestamp, Version,
+    StartChild, StartSignal, Successor, TimeoutKind, Timestamp, Version,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -372,6 +372,10 @@ pub fn command() -> impl Strategy<Value = Command> {
         start_child(),
         any::<u64>().prop_map(|command_n| Command::CancelChild { command_n }),
         external_command(),
+        (any::<u64>(), payload())
+            .prop_map(|(event_n, result)| Command::CompleteUpdate { event_n, result }),
+        (any::<u64>(), failure())
+            .prop_map(|(event_n, failure)| Command::FailUpdate { event_n, failure }),
     ]
 }
 
@@ -423,14 +427,17 @@ fn started() -> BoxedStrategy<RunStarted> {
     );
     let version =
         option::of((text(), text()).prop_map(|(engine, language)| Version { engine, language }));
-    let place = (chain(), option::of(parent()));
+    let signal = option::of(
+        (text(), payload()).prop_map(|(name, arguments)| StartSignal { name, arguments }),
+    );
+    let place = (chain(), option::of(parent()), signal);
     let pairs = (vec((text(), payload()), 0..3), headers(), version, place);
     (names, rest, pairs)
         .prop_map(
             |(
                 (namespace, workflow_id, workflow_type, task_queue),
                 (message_id, arguments, seed, origin, run_timeout),
-                (memo, headers, version, (chain, parent)),
+                (memo, headers, version, (chain, parent, signal)),
             )| {
                 RunStarted {
                     message_id,
@@ -447,6 +454,7 @@ fn started() -> BoxedStrategy<RunStarted> {
                     version,
                     chain,
                     parent,
+                    signal,
                 }
             },
         )
@@ -502,6 +510,13 @@ pub fn event() -> impl Strategy<Value = Event> {
         n().prop_map(|command_n| Event::TimerFired { command_n }),
         (message_id(), text(), payload()).prop_map(|(message_id, name, arguments)| {
             Event::SignalReceived {
+                message_id,
+                name,
+                arguments,
+            }
+        }),
+        (message_id(), text(), payload()).prop_map(|(message_id, name, arguments)| {
+            Event::UpdateAccepted {
                 message_id,
                 name,
                 arguments,

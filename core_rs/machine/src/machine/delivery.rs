@@ -11,7 +11,7 @@ use crate::effect::ClosedStatus;
 use crate::operations::activity::{self, Outcome};
 use crate::operations::external::External;
 use crate::operations::run::RunState;
-use crate::operations::{Misfit, Operations, child, external, timer};
+use crate::operations::{Misfit, Operations, child, external, timer, update};
 use crate::{Activation, DropReason, Effect, MachineError};
 
 impl Machine {
@@ -149,6 +149,14 @@ impl Machine {
                 name: mem::take(name),
                 arguments: mem::take(arguments),
             },
+            Event::UpdateAccepted {
+                message_id,
+                name,
+                arguments,
+            } => {
+                let (name, arguments) = (mem::take(name), mem::take(arguments));
+                update::accept(operations, n, message_id.clone(), name, arguments, effects)
+            }
             Event::CancelRequested { reason, .. } => Activation::RequestCancel {
                 reason: mem::take(reason),
             },
@@ -201,6 +209,12 @@ impl Machine {
                 let message = External::Cancel(Arc::clone(cancel));
                 external::send(operations, n, message, effects);
                 Ok(())
+            }
+            Command::CompleteUpdate { event_n, result } => {
+                update::end(operations, *event_n, || Ok(result.clone()), effects)
+            }
+            Command::FailUpdate { event_n, failure } => {
+                update::end(operations, *event_n, || Err(failure.clone()), effects)
             }
             Command::CompleteRun { .. } => self.close(n, ClosedStatus::Completed, live),
             Command::FailRun { .. } => self.close(n, ClosedStatus::Failed, live),

@@ -6,8 +6,8 @@ use perdure_history::{Command, RecordBody, RunId, RunStarted, Timestamp};
 
 use super::{Delivering, Machine};
 use crate::effect::ClosedStatus;
-use crate::operations::child;
 use crate::operations::run::RunState;
+use crate::operations::{Operation, child};
 
 impl Machine {
     /// The run.
@@ -86,7 +86,7 @@ impl Machine {
         };
         self.operations
             .get(n)
-            .map(|operation| operation.command())
+            .and_then(Operation::command)
             .or_else(of_turn)
     }
 

@@ -10,11 +10,12 @@ pub(crate) mod external;
 pub(crate) mod patch;
 pub(crate) mod run;
 pub(crate) mod timer;
+pub(crate) mod update;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use perdure_history::Command;
+use perdure_history::{Command, MessageId};
 
 use self::activity::Activity;
 use self::child::Child;
@@ -49,16 +50,19 @@ pub(crate) enum Operation {
     Timer(Timer),
     Child(Child),
     External(External),
+    /// An update with this id; it is known by the number of the event that accepted it.
+    Update(MessageId),
 }
 
 impl Operation {
-    /// The command that opened it.
-    pub(crate) fn command(&self) -> Command {
+    /// The command that opened it; an update is opened by an event.
+    pub(crate) fn command(&self) -> Option<Command> {
         match self {
-            Self::Activity(activity) => activity.command(),
-            Self::Timer(timer) => timer.command(),
-            Self::Child(child) => child.command(),
-            Self::External(message) => message.command(),
+            Self::Activity(activity) => Some(activity.command()),
+            Self::Timer(timer) => Some(timer.command()),
+            Self::Child(child) => Some(child.command()),
+            Self::External(message) => Some(message.command()),
+            Self::Update(_) => None,
         }
     }
 }
@@ -80,8 +84,13 @@ impl Operations {
         self.open.get(&n)
     }
 
+    /// The numbers of the commands that opened what is open, ascending.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
-        self.open.keys().copied()
+        let by_command = |(n, operation): (&u64, &Operation)| match operation {
+            Operation::Update(_) => None,
+            _ => Some(*n),
+        };
+        self.open.iter().filter_map(by_command)
     }
 
     pub(crate) fn put(&mut self, n: u64, operation: Operation) {

@@ -8,8 +8,8 @@ use perdure_history::testing::{
     HistoryBuilder, complete_run, failure, record_patch, schedule_with, start,
 };
 use perdure_history::{
-    CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, Successor,
-    TimeoutKind, Timestamp,
+    CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, StartSignal,
+    Successor, TimeoutKind, Timestamp,
 };
 
 use super::payload;
@@ -91,6 +91,17 @@ pub fn all() -> Vec<Case> {
             path: "message/signals",
             story: "Two signals, one before and one after a result, in one turn.",
             history: signals(),
+        },
+        Case {
+            path: "message/start_signal",
+            story: "A start that carries a signal.",
+            history: start_signal(),
+        },
+        Case {
+            path: "message/updates",
+            story: "Two updates in one turn: the first calls an activity and ends the run with \
+                    its result, the second fails at once.",
+            history: updates(),
         },
         Case {
             path: "patch/markers",
@@ -290,6 +301,45 @@ fn signals() -> HistoryBuilder {
     history.event(signal("signal-1", b"\x91\xa5hello"));
     history.event(returned(charge, b"\x01"));
     history.event(signal("signal-2", b"\x91\xa7goodbye"));
+    history.complete_run();
+    history
+}
+
+/// 1 run started with a signal, 2 complete run
+fn start_signal() -> HistoryBuilder {
+    let mut start = perdure_history::testing::start("conversation");
+    start.signal = Some(StartSignal {
+        name: "say".into(),
+        arguments: payload(b"\x91\xa5hello"),
+    });
+    let mut history = HistoryBuilder::started_by(start);
+    history.complete_run();
+    history
+}
+
+/// 1 run started | 2 update, 3 schedule charge, 4 update, 5 fail update (4) | 6 completed (3),
+/// 7 complete update (2), 8 complete run
+fn updates() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("conversation");
+    history.turn(SECOND);
+    let update = |id: &str, arguments| Event::UpdateAccepted {
+        message_id: message_id(id),
+        name: "charge".into(),
+        arguments: payload(arguments),
+    };
+    let first = history.event(update("update-1", b"\x91\x05"));
+    let charge = history.schedule("charge");
+    let second = history.event(update("update-2", b"\x91\x06"));
+    history.command(Command::FailUpdate {
+        event_n: second,
+        failure: perdure_history::testing::failure("one at a time"),
+    });
+    history.turn(SECOND);
+    history.event(returned(charge, b"\x01"));
+    history.command(Command::CompleteUpdate {
+        event_n: first,
+        result: payload(b"\x01"),
+    });
     history.complete_run();
     history
 }

@@ -242,6 +242,7 @@ fn recipient(body: &perdure_engine::MessageBody) -> Option<RunId> {
     use perdure_engine::MessageBody as Body;
     match body {
         Body::Signal { run, .. }
+        | Body::Update { run, .. }
         | Body::Cancel { run, .. }
         | Body::Terminate { run, .. }
         | Body::Unpark { run }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use perdure_engine::{ActivityWord, MessageBody, StartRun, TaskOutcome};
-use perdure_history::{Chain, Payload, RetryPolicy, RunId};
+use perdure_engine::{ActivityWord, MessageBody, StartRun, TaskOutcome, UpdateStage};
+use perdure_history::{Chain, MessageId, Payload, RetryPolicy, RunId, StartSignal};
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -14,8 +14,8 @@ use super::task::read_token;
 use crate::failure::PyFailure;
 use crate::instance::{RetryFields, retry_policy};
 
-/// The body of a message of a kind: `start`, `signal`, `cancel`, `terminate`, `unpark`,
-/// `await_result`, `query`, or `complete_activity` and its like.
+/// The body of a message of a kind: `start`, `signal`, `update`, `await_update`, `cancel`,
+/// `terminate`, `unpark`, `await_result`, `query`, or `complete_activity` and its like.
 pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<MessageBody> {
     let fields = fields.ok_or_else(|| PyKeyError::new_err("run"))?;
     let run = run_id(&field::<Vec<u8>>(fields, "run")?)?;
@@ -25,6 +25,16 @@ pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<M
             run,
             name: field(fields, "name")?,
             arguments: Payload(field::<Vec<u8>>(fields, "arguments")?.into()),
+        },
+        "update" => MessageBody::Update {
+            run,
+            name: field(fields, "name")?,
+            arguments: Payload(field::<Vec<u8>>(fields, "arguments")?.into()),
+            stage: stage(&field::<String>(fields, "stage")?)?,
+        },
+        "await_update" => MessageBody::AwaitUpdate {
+            run,
+            update: MessageId(field(fields, "update")?),
         },
         "cancel" => MessageBody::Cancel {
             run,
@@ -87,6 +97,16 @@ fn activity_word(kind: &str, fields: &Bound<'_, PyDict>, run: RunId) -> PyResult
     })
 }
 
+fn stage(name: &str) -> PyResult<UpdateStage> {
+    match name {
+        "accepted" => Ok(UpdateStage::Accepted),
+        "completed" => Ok(UpdateStage::Completed),
+        _ => Err(PyValueError::new_err(format!(
+            "no stage of an update is called {name:?}: \"accepted\" or \"completed\""
+        ))),
+    }
+}
+
 fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
     Ok(StartRun {
         run,
@@ -106,6 +126,7 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
             start_delay: optional(fields, "start_delay_us")?.map(Duration::from_micros),
             ..Chain::default()
         },
+        signal: signal(fields)?,
     })
 }
 
@@ -127,6 +148,17 @@ fn optional<'py, T: FromPyObjectOwned<'py>>(
         Some(value) => value.extract().map_err(Into::into),
         None => Ok(None),
     }
+}
+
+/// The signal that comes with a start; absent when none does.
+fn signal(fields: &Bound<'_, PyDict>) -> PyResult<Option<StartSignal>> {
+    let Some(name) = fields.get_item("signal_name")? else {
+        return Ok(None);
+    };
+    Ok(Some(StartSignal {
+        name: name.extract()?,
+        arguments: Payload(field::<Vec<u8>>(fields, "signal_arguments")?.into()),
+    }))
 }
 
 fn field<'py, T: FromPyObjectOwned<'py>>(

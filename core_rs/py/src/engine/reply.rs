@@ -34,6 +34,9 @@ impl PyReply {
             | Reply::CancelRequested { run }
             | Reply::Closed { run, .. }
             | Reply::Result { run, .. }
+            | Reply::UpdateEnded { run, .. }
+            | Reply::UpdateRejected { run, .. }
+            | Reply::UpdateNotFound { run }
             | Reply::Parked { run, .. }
             | Reply::Damaged { run, .. } => Some(*run),
             _ => None,
@@ -44,7 +47,8 @@ impl PyReply {
 #[pymethods]
 impl PyReply {
     /// `started`, `already_started`, `accepted`, `not_found`, `activity_not_found`,
-    /// `cancel_requested`, `closed`, `result`, `parked`, `damaged` or `refused`.
+    /// `cancel_requested`, `closed`, `result`, `parked`, `update_ended`, `update_rejected`,
+    /// `update_not_found`, `damaged` or `refused`.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.0 {
@@ -56,6 +60,9 @@ impl PyReply {
             Reply::CancelRequested { .. } => "cancel_requested",
             Reply::Closed { .. } => "closed",
             Reply::Result { .. } => "result",
+            Reply::UpdateEnded { .. } => "update_ended",
+            Reply::UpdateRejected { .. } => "update_rejected",
+            Reply::UpdateNotFound { .. } => "update_not_found",
             Reply::Parked { .. } => "parked",
             Reply::Damaged { .. } => "damaged",
             Reply::Refused { .. } => "refused",
@@ -94,19 +101,28 @@ impl PyReply {
             Reply::Result {
                 outcome: Ok(payload),
                 ..
+            }
+            | Reply::UpdateEnded {
+                outcome: Ok(payload),
+                ..
             } => Some(PyBytes::new(py, &payload.0)),
             _ => None,
         }
     }
 
-    /// The failure that ended the run.
+    /// The failure that ended the run or the update.
     #[getter]
     fn failure(&self) -> Option<PyFailure> {
         match &self.0 {
             Reply::Result {
                 outcome: Err(failure),
                 ..
-            } => Some(PyFailure(failure.clone())),
+            }
+            | Reply::UpdateEnded {
+                outcome: Err(failure),
+                ..
+            }
+            | Reply::UpdateRejected { failure, .. } => Some(PyFailure(failure.clone())),
             _ => None,
         }
     }

@@ -319,7 +319,8 @@ impl LoopCore {
         slice::inside(slf, callback, arguments)
     }
 
-    /// As `inside`, for code that may only look: it can schedule nothing.
+    /// As `inside`, for code that may only look: it can schedule nothing. The run's own code may
+    /// also call this, in the middle of a slice.
     #[pyo3(signature = (callback, *arguments))]
     fn inside_reading<'py>(
         slf: &Bound<'py, Self>,
@@ -328,7 +329,11 @@ impl LoopCore {
     ) -> PyResult<Bound<'py, PyAny>> {
         let reading = &slf.get().reading;
         reading.store(true, Ordering::Relaxed);
-        let outcome = slice::inside(slf, callback, arguments);
+        let outcome = if crate::current::is(slf) {
+            callback.call1(arguments)
+        } else {
+            slice::inside(slf, callback, arguments)
+        };
         reading.store(false, Ordering::Relaxed);
         outcome
     }

@@ -117,6 +117,9 @@ pub(super) fn start_fields<'py>(
     )?;
     fields.set_item("headers", started.headers.clone())?;
     fields.set_item("parent", children::parent_fields(started))?;
+    let signal = started.signal.as_ref();
+    let signal = signal.map(|signal| (&*signal.name, PyBytes::new(py, &signal.arguments.0)));
+    fields.set_item("signal", signal)?;
     let continued = started.chain.continued_run_id.map(|run| run.to_string());
     fields.set_item("continued_run_id", continued)?;
     fields.set_item("attempt", started.chain.attempt)?;
@@ -126,6 +129,7 @@ pub(super) fn start_fields<'py>(
 /// Changes the start of the next run by what the options give.
 fn apply(start: &mut RunStarted, arguments: Payload, options: &Bound<'_, PyDict>) -> PyResult<()> {
     start.arguments = arguments;
+    start.signal = None;
     if let Some(workflow_type) = options.get_item("workflow_type")? {
         start.workflow_type = workflow_type.extract::<String>()?.into();
     }

@@ -17,7 +17,7 @@ use super::activity_plan::{self, ActivityPlan};
 use super::continuation::{self, Continuation};
 use super::mismatch::nondeterminism;
 use super::patches::{self, Patches};
-use super::{children, site};
+use super::{children, site, update};
 use crate::convert;
 use crate::event_loop::{GilCell, LoopCore, resolve, slice};
 use crate::failure::PyFailure;
@@ -307,6 +307,14 @@ impl InstanceCore {
                 let arguments = PyBytes::new(py, &arguments.0);
                 Self::tell(slf, event_loop, "_signal", (name, arguments))
             }
+            Activation::Update {
+                event_n,
+                name,
+                arguments,
+            } => {
+                let arguments = PyBytes::new(py, &arguments.0);
+                Self::tell(slf, event_loop, "_update", (event_n, name, arguments))
+            }
             of_others => children::deliver(slf, event_loop, of_others),
         }
     }
@@ -515,6 +523,29 @@ impl InstanceCore {
                 this.judge(py, agree.is_truthy()?, command)
             }
         }
+    }
+
+    /// Ends an update with what its handler returned.
+    fn complete_update(
+        slf: &Bound<'_, Self>,
+        event_n: u64,
+        result: Vec<u8>,
+        hint: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        update::complete(slf, event_n, result, hint)
+    }
+
+    /// Ends an update with a failure.
+    fn fail_update(&self, py: Python<'_>, event_n: u64, failure: PyFailure) -> PyResult<()> {
+        let failure = failure.0;
+        self.submit(py, Command::FailUpdate { event_n, failure })?;
+        Ok(())
+    }
+
+    /// Refuses the update that is being delivered live: it leaves no trace.
+    fn reject_update(&self, py: Python<'_>, failure: PyFailure) -> PyResult<()> {
+        let rejected = self.with_machine(py, |machine| machine.reject_update(failure.0))?;
+        rejected.map_err(|error| self.refuse(py, error))
     }
 
     /// Closes the run with a failure.

@@ -13,6 +13,7 @@ mod mismatch;
 mod patches;
 mod recorded;
 mod site;
+mod update;
 
 use pyo3::prelude::*;
 
