@@ -28,7 +28,7 @@ async def tell(
     while True:
         is_new = True
         try:
-            handle = await start()
+            handle: WorkflowHandle[Any] = await start()
         except WorkflowAlreadyStartedError as error:
             is_new = False
             handle = WorkflowHandle(path, error.workflow_id, error.run_id)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from perdure.cli._exit import CommandError, ExitCode
 from perdure.cli._options import (
@@ -18,15 +20,20 @@ from perdure.cli._options import (
 from perdure.cli._output import print_json
 from perdure.errors import EncodeError
 
-__all__ = ["add"]
+__all__ = ["add", "add_start", "start"]
 
 
 def add(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "start", "start a run, and do not wait for it", execute)
+    add_start(parser)
+    parser.add_argument("--id", metavar="ID", help="the workflow id; a random one by default")
+
+
+def add_start(parser: argparse.ArgumentParser) -> None:
+    """What to start, but for its id."""
     parser.add_argument("type", metavar="TYPE", help="the workflow's registered name")
     add_input(parser)
-    parser.add_argument("--id", metavar="ID", help="the workflow id; a random one by default")
     parser.add_argument("--task-queue", metavar="NAME", help="who serves it")
     parser.add_argument(
         "--run-timeout", type=float, metavar="SECONDS", help="the longest the run may take"
@@ -46,6 +53,13 @@ def add(commands: Commands) -> None:
 
 async def execute(options: argparse.Namespace) -> ExitCode:
     """Runs the command."""
+    return await start(options)
+
+
+async def start(
+    options: argparse.Namespace, signal: str | None = None, signal_arguments: Sequence[Any] = ()
+) -> ExitCode:
+    """Starts a run, with a signal or without, and says which."""
     arguments = arguments_of(options)
     client = await connect(options)
     try:
@@ -57,13 +71,16 @@ async def execute(options: argparse.Namespace) -> ExitCode:
             run_timeout=_span(options.run_timeout),
             execution_timeout=_span(options.execution_timeout),
             start_delay=_span(options.start_delay),
+            start_signal=signal,
+            start_signal_args=signal_arguments,
         )
     except EncodeError as error:
         raise CommandError(f"--input: {error}") from error
     if options.output == "json":
         print_json({"workflow_id": handle.id, "run_id": handle.run_id})
     else:
-        print(f"started {handle.id} as run {handle.run_id}")
+        done = "started" if signal is None else f"sent {signal} to"
+        print(f"{done} {handle.id} as run {handle.run_id}")
     return ExitCode.OK
 
 

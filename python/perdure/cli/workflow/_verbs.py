@@ -10,8 +10,10 @@ from perdure.cli.workflow import (
     _result,
     _show,
     _signal,
+    _signal_with_start,
     _start,
     _unpark,
+    _update,
 )
 
 __all__ = ["add"]
@@ -32,7 +34,9 @@ def add(commands: Commands) -> None:
         _show,
         _result,
         _start,
+        _signal_with_start,
         _signal,
+        _update,
         _query,
         _end,
         _unpark,
