@@ -58,17 +58,7 @@ impl Engine {
             } => self.query(run, reply_to, name, arguments, now),
             MessageBody::Unpark { run } => self.unpark(run, message_id, reply_to, now),
             MessageBody::Terminate { run, reason } => {
-                let request = ClosingRequest::Terminate {
-                    message_id: message_id.clone(),
-                    reason,
-                    reply_to,
-                };
-                let found = self.with_run(run, |context, run| {
-                    context.close_soon(run, request, now);
-                });
-                if found.is_none() {
-                    self.refuse_closed(run, message_id, reply_to);
-                }
+                self.terminate(run, message_id, reason, reply_to, now);
             }
             MessageBody::Activity(word) => {
                 let about = about(message_id, reply_to, received_at);
@@ -110,6 +100,27 @@ impl Engine {
                 let about = about(message_id, reply_to, received_at);
                 self.deliver(run, event, about, now);
             }
+        }
+    }
+
+    fn terminate(
+        &mut self,
+        run: RunId,
+        message_id: MessageId,
+        reason: String,
+        reply_to: Option<ReplyTo>,
+        now: Timestamp,
+    ) {
+        let request = ClosingRequest::Terminate {
+            message_id: message_id.clone(),
+            reason,
+            reply_to,
+        };
+        let found = self.with_run(run, |context, run| {
+            context.close_soon(run, request, now);
+        });
+        if found.is_none() {
+            self.refuse_closed(run, message_id, reply_to);
         }
     }
 

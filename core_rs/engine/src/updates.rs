@@ -290,13 +290,13 @@ fn recorded_update(
     run: RunId,
     id: &MessageId,
     outcome: Result<Vec<Bytes>, StoreError>,
-) -> Result<(Recorded, Option<closing::Closed>), Reply> {
-    let damaged = |reason: String| Reply::Damaged { run, reason };
+) -> Result<(Recorded, Option<closing::Closed>), Box<Reply>> {
+    let damaged = |reason: String| Box::new(Reply::Damaged { run, reason });
     let batches = outcome.map_err(|error| match error {
         StoreError::Damaged { .. } => damaged(error.to_string()),
-        other => Reply::Refused {
+        other => Box::new(Reply::Refused {
             reason: Bytes::from(other.to_string()),
-        },
+        }),
     })?;
     let records = perdure_history::decode_history(run, &batches)
         .map_err(|error| damaged(error.to_string()))?;

@@ -261,6 +261,28 @@ impl World {
         Ok(())
     }
 
+    /// What the engine asks of the store, and the answer.
+    fn find(&mut self, effect: Effect) -> Kept {
+        match effect {
+            Effect::FindStart { message_id } => {
+                let outcome = self.store.started_by(&message_id);
+                self.input(Input::StartFound {
+                    message_id,
+                    outcome,
+                })
+            }
+            Effect::FindUpdate { run, message_id } => {
+                let outcome = self.store.read(run, 1);
+                self.input(Input::UpdateFound {
+                    run,
+                    message_id,
+                    outcome,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn perform_one(&mut self, effect: Effect) -> Kept {
         match effect {
             Effect::Step(turn) => self.process.turns.push(turn),
@@ -305,21 +327,7 @@ impl World {
                     self.checkers.answered(&wish, &reply, &self.store)?;
                 }
             }
-            Effect::FindStart { message_id } => {
-                let outcome = self.store.started_by(&message_id);
-                return self.input(Input::StartFound {
-                    message_id,
-                    outcome,
-                });
-            }
-            Effect::FindUpdate { run, message_id } => {
-                let outcome = self.store.read(run, 1);
-                return self.input(Input::UpdateFound {
-                    run,
-                    message_id,
-                    outcome,
-                });
-            }
+            Effect::FindStart { .. } | Effect::FindUpdate { .. } => return self.find(effect),
             Effect::Evict { run } => {
                 self.coverage.note("effect: evict");
                 self.process.instances.remove(&run);

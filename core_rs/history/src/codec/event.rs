@@ -109,11 +109,7 @@ pub(crate) fn write(writer: &mut Writer, event: &Event) {
             message_id,
             name,
             arguments,
-        } => {
-            fields.required(|writer| writer.text(&message_id.0));
-            fields.required(|writer| writer.text(name));
-            fields.required(|writer| write_payload(writer, arguments));
-        }
+        } => write_message(fields, message_id, name, arguments),
         Event::CancelRequested { message_id, reason }
         | Event::RunTerminated { message_id, reason } => {
             fields.required(|writer| writer.text(&message_id.0));
@@ -122,6 +118,12 @@ pub(crate) fn write(writer: &mut Writer, event: &Event) {
         Event::RunTimedOut => {}
         of_others => child::write_event(fields, of_others),
     });
+}
+
+fn write_message(fields: &mut Fields<'_>, message_id: &MessageId, name: &str, arguments: &Payload) {
+    fields.required(|writer| writer.text(&message_id.0));
+    fields.required(|writer| writer.text(name));
+    fields.required(|writer| write_payload(writer, arguments));
 }
 
 fn write_completion(fields: &mut Fields<'_>, command_n: u64, attempt: u32) {

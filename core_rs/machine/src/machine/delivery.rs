@@ -153,10 +153,7 @@ impl Machine {
                 message_id,
                 name,
                 arguments,
-            } => {
-                let (name, arguments) = (mem::take(name), mem::take(arguments));
-                update::accept(operations, n, message_id.clone(), name, arguments, effects)
-            }
+            } => update::accept(operations, n, message_id, name, arguments, effects),
             Event::CancelRequested { reason, .. } => Activation::RequestCancel {
                 reason: mem::take(reason),
             },
@@ -210,12 +207,18 @@ impl Machine {
                 external::send(operations, n, message, effects);
                 Ok(())
             }
-            Command::CompleteUpdate { event_n, result } => {
-                update::end(operations, *event_n, || Ok(result.clone()), effects)
-            }
-            Command::FailUpdate { event_n, failure } => {
-                update::end(operations, *event_n, || Err(failure.clone()), effects)
-            }
+            Command::CompleteUpdate { event_n, result } => update::end(
+                operations,
+                *event_n,
+                || Box::new(Ok(result.clone())),
+                effects,
+            ),
+            Command::FailUpdate { event_n, failure } => update::end(
+                operations,
+                *event_n,
+                || Box::new(Err(failure.clone())),
+                effects,
+            ),
             Command::CompleteRun { .. } => self.close(n, ClosedStatus::Completed, live),
             Command::FailRun { .. } => self.close(n, ClosedStatus::Failed, live),
             Command::CancelRun { .. } => self.close(n, ClosedStatus::Cancelled, live),

@@ -12,19 +12,20 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
 
 use perdure_history::{Failure, MessageId, Payload};
 
 use super::{Misfit, Operation, Operations};
 use crate::{Activation, Effect};
 
-/// Opens an update.
+/// Opens an update; what the activation needs is taken out of the event.
 pub(crate) fn accept(
     operations: &mut Operations,
     event_n: u64,
-    message_id: MessageId,
-    name: String,
-    arguments: Payload,
+    message_id: &MessageId,
+    name: &mut String,
+    arguments: &mut Payload,
     effects: Option<&mut Vec<Effect>>,
 ) -> Activation {
     if let Some(effects) = effects {
@@ -32,11 +33,11 @@ pub(crate) fn accept(
             message_id: message_id.clone(),
         });
     }
-    operations.put(event_n, Operation::Update(message_id));
+    operations.put(event_n, Operation::Update(message_id.clone()));
     Activation::Update {
         event_n,
-        name,
-        arguments,
+        name: mem::take(name),
+        arguments: mem::take(arguments),
     }
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn accept(
 pub(crate) fn end(
     operations: &mut Operations,
     event_n: u64,
-    outcome: impl FnOnce() -> Result<Payload, Failure>,
+    outcome: impl FnOnce() -> Box<Result<Payload, Failure>>,
     effects: Option<&mut Vec<Effect>>,
 ) -> Result<(), Misfit> {
     let Some(Operation::Update(message_id)) = operations.get(event_n).cloned() else {
@@ -54,7 +55,7 @@ pub(crate) fn end(
     if let Some(effects) = effects {
         effects.push(Effect::UpdateEnded {
             message_id,
-            outcome: Box::new(outcome()),
+            outcome: outcome(),
         });
     }
     Ok(())

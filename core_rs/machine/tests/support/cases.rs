@@ -56,8 +56,37 @@ fn returned(command_n: u64, result: &'static [u8]) -> Event {
     }
 }
 
-/// Every case, in the order of its path.
+/// Every case.
 pub fn all() -> Vec<Case> {
+    let mut cases = messages();
+    cases.append(&mut others());
+    cases
+}
+
+/// The cases of messages to a run, in the order of their paths.
+fn messages() -> Vec<Case> {
+    vec![
+        Case {
+            path: "message/signals",
+            story: "Two signals, one before and one after a result, in one turn.",
+            history: signals(),
+        },
+        Case {
+            path: "message/start_signal",
+            story: "A start that carries a signal.",
+            history: start_signal(),
+        },
+        Case {
+            path: "message/updates",
+            story: "Two updates in one turn: the first calls an activity and ends the run with \
+                    its result, the second fails at once.",
+            history: updates(),
+        },
+    ]
+}
+
+/// All other cases, in the order of their paths.
+fn others() -> Vec<Case> {
     vec![
         Case {
             path: "activity/cancelled_and_awaited",
@@ -86,22 +115,6 @@ pub fn all() -> Vec<Case> {
             path: "activity/sequential",
             story: "Two calls, one after the other; the second takes what the first returned.",
             history: sequential(),
-        },
-        Case {
-            path: "message/signals",
-            story: "Two signals, one before and one after a result, in one turn.",
-            history: signals(),
-        },
-        Case {
-            path: "message/start_signal",
-            story: "A start that carries a signal.",
-            history: start_signal(),
-        },
-        Case {
-            path: "message/updates",
-            story: "Two updates in one turn: the first calls an activity and ends the run with \
-                    its result, the second fails at once.",
-            history: updates(),
         },
         Case {
             path: "patch/markers",
