@@ -254,8 +254,8 @@ impl Context {
 }
 
 impl Commit {
-    /// Keeps what a turn says of updates until it is durable. One that was rejected leaves no trace:
-    /// its id may come again.
+    /// Keeps what a turn says of updates until it is durable. One that was rejected leaves no
+    /// trace: its id may come again.
     pub(crate) fn keep_updates(&mut self, run: &mut Run, effects: Vec<MachineEffect>) {
         for effect in &effects {
             if let MachineEffect::UpdateRejected { message_id, .. } = effect {

@@ -33,8 +33,8 @@ pub(crate) fn admit(core: &Bound<'_, LoopCore>, what: Scheduled) -> PyResult<()>
     }
     if core.get().is_reading() {
         return Err(PyRuntimeError::new_err(
-            "a query, or an update's validator, only reads the workflow's state: it can start, wait \
-             for and schedule nothing",
+            "a query, or an update's validator, only reads the workflow's state: it can start, \
+             wait for and schedule nothing",
         ));
     }
     if current::is(core) || core.get().is_dead() {
