@@ -127,8 +127,9 @@ impl Context {
                 .extend(run.doubles.drain(..).map(|double| double.about));
         }
         relate(run, &written, &mut append, &mut commit, now);
-        append.consumed_message_ids = consumed(run.id, &commit, &written.records);
+        // First, since the id of an update that was rejected is not consumed.
         commit.keep_updates(run, written.effects);
+        append.consumed_message_ids = consumed(run.id, &commit, &written.records);
         self.chain_records(run, written.records, &mut append);
         append.close = commit.closed.as_ref().map(|closed| Close {
             status: closing::stored(closed.status),
