@@ -33,64 +33,37 @@ pub(crate) enum Comparison<'a> {
 
 /// Compares without allocating.
 pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<'a> {
-    let equal = match (recorded, asked) {
+    if let (Some(recorded), Some(asked)) = (taken_back(recorded), taken_back(asked)) {
+        return alike(recorded == asked);
+    }
+    match (recorded, asked) {
         (Command::ScheduleActivity(recorded), Command::ScheduleActivity(asked)) => {
-            if recorded.digest != asked.digest && same_call(recorded, asked) {
-                return Comparison::PayloadDiffers(&recorded.arguments);
-            }
-            recorded.digest == asked.digest && same_call(recorded, asked)
+            let same_bytes = recorded.digest == asked.digest;
+            with_payload(same_call(recorded, asked), same_bytes, &recorded.arguments)
         }
         (Command::StartChild(recorded), Command::StartChild(asked)) => {
-            if recorded.digest != asked.digest && same_child(recorded, asked) {
-                return Comparison::PayloadDiffers(&recorded.arguments);
-            }
-            recorded.digest == asked.digest && same_child(recorded, asked)
+            let same_bytes = recorded.digest == asked.digest;
+            with_payload(same_child(recorded, asked), same_bytes, &recorded.arguments)
         }
         (Command::SignalExternal(recorded), Command::SignalExternal(asked)) => {
             let same = recorded.target == asked.target && recorded.name == asked.name;
-            if recorded.arguments != asked.arguments && same {
-                return Comparison::PayloadDiffers(&recorded.arguments);
-            }
-            same
+            let same_bytes = recorded.arguments == asked.arguments;
+            with_payload(same, same_bytes, &recorded.arguments)
         }
         (Command::CancelExternal(recorded), Command::CancelExternal(asked)) => {
-            recorded.target == asked.target
+            alike(recorded.target == asked.target)
         }
-        (
-            Command::CancelActivity {
-                command_n: recorded,
-            },
-            Command::CancelActivity { command_n: asked },
-        )
-        | (
-            Command::CancelTimer {
-                command_n: recorded,
-            },
-            Command::CancelTimer { command_n: asked },
-        )
-        | (
-            Command::CancelChild {
-                command_n: recorded,
-            },
-            Command::CancelChild { command_n: asked },
-        ) => recorded == asked,
         (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
-            if recorded != asked {
-                return Comparison::PayloadDiffers(recorded);
-            }
-            true
+            with_payload(true, recorded == asked, recorded)
         }
-        (
-            Command::FailRun {
-                failure: recorded, ..
-            },
-            Command::FailRun { failure: asked, .. },
-        ) => sort_of(&recorded.kind) == sort_of(&asked.kind),
+        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
+            alike(sort_of(&recorded.kind) == sort_of(&asked.kind))
+        }
         (Command::RecordPatch { id: recorded, .. }, Command::RecordPatch { id: asked, .. }) => {
-            recorded == asked
+            alike(recorded == asked)
         }
         (Command::ContinueAsNew(recorded), Command::ContinueAsNew(asked)) => {
-            return compare_next(&recorded.start, &asked.start);
+            compare_next(&recorded.start, &asked.start)
         }
         (
             Command::CompleteUpdate { event_n, result },
@@ -98,37 +71,50 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
                 event_n: asked_n,
                 result: asked,
             },
-        ) => {
-            if event_n == asked_n && result != asked {
-                return Comparison::PayloadDiffers(result);
-            }
-            event_n == asked_n
-        }
+        ) => with_payload(event_n == asked_n, result == asked, result),
         (
             Command::FailUpdate { event_n, failure },
             Command::FailUpdate {
                 event_n: asked_n,
                 failure: asked,
             },
-        ) => event_n == asked_n && sort_of(&failure.kind) == sort_of(&asked.kind),
+        ) => alike(event_n == asked_n && sort_of(&failure.kind) == sort_of(&asked.kind)),
         (Command::StartTimer { .. }, Command::StartTimer { .. })
-        | (Command::CancelRun { .. }, Command::CancelRun { .. }) => true,
-        _ => false,
-    };
-    if equal {
+        | (Command::CancelRun { .. }, Command::CancelRun { .. }) => Comparison::Equal,
+        _ => Comparison::Differs,
+    }
+}
+
+const fn alike(same: bool) -> Comparison<'static> {
+    if same {
         Comparison::Equal
     } else {
         Comparison::Differs
     }
 }
 
+/// A request that carries a payload: the same one, perhaps with other bytes.
+const fn with_payload(same: bool, same_bytes: bool, recorded: &Payload) -> Comparison<'_> {
+    match (same, same_bytes) {
+        (false, _) => Comparison::Differs,
+        (true, false) => Comparison::PayloadDiffers(recorded),
+        (true, true) => Comparison::Equal,
+    }
+}
+
 fn compare_next<'a>(recorded: &'a RunStarted, asked: &RunStarted) -> Comparison<'a> {
-    if recorded.workflow_type != asked.workflow_type {
-        Comparison::Differs
-    } else if recorded.arguments != asked.arguments {
-        Comparison::PayloadDiffers(&recorded.arguments)
-    } else {
-        Comparison::Equal
+    let same_type = recorded.workflow_type == asked.workflow_type;
+    let same_bytes = recorded.arguments == asked.arguments;
+    with_payload(same_type, same_bytes, &recorded.arguments)
+}
+
+/// The sort and the number of the command that a cancel takes back.
+const fn taken_back(command: &Command) -> Option<(&'static str, u64)> {
+    match command {
+        Command::CancelActivity { command_n } => Some(("activity", *command_n)),
+        Command::CancelTimer { command_n } => Some(("timer", *command_n)),
+        Command::CancelChild { command_n } => Some(("child", *command_n)),
+        _ => None,
     }
 }
 
@@ -148,28 +134,17 @@ fn same_call(recorded: &ScheduleActivity, asked: &ScheduleActivity) -> bool {
 /// The fields that differ, for people: those that made the mismatch first, then the others.
 pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDifference> {
     let mut found = Found(Vec::new());
+    if let (Some((sort, n)), Some((asked_sort, asked_n))) =
+        (taken_back(recorded), taken_back(asked))
+        && sort == asked_sort
+    {
+        found.field("command_n", &n, &asked_n);
+        return found.0;
+    }
     match (recorded, asked) {
         (Command::ScheduleActivity(recorded), Command::ScheduleActivity(asked)) => {
             activity_differences(&mut found, recorded, asked);
         }
-        (
-            Command::CancelActivity {
-                command_n: recorded,
-            },
-            Command::CancelActivity { command_n: asked },
-        )
-        | (
-            Command::CancelTimer {
-                command_n: recorded,
-            },
-            Command::CancelTimer { command_n: asked },
-        )
-        | (
-            Command::CancelChild {
-                command_n: recorded,
-            },
-            Command::CancelChild { command_n: asked },
-        ) => found.field("command_n", recorded, asked),
         (Command::StartChild(recorded), Command::StartChild(asked)) => {
             child_differences(&mut found, recorded, asked);
         }
@@ -277,12 +252,7 @@ fn message_differences(found: &mut Found, recorded: &Command, asked: &Command) {
         (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
             found.text("result", describe(recorded), describe(asked));
         }
-        (
-            Command::FailRun {
-                failure: recorded, ..
-            },
-            Command::FailRun { failure: asked, .. },
-        ) => {
+        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
             found.text(
                 "failure",
                 sort_of(&recorded.kind).to_string(),

@@ -77,10 +77,7 @@ pub(crate) fn write(writer: &mut Writer, event: &Event) {
             details,
         } => {
             write_completion(fields, *command_n, *attempt);
-            let payload = details.as_ref();
-            fields.optional(payload.is_none(), |writer| {
-                write_optional_payload(writer, payload)
-            });
+            write_details(fields, details.as_ref());
         }
         Event::ActivityAttemptFailed {
             command_n,
@@ -92,10 +89,7 @@ pub(crate) fn write(writer: &mut Writer, event: &Event) {
             write_completion(fields, *command_n, *attempt);
             fields.required(|writer| write_failure(writer, failure));
             fields.required(|writer| writer.signed(next_attempt_at.as_micros()));
-            let payload = heartbeat_details.as_ref();
-            fields.optional(payload.is_none(), |writer| {
-                write_optional_payload(writer, payload)
-            });
+            write_details(fields, heartbeat_details.as_ref());
         }
         Event::TimerFired { command_n } => {
             fields.required(|writer| writer.unsigned(*command_n));
@@ -124,6 +118,12 @@ fn write_message(fields: &mut Fields<'_>, message_id: &MessageId, name: &str, ar
     fields.required(|writer| writer.text(&message_id.0));
     fields.required(|writer| writer.text(name));
     fields.required(|writer| write_payload(writer, arguments));
+}
+
+fn write_details(fields: &mut Fields<'_>, details: Option<&Payload>) {
+    fields.optional(details.is_none(), |writer| {
+        write_optional_payload(writer, details)
+    });
 }
 
 fn write_completion(fields: &mut Fields<'_>, command_n: u64, attempt: u32) {
