@@ -56,9 +56,12 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
         (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
             with_payload(true, recorded == asked, recorded)
         }
-        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
-            alike(sort_of(&recorded.kind) == sort_of(&asked.kind))
-        }
+        (
+            Command::FailRun {
+                failure: recorded, ..
+            },
+            Command::FailRun { failure: asked, .. },
+        ) => alike(sort_of(&recorded.kind) == sort_of(&asked.kind)),
         (Command::RecordPatch { id: recorded, .. }, Command::RecordPatch { id: asked, .. }) => {
             alike(recorded == asked)
         }
@@ -252,7 +255,12 @@ fn message_differences(found: &mut Found, recorded: &Command, asked: &Command) {
         (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
             found.text("result", describe(recorded), describe(asked));
         }
-        (Command::FailRun { failure: recorded }, Command::FailRun { failure: asked }) => {
+        (
+            Command::FailRun {
+                failure: recorded, ..
+            },
+            Command::FailRun { failure: asked, .. },
+        ) => {
             found.text(
                 "failure",
                 sort_of(&recorded.kind).to_string(),
