@@ -15,6 +15,7 @@ use crate::asks::{self, Outgoing, Post};
 use crate::closing::{self, Closed};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
+use crate::indexed::{put_failed, put_reported, put_timer, recorded_failure};
 use crate::message_codec;
 use crate::parking;
 use crate::pending::{self, Delivered};
@@ -489,55 +490,6 @@ impl Context {
             }
         }
     }
-}
-
-/// The attempt of an activity whose failure is among these records, and when the next may begin.
-fn recorded_failure(records: &[Record], command_n: u64) -> Option<(u32, Timestamp)> {
-    records.iter().find_map(|record| match &record.body {
-        RecordBody::Event(Event::ActivityAttemptFailed {
-            command_n: failed,
-            attempt,
-            next_attempt_at,
-            ..
-        }) if *failed == command_n => Some((*attempt, *next_attempt_at)),
-        _ => None,
-    })
-}
-
-/// An attempt failed, and the activity ended since, which is not durable: after a restart it goes
-/// on from the failure.
-fn put_failed(
-    command_n: u64,
-    activity: &Activity,
-    attempt: u32,
-    again_at: Timestamp,
-    origin: RunId,
-) -> IndexChange {
-    IndexChange::Put(Outstanding {
-        command_n,
-        kind: OutstandingKind::Activity,
-        due_at: again_at,
-        state: activity.encode_failed(attempt, again_at, origin),
-    })
-}
-
-/// The outcome of an activity is in the inbox: after a restart it is not attempted again.
-fn put_reported(command_n: u64, activity: &Activity, origin: RunId) -> IndexChange {
-    IndexChange::Put(Outstanding {
-        command_n,
-        kind: OutstandingKind::Activity,
-        due_at: Timestamp::NEVER,
-        state: activity.encode_reported(origin),
-    })
-}
-
-fn put_timer(command_n: u64, due_at: Timestamp) -> IndexChange {
-    IndexChange::Put(Outstanding {
-        command_n,
-        kind: OutstandingKind::Timer,
-        due_at,
-        state: bytes::Bytes::new(),
-    })
 }
 
 /// What a write holds for other runs.

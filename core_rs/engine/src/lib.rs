@@ -19,6 +19,7 @@ pub mod effect;
 pub mod engine;
 mod eviction;
 mod hosted;
+mod indexed;
 pub mod input;
 mod loading;
 pub mod message_codec;

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perdure_history::{
-    CancellationType, Command, Digest, Payload, ScheduleActivity, Site, Timestamp,
-};
+use perdure_history::{Command, Payload, Site, Timestamp};
 use perdure_machine::{Activation, Machine, MachineError, Submitted};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -17,23 +15,18 @@ use super::activity_plan::{self, ActivityPlan};
 use super::continuation::{self, Continuation};
 use super::mismatch::nondeterminism;
 use super::patches::{self, Patches};
+use super::scheduling::Waiting;
 use super::{children, site, update};
 use crate::convert;
 use crate::event_loop::{GilCell, LoopCore, resolve, slice};
 use crate::failure::PyFailure;
-
-/// A scheduled call, by its command's number.
-struct Waiting {
-    future: Py<PyAny>,
-    plan: Py<ActivityPlan>,
-}
 
 /// What the native half keeps. `Instance` in Python inherits from it.
 #[pyclass(subclass, frozen, module = "perdure._core._native")]
 pub(crate) struct InstanceCore {
     machine: GilCell<Option<Box<Machine>>>,
     event_loop: GilCell<Option<Py<LoopCore>>>,
-    waiting: GilCell<BTreeMap<u64, Waiting>>,
+    pub(super) waiting: GilCell<BTreeMap<u64, Waiting>>,
     /// Why the machine refused to go on. Workflow code may swallow the exception, not this.
     fault: GilCell<Option<MachineError>>,
     /// Whether a bug of the workflow stops this turn before the event being delivered is over.
@@ -43,7 +36,7 @@ pub(crate) struct InstanceCore {
     /// Whether the Python half wants to see every call.
     observed: GilCell<bool>,
     /// What the run was started with, which goes on to each of its activities.
-    headers: GilCell<Vec<(String, String)>>,
+    pub(super) headers: GilCell<Vec<(String, String)>>,
     pub(super) patches: Patches,
     pub(super) continuation: Continuation,
 }
@@ -90,7 +83,7 @@ impl InstanceCore {
         self.observed.with(py, |observed| *observed)
     }
 
-    fn is_dead(&self, py: Python<'_>) -> bool {
+    pub(super) fn is_dead(&self, py: Python<'_>) -> bool {
         self.event_loop.with(py, |event_loop| {
             event_loop.as_ref().is_none_or(|each| each.get().is_dead())
         })
@@ -103,136 +96,7 @@ impl InstanceCore {
         source.into_bound(py).cast_into::<Self>().ok()
     }
 
-    /// The coroutine of one call of an activity.
-    pub(super) fn call<'py>(
-        slf: &Bound<'py, Self>,
-        plan: &Bound<'py, ActivityPlan>,
-        arguments: &Bound<'py, PyTuple>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let call = Bound::new(py, Self::call_plan(slf, plan, arguments)?)?.into_any();
-        if plan.get().options.cancellation_type == CancellationType::WaitCompleted {
-            return slf.call_method1(pyo3::intern!(py, "_waiting_for_the_worker"), (call,));
-        }
-        Ok(call)
-    }
-
-    /// Schedules an activity; gives the command's number and the future of its result.
-    pub(super) fn schedule<'py>(
-        slf: &Bound<'py, Self>,
-        plan: &Bound<'py, ActivityPlan>,
-        arguments: Payload,
-        digest: Digest,
-        site: Option<Arc<Site>>,
-    ) -> PyResult<(u64, Bound<'py, PyAny>)> {
-        let py = slf.py();
-        let this = slf.get();
-        let future = this.new_future(py)?;
-        let fields = plan.get();
-        let replayed = this.with_machine(py, |machine| {
-            let cancellation = fields.options.cancellation_type;
-            let service = fields.service.as_deref();
-            machine.replay_activity(&fields.name, service, digest, cancellation)
-        })?;
-        let n = match replayed {
-            Some(n) => n,
-            None => Self::record_activity(slf, plan, arguments, digest, site)?,
-        };
-        let waiting = Waiting {
-            future: future.clone().unbind(),
-            plan: plan.clone().unbind(),
-        };
-        this.waiting.with(py, |all| all.insert(n, waiting));
-        Ok((n, future))
-    }
-
-    fn record_activity(
-        slf: &Bound<'_, Self>,
-        plan: &Bound<'_, ActivityPlan>,
-        arguments: Payload,
-        digest: Digest,
-        site: Option<Arc<Site>>,
-    ) -> PyResult<u64> {
-        let py = slf.py();
-        let fields = plan.get();
-        let site = match site {
-            Some(site) => site,
-            None => Self::site(slf)?,
-        };
-        let command = Command::ScheduleActivity(Arc::new(ScheduleActivity {
-            name: Arc::clone(&fields.name),
-            service: fields.service.clone(),
-            arguments: arguments.clone(),
-            digest,
-            options: fields.options.clone(),
-            site,
-            headers: slf.get().headers.with(py, |headers| headers.clone()),
-        }));
-        match slf.get().submit(py, command.clone())? {
-            Submitted::Accepted { n } => Ok(n),
-            Submitted::ArgumentsDiffer { n, recorded } => {
-                let agree = slf.call_method1(
-                    pyo3::intern!(py, "_arguments_agree"),
-                    (
-                        &fields.reference,
-                        PyBytes::new(py, &recorded.0),
-                        PyBytes::new(py, &arguments.0),
-                    ),
-                )?;
-                slf.get().judge(py, agree.is_truthy()?, command)?;
-                Ok(n)
-            }
-        }
-    }
-
-    /// The plan of an activity with these options, made by the Python half.
-    pub(super) fn plan<'py>(
-        slf: &Bound<'py, Self>,
-        reference: &Bound<'py, PyAny>,
-        options: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, ActivityPlan>> {
-        let py = slf.py();
-        let plan = slf
-            .call_method1(pyo3::intern!(py, "_plan"), (reference, options))?
-            .cast_into::<ActivityPlan>()?;
-        // Options made for one call alone are not met again.
-        if reference.getattr(pyo3::intern!(py, "options"))?.is(options) {
-            activity_plan::remember(reference, options, &plan);
-        }
-        Ok(plan)
-    }
-
-    /// The verdict on arguments whose digests differ.
-    pub(super) fn judge(&self, py: Python<'_>, agree: bool, command: Command) -> PyResult<()> {
-        if agree {
-            return self.with_machine(py, Machine::accept_arguments);
-        }
-        let error = self.with_machine(py, |machine| machine.refuse_arguments(command))?;
-        Err(self.refuse(py, error))
-    }
-
-    /// Forgets a call that its own code cancelled, and tells the engine unless it is abandoned.
-    pub(super) fn cancel_activity(
-        slf: &Bound<'_, Self>,
-        n: u64,
-        tell_worker: bool,
-    ) -> PyResult<()> {
-        let py = slf.py();
-        let this = slf.get();
-        let was_open = this.waiting.with(py, |all| all.remove(&n)).is_some();
-        if was_open && tell_worker && !this.is_dead(py) {
-            this.submit(py, Command::CancelActivity { command_n: n })?;
-        }
-        Ok(())
-    }
-
-    /// Tells the engine to cancel a call that its own code still waits for.
-    pub(super) fn request_cancel(&self, py: Python<'_>, n: u64) -> PyResult<()> {
-        self.submit(py, Command::CancelActivity { command_n: n })?;
-        Ok(())
-    }
-
-    fn new_future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn new_future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = self.event_loop(py)?;
         LoopCore::create_future(event_loop.bind(py))
     }
@@ -449,7 +313,7 @@ impl InstanceCore {
     }
 
     /// The coroutine of one activity call, from its plan.
-    fn call_plan(
+    pub(super) fn call_plan(
         slf: &Bound<'_, Self>,
         plan: &Bound<'_, ActivityPlan>,
         arguments: &Bound<'_, PyTuple>,

@@ -12,6 +12,7 @@ mod core;
 mod mismatch;
 mod patches;
 mod recorded;
+mod scheduling;
 mod site;
 mod update;
 
