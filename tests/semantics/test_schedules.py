@@ -23,11 +23,12 @@ from perdure.schedule import (
     ScheduleSpec,
     ScheduleState,
 )
-from perdure.schedule._workflow import ScheduleWorkflow
+from perdure.schedule import _workflow as schedules
 from tests.semantics.ways import three_ways
 
-assert ScheduleWorkflow  # Replayed like the others of this module.
 THIS = sys.modules[__name__]
+SCHEDULES = schedules.ScheduleWorkflow
+"""Replayed like the workflows of this module."""
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 HOURS = ScheduleSpec(["0 * * * *"], end_at=MIDNIGHT + timedelta(hours=9))
 """Hours that are over: nothing happens by itself."""
