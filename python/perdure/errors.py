@@ -342,7 +342,7 @@ class WorkflowAlreadyStartedError(PerdureError):
 class ScheduleAlreadyRunningError(PerdureError):
     """There is a schedule of this id already."""
 
-    code: ClassVar[str] = "PRD1406"
+    code: ClassVar[str] = "PRD1408"
 
     def __init__(self, schedule_id: str) -> None:
         super().__init__(

@@ -85,7 +85,7 @@ async def parent_of_results() -> list[Any]:
     return []
 
 
-def test_h1_a_childs_result_and_failure_chain_reach_the_parent() -> None:
+def test_h1_the_result_of_a_child_and_its_failure_chain_reach_the_parent() -> None:
     async def scenario(client: Client) -> Any:
         return await client.execute_workflow(parent_of_results, id="parent")
 
@@ -180,7 +180,7 @@ async def cancelling(kind: str) -> list[Any]:
     return ["still there"]
 
 
-def test_h4_a_cancel_waits_for_the_childs_cleanup() -> None:
+def test_h4_a_cancel_waits_for_the_cleanup_of_the_child() -> None:
     async def scenario(client: Client) -> Any:
         outcome = await client.execute_workflow(cancelling, "wait_completed", id="parent")
         child = await (await client.get_workflow_handle("cancelled")).describe()

@@ -124,7 +124,7 @@ async def _ask(letter: str) -> str:
     """o: the old step; n: the new; p: either, by the patch; d: the new, deprecated."""
     if letter == "d":
         workflow.deprecate_patch("change")
-    new = letter in "nd" or (letter == "p" and workflow.patched("change"))
+    new = letter in ("n", "d") or (letter == "p" and workflow.patched("change"))
     return await step("new" if new else "old")
 
 

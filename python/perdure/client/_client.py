@@ -173,10 +173,8 @@ class Client:
             id: Unique among open runs; a random one by default.
             task_queue: Who serves it; `default` by default.
             run_timeout: The longest the run may take; no limit by default.
-            execution_timeout: The longest the run and all that follow it may take; no limit by
-                default.
-            start_delay: How long after the start the run begins; at once by default. What is sent
-                to it meanwhile waits.
+            execution_timeout: Of the run and all that follow it; no limit by default.
+            start_delay: How long the run, and what is sent to it, waits; not at all by default.
             retry_policy: When a run that failed is followed by another attempt; never by default.
             headers: Texts that travel along, to every activity too; none by default.
             request_id: Makes the start repeatable: with the same one it gives the same run, also
@@ -208,22 +206,17 @@ class Client:
 
         async def start() -> WorkflowHandle[Any]:
             once = {**fields, "run": new_run().bytes, "seed": new_seed()}
-            send = partial(deliver, self.path, "start", request_id or new_message_id())
-            run_id = await send_start(self.interceptors, once, positional, send)
+            post = partial(deliver, self.path, "start", request_id or new_message_id())
+            run_id = await send_start(self.interceptors, once, positional, post)
             return WorkflowHandle(self.path, workflow_id, run_id, result_type)
 
         if start_signal is None:
             return await start()
-        signal = start_signal
-        fields["signal_name"] = name_of("signal", signal)
+        fields["signal_name"] = name_of("signal", start_signal)
         fields["signal_arguments"] = encode(list(start_signal_args))
 
-        async def tell_it(handle: WorkflowHandle[Any], is_new: bool) -> WorkflowHandle[Any]:
-            if not is_new:
-                await handle.signal(signal, args=start_signal_args)
-            return WorkflowHandle(self.path, workflow_id, handle.run_id, result_type)
-
-        return await tell(self.path, start, tell_it)
+        send = partial(_signalled, self.path, start_signal, start_signal_args, result_type)
+        return await tell(self.path, start, send)
 
     async def start_update_with_start(
         self,
@@ -447,6 +440,20 @@ def _microseconds(name: str, span: timedelta | None) -> int | None:
     if span < timedelta(0):
         raise ValueError(f"{name} must not be negative, and is {span}")
     return round(span / timedelta(microseconds=1))
+
+
+async def _signalled(
+    path: Path,
+    signal: str | Callable[..., Any],
+    arguments: Sequence[Any],
+    result_type: Any,
+    handle: WorkflowHandle[Any],
+    is_new: bool,
+) -> WorkflowHandle[Any]:
+    """The run of a signal-with-start: a new one has its signal already."""
+    if not is_new:
+        await handle.signal(signal, args=arguments)
+    return WorkflowHandle(path, handle.id, handle.run_id, result_type)
 
 
 def _call_of(workflow: Any, arguments: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:
