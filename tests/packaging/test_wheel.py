@@ -40,10 +40,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment that holds the wheel and nothing else."""
+    """The folder of programs of an environment that holds the wheel and what it depends on."""
     folder = tmp_path_factory.mktemp("bare")
     venv.create(folder, with_pip=True, symlinks=True)
-    call(folder / "bin/python", "-m", "pip", "install", "--no-index", wheel, cwd=folder)
+    call(folder / "bin/python", "-m", "pip", "install", "--quiet", wheel, cwd=folder)
     return folder / "bin"
 
 
