@@ -27,13 +27,6 @@ class Release:
     async def wait(self) -> None:
         await workflow.wait_condition(lambda: self.is_over)
 
-
-@workflow.defn(name=NAME)
-class Old(Release):
-    @workflow.run
-    async def run(self) -> None:
-        await self.wait()
-
     @workflow.signal
     def end(self) -> None:
         self.is_over = True
@@ -41,6 +34,13 @@ class Old(Release):
     @workflow.query
     def begun(self) -> bool:
         return True
+
+
+@workflow.defn(name=NAME)
+class Old(Release):
+    @workflow.run
+    async def run(self) -> None:
+        await self.wait()
 
 
 @workflow.defn(name=NAME)
@@ -50,14 +50,6 @@ class Patched(Release):
         workflow.patched("change")
         await self.wait()
 
-    @workflow.signal
-    def end(self) -> None:
-        self.is_over = True
-
-    @workflow.query
-    def begun(self) -> bool:
-        return True
-
 
 @workflow.defn(name=NAME)
 class Deprecated(Release):
@@ -65,14 +57,6 @@ class Deprecated(Release):
     async def run(self) -> None:
         workflow.deprecate_patch("change")
         await self.wait()
-
-    @workflow.signal
-    def end(self) -> None:
-        self.is_over = True
-
-    @workflow.query
-    def begun(self) -> bool:
-        return True
 
 
 async def begin(client: Client, release: Any, *ids: str) -> None:

@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 mod event_loop;
 mod failure;
+mod fields;
 mod guard;
 mod hold;
 mod instance;

@@ -18,6 +18,7 @@ __all__ = [
     "Commands",
     "Execute",
     "add_command",
+    "add_group",
     "add_input",
     "add_namespace",
     "add_output",
@@ -46,6 +47,17 @@ def add_command(
     )
     parser.set_defaults(execute=execute)
     return parser
+
+
+def add_group(commands: Commands, name: str, summary: str) -> Commands:
+    """A command that has commands of its own; gives what these are added to."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        allow_abbrev=False,
+    )
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from perdure.cli._exit import CommandError, ExitCode
-from perdure.cli._options import Commands, add_command, add_store, find_run
+from perdure.cli._options import Commands, add_command, add_group, add_store, find_run
 from perdure.cli._output import notice
 
 __all__ = ["add"]
@@ -14,10 +14,7 @@ __all__ = ["add"]
 
 def add(commands: Commands) -> None:
     """Adds the commands."""
-    parser = commands.add_parser(
-        "history", help="export histories", description="Export histories.", allow_abbrev=False
-    )
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verbs = add_group(commands, "history", "export histories")
     export = add_command(verbs, "export", "write a history as JSON lines", execute)
     export.add_argument("workflow", metavar="ID", help="a workflow id, or a run id")
     export.add_argument("--run-id", metavar="RUN", help="which of its runs; the latest by default")

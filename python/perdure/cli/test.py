@@ -9,7 +9,7 @@ from typing import Any
 
 from perdure.cli._configuration import Configuration
 from perdure.cli._exit import CommandError, ExitCode
-from perdure.cli._options import Commands, add_command, add_store, find_run
+from perdure.cli._options import Commands, add_command, add_group, add_store, find_run
 from perdure.cli._output import notice
 from perdure.cli._program import load
 
@@ -36,10 +36,7 @@ def test_{identifier}() -> None:
 
 def add(commands: Commands) -> None:
     """Adds the commands."""
-    parser = commands.add_parser(
-        "test", help="make tests of runs", description="Make tests of runs.", allow_abbrev=False
-    )
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verbs = add_group(commands, "test", "make tests of runs")
     record = add_command(verbs, "record", "write a run as an offline test", execute, text=_TEXT)
     record.add_argument("workflow", metavar="ID", help="a workflow id, or a run id")
     record.add_argument(

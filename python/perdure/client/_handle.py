@@ -265,13 +265,12 @@ class WorkflowHandle(Generic[Result]):
             NotFoundError: There is no such run.
             EncodeError: An argument cannot travel.
         """
-        handle = await start_update(
-            self._path,
-            self.run_id,
+        handle = await self.start_update(
             update,
-            (*arguments, *args),
-            update_id=id,
-            stage="completed",
+            *arguments,
+            args=args,
+            id=id,
+            wait_for_stage="completed",
             result_type=result_type,
         )
         return await handle.result()

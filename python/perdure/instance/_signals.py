@@ -7,21 +7,21 @@ import contextvars
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from perdure.convert import decode_arguments
 from perdure.errors import ContinueAsNew, DecodeError
+from perdure.instance._handler_table import HandlerTable
 from perdure.workflow._logger import logger
+from perdure.workflow._message_handler import MessageHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perdure.instance._at_work import HandlersAtWork
     from perdure.instance._loop import WorkflowLoop
-    from perdure.workflow._message_handler import MessageHandler
 
 __all__ = ["SignalHandlers"]
 
 
-class SignalHandlers:
+class SignalHandlers(HandlerTable[MessageHandler]):
     """Delivers signals in the order of their receipt; one that nobody handles yet waits."""
 
     def __init__(
@@ -30,22 +30,17 @@ class SignalHandlers:
         at_work: HandlersAtWork,
         raised: Callable[[BaseException], None],
     ) -> None:
+        super().__init__()
         self._loop = loop
         self._at_work = at_work
         self._raised = raised
-        self._handlers: dict[str | None, MessageHandler] = {}
         self._waiting: list[tuple[str, bytes]] = []
-
-    def bind(self, handlers: dict[str | None, MessageHandler]) -> None:
-        """Takes the handlers that the workflow's class declares."""
-        self._handlers.update(handlers)
 
     def set(self, name: str | None, handler: MessageHandler | None) -> None:
         """Sets the handler of a name, or the dynamic one; what waited for it is delivered."""
+        super().set(name, handler)
         if handler is None:
-            self._handlers.pop(name, None)
             return
-        self._handlers[name] = handler
         waiting, self._waiting = self._waiting, []
         for signal in waiting:
             # Not at once: the code that sets a handler is in the middle of something else.
@@ -53,17 +48,12 @@ class SignalHandlers:
 
     def deliver(self, name: str, arguments: bytes) -> None:
         """Runs the handler of a signal, or keeps the signal until there is one."""
-        handler = self._handlers.get(name)
-        dynamic = self._handlers.get(None)
         try:
-            if handler is not None:
-                values = decode_arguments(handler.parameter_types, arguments)
-                inspect.signature(handler.fn).bind(*values)
-                self._run(name, handler, values)
-            elif dynamic is not None:
-                self._run(name, dynamic, (name, list(decode_arguments((), arguments))))
-            else:
+            found = self.find(name, arguments)
+            if found is None:
                 self._waiting.append((name, arguments))
+            else:
+                self._run(name, *found)
         except (DecodeError, TypeError) as error:
             # A poisoned message must not stop the run: it stays in the history.
             logger.error("the signal %r is dropped, its arguments do not fit: %s", name, error)

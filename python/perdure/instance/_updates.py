@@ -8,9 +8,12 @@ import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perdure._core import encode
-from perdure.convert import decode_arguments, failure_of
+from perdure.convert import failure_of
 from perdure.errors import CancelledFailure, ContinueAsNew
+from perdure.instance._handler_table import HandlerTable
+from perdure.instance._reading import read
 from perdure.instance._uncaught import is_failure
+from perdure.workflow._message_handler import UpdateHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from perdure._core import Failure
     from perdure.instance._at_work import HandlersAtWork
     from perdure.instance._loop import WorkflowLoop
-    from perdure.workflow._message_handler import UpdateHandler
 
 __all__ = ["UpdateEnds", "UpdateHandlers"]
 
@@ -39,7 +41,7 @@ class UpdateEnds(Protocol):
         ...
 
 
-class UpdateHandlers:
+class UpdateHandlers(HandlerTable[UpdateHandler]):
     """Delivers updates in the order of their receipt."""
 
     def __init__(
@@ -51,30 +53,20 @@ class UpdateHandlers:
         raised: Callable[[BaseException], None],
         stop: Callable[[BaseException], None],
     ) -> None:
+        super().__init__()
         self._loop = loop
         self._raised = raised
         self._at_work = at_work
         self._ends = ends
         self._stop = stop
-        self._handlers: dict[str | None, UpdateHandler] = {}
-
-    def bind(self, handlers: dict[str | None, UpdateHandler]) -> None:
-        """Takes the handlers that the workflow's class declares."""
-        self._handlers.update(handlers)
-
-    def set(self, name: str | None, handler: UpdateHandler | None) -> None:
-        """Sets the handler of a name, or the dynamic one."""
-        if handler is None:
-            self._handlers.pop(name, None)
-        else:
-            self._handlers[name] = handler
 
     def deliver(self, event_n: int, name: str, arguments: bytes, *, is_live: bool) -> None:
         """Runs the handler of an update, if it is recorded already or its validator accepts it."""
         try:
-            handler, values = self._chosen(name, arguments)
+            handler, values = self.require("update", name, arguments)
             if is_live and handler.validator is not None:
-                self._validate(name, handler.validator, values)
+                run = contextvars.copy_context().run
+                read(self._loop, f"validator of {name}", run, handler.validator, *values)
         except (Exception, asyncio.CancelledError) as error:
             if is_live:
                 self._ends.reject_update(failure_of(error))
@@ -83,27 +75,6 @@ class UpdateHandlers:
                 self._stop(error)
             return
         self._run(event_n, name, handler, values)
-
-    def _chosen(self, name: str, arguments: bytes) -> tuple[UpdateHandler, tuple[Any, ...]]:
-        handler = self._handlers.get(name)
-        if handler is not None:
-            values = decode_arguments(handler.parameter_types, arguments)
-            inspect.signature(handler.fn).bind(*values)
-            return handler, values
-        dynamic = self._handlers.get(None)
-        if dynamic is not None:
-            return dynamic, (name, list(decode_arguments((), arguments)))
-        known = ", ".join(sorted(each for each in self._handlers if each is not None))
-        raise LookupError(f"the workflow has no update {name!r}; it has: {known or 'none'}")
-
-    def _validate(self, name: str, validator: Callable[..., Any], values: tuple[Any, ...]) -> None:
-        # Chance drawn here must not move the run's own streams: no replay draws it again.
-        streams = self._loop.random_streams
-        self._loop.random_streams = streams and streams.scoped(f"validator of {name}")
-        try:
-            self._loop.inside_reading(contextvars.copy_context().run, validator, *values)
-        finally:
-            self._loop.random_streams = streams
 
     def _run(
         self, event_n: int, name: str, handler: UpdateHandler, values: tuple[Any, ...]

@@ -48,10 +48,15 @@ _FAILURES = ("failed", "timed_out", "terminated")
 
 
 @dataclass
-class _Counts:
+class ScheduleCounts:
+    """What a schedule has done."""
+
     actions: int = 0
+    """Runs started."""
     skipped: int = 0
+    """Times passed over."""
     missed: int = 0
+    """Times that came too late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,8 @@ class ScheduleProgress:
 
     passed: datetime
     """Times up to this one are over."""
-    actions: int
-    """Runs started."""
-    skipped: int
-    """Times passed over."""
-    missed: int
-    """Times that came too late."""
+    counts: ScheduleCounts
+    """What it has done."""
     running: list[ScheduleRun]
     """Open runs."""
     waiting: list[datetime]
@@ -89,7 +90,7 @@ class ScheduleWorkflow:
         self.waiting: deque[datetime] = deque()
         """Times whose starts wait for the end of open runs."""
         self.recent: deque[ScheduleRun] = deque(maxlen=_RECENT)
-        self.counts = _Counts()
+        self.counts = ScheduleCounts()
         self.tasks: set[asyncio.Task[None]] = set()
 
     @workflow.run
@@ -119,7 +120,7 @@ class ScheduleWorkflow:
                 passed = max(passed, workflow.now())
 
     def _resume(self, progress: ScheduleProgress) -> None:
-        self.counts = _Counts(progress.actions, progress.skipped, progress.missed)
+        self.counts = progress.counts
         self.waiting.extend(progress.waiting)
         self.recent.extend(progress.recent)
         for run in progress.running:
@@ -136,9 +137,7 @@ class ScheduleWorkflow:
         )
         progress = ScheduleProgress(
             passed,
-            self.counts.actions,
-            self.counts.skipped,
-            self.counts.missed,
+            self.counts,
             list(self.running.values()),
             list(self.waiting),
             list(self.recent),

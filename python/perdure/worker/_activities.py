@@ -76,42 +76,34 @@ class ActivityRunner:
 
     def cancel(self, task_id: str, reason: str) -> bool:
         """Asks an attempt to end; False when it is not under way."""
-        self._line.note_suspended()
-        found = self._running.get(task_id)
-        if found is None:
-            task = self._line.withdraw(task_id)
-            if task is not None:
-                task.cancelled()
-            return task is not None
-        running, runner = found
-        running.request_cancel()
-        if not running.has_begun:
-            del self._running[task_id]
-            runner.cancel(reason)
-            running.task.cancelled()
-        elif running.is_async:
-            runner.cancel(reason)
-        return True
+        return self._stop(task_id, reason, is_interruption=False)
 
-    def _interrupt(self, task_id: str) -> None:
-        """Stops an attempt because its worker ends, which is no reason for its workflow to fail."""
-        running, _ = self._running.get(task_id, (None, None))
-        if running is not None and running.has_begun:
-            running.is_interrupted = True
-            self.cancel(task_id, _SHUTTING_DOWN)
-            return
-        task = self._line.withdraw(task_id) if running is None else running.task
-        if running is not None:
-            _, runner = self._running.pop(task_id)
-            runner.cancel(_SHUTTING_DOWN)
-        if task is not None:
-            task.not_started(_SHUTTING_DOWN)
+    def _stop(self, task_id: str, reason: str, *, is_interruption: bool) -> bool:
+        """Ends an attempt: taken back by its run, or only because its worker ends, which is no
+        reason for its workflow to fail. One that has not begun may then be handed out again.
+        """
+        self._line.note_suspended()
+        running, runner = self._running.get(task_id, (None, None))
+        unbegun = self._line.withdraw(task_id) if running is None else None
+        if running is not None and runner is not None:
+            running.is_interrupted |= is_interruption
+            running.request_cancel()
+            if not running.has_begun:
+                del self._running[task_id]
+                unbegun = running.task
+            if unbegun is not None or running.is_async:
+                runner.cancel(reason)
+        if unbegun is not None and is_interruption:
+            unbegun.not_started(reason)
+        elif unbegun is not None:
+            unbegun.cancelled()
+        return running is not None or unbegun is not None
 
     async def finish(self, timeout_s: float, task_queue: str | None = None) -> None:
         """Lets attempts, of one task queue or of all, end by themselves, then cancels them."""
         await self._wait(timeout_s, task_queue)
         for task_id in [*self._of(task_queue), *self._line.waiting(task_queue)]:
-            self._interrupt(task_id)
+            self._stop(task_id, _SHUTTING_DOWN, is_interruption=True)
         await self._wait(1.0, task_queue)
         ended = list(self._threads) if task_queue is None else [task_queue]
         pools: list[Executor | None] = [self._threads.pop(each, None) for each in ended]

@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::host::run_id;
 use super::task::read_token;
 use crate::failure::PyFailure;
+use crate::fields::field;
 use crate::instance::{RetryFields, retry_policy};
 
 /// The body of a message of a kind: `start`, `signal`, `update`, `await_update`, `cancel`,
@@ -159,14 +160,4 @@ fn signal(fields: &Bound<'_, PyDict>) -> PyResult<Option<StartSignal>> {
         name: name.extract()?,
         arguments: Payload(field::<Vec<u8>>(fields, "signal_arguments")?.into()),
     }))
-}
-
-fn field<'py, T: FromPyObjectOwned<'py>>(
-    fields: &Bound<'py, PyDict>,
-    name: &'static str,
-) -> PyResult<T> {
-    let value = fields
-        .get_item(name)?
-        .ok_or_else(|| PyKeyError::new_err(name))?;
-    value.extract().map_err(Into::into)
 }

@@ -8,8 +8,7 @@ use perdure_history::{
     RunStarted, SignalExternal, StartChild,
 };
 use perdure_machine::{Activation, Submitted};
-use pyo3::conversion::FromPyObjectOwned;
-use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -17,6 +16,7 @@ use super::core::InstanceCore;
 use super::site::CallSite;
 use crate::event_loop::LoopCore;
 use crate::failure::PyFailure;
+use crate::fields::field;
 
 /// Starts a child; gives the command's number, the child's run and its workflow id.
 ///
@@ -198,16 +198,6 @@ fn cancellation(name: &str) -> PyResult<CancellationType> {
             "{name:?} is no cancellation type"
         ))),
     }
-}
-
-fn field<'py, T: FromPyObjectOwned<'py>>(
-    fields: &Bound<'py, PyDict>,
-    name: &'static str,
-) -> PyResult<T> {
-    let value = fields
-        .get_item(name)?
-        .ok_or_else(|| PyKeyError::new_err(name))?;
-    value.extract().map_err(Into::into)
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

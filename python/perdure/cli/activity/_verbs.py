@@ -1,6 +1,6 @@
 """The verbs of `perdure activity`."""
 
-from perdure.cli._options import Commands
+from perdure.cli._options import Commands, add_group
 from perdure.cli.activity import _complete, _fail
 
 __all__ = ["add"]
@@ -8,12 +8,6 @@ __all__ = ["add"]
 
 def add(commands: Commands) -> None:
     """Adds the commands."""
-    parser = commands.add_parser(
-        "activity",
-        help="complete activities that complete asynchronously",
-        description="Complete activities that complete asynchronously.",
-        allow_abbrev=False,
-    )
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verbs = add_group(commands, "activity", "complete activities that complete asynchronously")
     for verb in (_complete, _fail):
         verb.add(verbs)

@@ -1,6 +1,6 @@
 """The verbs of `perdure workflow`."""
 
-from perdure.cli._options import Commands
+from perdure.cli._options import Commands, add_group
 from perdure.cli.workflow import (
     _describe,
     _end,
@@ -21,13 +21,7 @@ __all__ = ["add"]
 
 def add(commands: Commands) -> None:
     """Adds the commands."""
-    parser = commands.add_parser(
-        "workflow",
-        help="look at runs, start and end them",
-        description="Look at runs, start and end them.",
-        allow_abbrev=False,
-    )
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verbs = add_group(commands, "workflow", "look at runs, start and end them")
     for verb in (
         _list,
         _describe,
