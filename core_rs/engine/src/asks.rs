@@ -21,6 +21,7 @@ use crate::input::MessageBody;
 use crate::message_codec;
 use crate::pending::Delivered;
 use crate::run::Run;
+use crate::turn;
 
 /// The command by which a run waits for what another one answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +131,17 @@ fn note_child(children: &mut BTreeMap<u64, Arc<StartChild>>, n: u64, body: &Reco
         RecordBody::Command(Command::StartChild(child)) => {
             children.insert(n, Arc::clone(child));
         }
-        RecordBody::Event(
-            Event::ChildCompleted { command_n, .. }
-            | Event::ChildFailed { command_n, .. }
-            | Event::ChildCancelled { command_n, .. },
-        ) => {
-            children.remove(command_n);
-        }
-        _ => {}
+        RecordBody::Command(_) => {}
+        RecordBody::Event(event) => note_end_of_child(children, event),
+    }
+}
+
+fn note_end_of_child(children: &mut BTreeMap<u64, Arc<StartChild>>, event: &Event) {
+    if let Event::ChildCompleted { command_n, .. }
+    | Event::ChildFailed { command_n, .. }
+    | Event::ChildCancelled { command_n, .. } = event
+    {
+        children.remove(command_n);
     }
 }
 
@@ -194,8 +198,7 @@ impl Outgoing<'_> {
                     }
                 }
                 MachineEffect::EventDropped { event, .. } => {
-                    let body = RecordBody::Event((**event).clone());
-                    note_child(&mut self.run.children, 0, &body);
+                    note_end_of_child(&mut self.run.children, event);
                 }
                 _ => {}
             }
@@ -329,8 +332,7 @@ impl Outgoing<'_> {
 }
 
 fn command_of(records: &[Record], n: u64) -> Option<&Command> {
-    let index = usize::try_from(n.checked_sub(records.first()?.n)?).ok()?;
-    match &records.get(index)?.body {
+    match &turn::record_of(records, n)?.body {
         RecordBody::Command(command) => Some(command),
         RecordBody::Event(_) => None,
     }

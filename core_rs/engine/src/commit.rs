@@ -22,6 +22,7 @@ use crate::pending::{self, Delivered};
 use crate::renewal::Renewal;
 use crate::run::{Phase, Run, Timer};
 use crate::timeouts;
+use crate::turn;
 use crate::wheel::Due;
 
 /// The number under which the index keeps the run timeout: that of the start, never a command's.
@@ -245,15 +246,11 @@ impl Context {
         append: &mut Append,
         commit: &mut Commit,
     ) {
-        let record = records
-            .first()
-            .and_then(|first| usize::try_from(command_n.checked_sub(first.n)?).ok())
-            .and_then(|index| records.get(index));
         let Some(Record {
             at,
             body: RecordBody::Command(Command::ScheduleActivity(asked)),
             ..
-        }) = record
+        }) = turn::record_of(records, command_n)
         else {
             return;
         };

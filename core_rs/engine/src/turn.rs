@@ -169,6 +169,12 @@ pub(crate) fn number(run: &Run, events: Vec<Event>, now: Timestamp) -> Vec<Recor
         .collect()
 }
 
+/// The record with a number, among those of one turn.
+pub(crate) fn record_of(records: &[Record], n: u64) -> Option<&Record> {
+    let index = usize::try_from(n.checked_sub(records.first()?.n)?).ok()?;
+    records.get(index)
+}
+
 /// Cuts a turn before the event that failed: what came before is to be written, the rest comes
 /// back undelivered.
 fn cut(
