@@ -5,6 +5,7 @@ from perdure._interceptor import ExecuteActivityCall, Interceptor, StartWorkflow
 from perdure._registry import register_type
 from perdure.client import Client, WorkflowHandle, WorkflowUpdateHandle
 from perdure.retry import RetryPolicy
+from perdure.search import SearchAttributeKey
 from perdure.worker import NatsOptions, StdioService, Worker
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Interceptor",
     "NatsOptions",
     "RetryPolicy",
+    "SearchAttributeKey",
     "StartWorkflowCall",
     "StdioService",
     "Worker",

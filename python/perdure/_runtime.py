@@ -9,7 +9,7 @@ from __future__ import annotations
 import random as random_module
 import uuid
 from asyncio import events
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 if TYPE_CHECKING:
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
+    from perdure.search import SearchAttributes
     from perdure.workflow._child_options import ChildOptions
     from perdure.workflow._children import ChildReference, ChildWorkflowHandle
     from perdure.workflow._continue_as_new import ContinueAsNewOptions
@@ -137,6 +138,18 @@ class Runtime(Protocol):
 
     def info(self) -> Info:
         """What is known of the run."""
+        ...
+
+    def upsert_search_attributes(self, attributes: SearchAttributes) -> None:
+        """Changes what the run is found by."""
+        ...
+
+    def upsert_memo(self, entries: Mapping[str, Any]) -> None:
+        """Changes what the run says of itself."""
+        ...
+
+    def memo(self) -> dict[str, Any]:
+        """What the run says of itself."""
         ...
 
     def is_replaying(self) -> bool:

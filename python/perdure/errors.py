@@ -28,6 +28,7 @@ __all__ = [
     "EncodeError",
     "FailureError",
     "HistoryMismatch",
+    "InvalidQueryError",
     "MismatchSide",
     "NoWorkerError",
     "NondeterminismError",
@@ -421,6 +422,18 @@ class RunClosedError(PerdureError):
         super().__init__(message)
         self.run_id = run_id
         self.status = status
+
+
+class InvalidQueryError(PerdureError):
+    """A query for runs cannot be read; the message shows where."""
+
+    code: ClassVar[str] = "PRD1407"
+
+    def __init__(self, message: str, query: str = "", position: int = 0) -> None:
+        super().__init__(message)
+        self.query = query
+        self.position = position
+        """The character at which it stops making sense, from 0."""
 
 
 class AsyncActivityNotFoundError(PerdureError):

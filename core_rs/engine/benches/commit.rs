@@ -18,7 +18,7 @@ use perdure_history::{ActivityOptions, Command, MessageId, Payload, RunId, Times
 use perdure_machine::Activation;
 use perdure_store::local::{LocalStore, Standby};
 use perdure_store::{
-    Append, AppendError, InboxMessage, Recovery, RunFilter, RunSummary, Store, StoreError,
+    Append, AppendError, InboxMessage, Recovery, RunFilter, RunSummary, Search, Store, StoreError,
 };
 use support::{activity, payload, step};
 
@@ -77,6 +77,7 @@ impl<S: Store + 'static> Host<S> {
             chain: perdure_history::Chain::default(),
             parent: None,
             signal: None,
+            search_attributes: Vec::new(),
         };
         let body = MessageBody::Start(Box::new(start));
         self.runtime
@@ -155,6 +156,14 @@ impl Store for NoStore {
 
     fn read(&self, _: RunId, _: u64) -> Result<Vec<Bytes>, StoreError> {
         Ok(Vec::new())
+    }
+
+    fn search(&self, _: &Search) -> Result<Vec<RunSummary>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn count(&self, _: &Search) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     fn recover(&self) -> Result<Recovery, StoreError> {

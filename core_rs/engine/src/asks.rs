@@ -16,6 +16,7 @@ use perdure_machine::effect::{ClosedStatus, Effect as MachineEffect};
 use perdure_store::{Append, InboxMessage};
 
 use crate::closing::Closed;
+use crate::commit::Commit;
 use crate::context::Context;
 use crate::input::MessageBody;
 use crate::message_codec;
@@ -362,4 +363,18 @@ impl Context {
             });
         }
     }
+}
+
+/// The messages that a write takes off the inbox. Dropped ones are not among
+/// them: they leave the inbox after the close, one by one, since
+/// some may be doubles of messages that the run consumed long ago.
+pub(crate) fn consumed(run: RunId, commit: &Commit, records: &[Record]) -> Vec<MessageId> {
+    let all = commit.delivered.iter();
+    let asked = records.iter().filter_map(|record| match &record.body {
+        RecordBody::Event(event) => answered_ask(run, event),
+        RecordBody::Command(_) => None,
+    });
+    all.filter_map(|about| about.message_id.clone())
+        .chain(asked)
+        .collect()
 }

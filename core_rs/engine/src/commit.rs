@@ -2,7 +2,7 @@
 
 use perdure_history::{
     Batch, CancellationType, Command, Event, MessageId, Record, RecordBody, RunId, TaskId,
-    Timestamp,
+    Timestamp, VisibilityChange,
 };
 use perdure_machine::effect::Effect as MachineEffect;
 use perdure_machine::machine::RecordedTurn;
@@ -23,6 +23,7 @@ use crate::renewal::Renewal;
 use crate::run::{Phase, Run, Timer};
 use crate::timeouts;
 use crate::turn;
+use crate::visibility;
 use crate::wheel::Due;
 
 /// The number under which the index keeps the run timeout: that of the start, never a command's.
@@ -131,7 +132,8 @@ impl Context {
         relate(run, &written, &mut append, &mut commit, now);
         // First, since the id of an update that was rejected is not consumed.
         commit.keep_updates(run, written.effects);
-        append.consumed_message_ids = consumed(run.id, &commit, &written.records);
+        append.consumed_message_ids = asks::consumed(run.id, &commit, &written.records);
+        append.visibility = visibility::changed_by(run, append.create.is_some(), &written.records);
         self.chain_records(run, written.records, &mut append);
         append.close = commit.closed.as_ref().map(|closed| Close {
             status: closing::stored(closed.status),
@@ -161,6 +163,7 @@ impl Context {
             inbox: Vec::new(),
             outbox: Vec::new(),
             status: None,
+            visibility: VisibilityChange::default(),
             close: None,
         };
         if append.create.is_some()
@@ -521,19 +524,6 @@ fn relate(
     }
     run.doubles = doubles;
     run.pending = pending;
-}
-
-/// Dropped messages are not among them: they leave the inbox after the close, one by one, since
-/// some may be doubles of messages that the run consumed long ago.
-fn consumed(run: RunId, commit: &Commit, records: &[Record]) -> Vec<MessageId> {
-    let all = commit.delivered.iter();
-    let asked = records.iter().filter_map(|record| match &record.body {
-        RecordBody::Event(event) => asks::answered_ask(run, event),
-        RecordBody::Command(_) => None,
-    });
-    all.filter_map(|about| about.message_id.clone())
-        .chain(asked)
-        .collect()
 }
 
 fn is_empty(append: &Append) -> bool {

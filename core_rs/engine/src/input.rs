@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use perdure_history::{Chain, MessageId, Parent, Payload, RunId, StartSignal, Timestamp};
+use perdure_history::{
+    Chain, MessageId, Parent, Payload, RunId, SearchValue, StartSignal, Timestamp,
+};
 use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};
 
@@ -241,6 +243,8 @@ pub struct StartRun {
     pub parent: Option<Parent>,
     /// A signal that is handled before the workflow begins to run.
     pub signal: Option<StartSignal>,
+    /// What the run is found by.
+    pub search_attributes: Vec<(String, SearchValue)>,
 }
 
 /// A run handed to the host to be stepped. The machine moves with it: while the host has it, the

@@ -46,6 +46,7 @@ pub mod transport;
 mod turn;
 mod updates;
 mod versions;
+mod visibility;
 mod wheel;
 
 pub use append_failure::Stopped;

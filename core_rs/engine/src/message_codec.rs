@@ -294,6 +294,7 @@ pub(crate) fn started(message_id: &MessageId, start: &StartRun) -> Event {
         chain: start.chain.clone(),
         parent: start.parent.clone(),
         signal: start.signal.clone(),
+        search_attributes: start.search_attributes.clone(),
     }))
 }
 
@@ -312,6 +313,7 @@ pub(crate) fn start_of(run: RunId, started: &RunStarted) -> StartRun {
         chain: started.chain.clone(),
         parent: started.parent.clone(),
         signal: started.signal.clone(),
+        search_attributes: started.search_attributes.clone(),
     }
 }
 

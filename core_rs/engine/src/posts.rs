@@ -118,6 +118,7 @@ impl Engine {
             chain: Chain::default(),
             parent: Some(parent),
             signal: None,
+            search_attributes: Vec::new(),
         };
         self.start(asked, None, &start, false, now);
     }

@@ -46,5 +46,6 @@ pub(crate) fn start(run: RunId, workflow_id: &str, workflow_type: &str) -> Start
         chain: perdure_history::Chain::default(),
         parent: None,
         signal: None,
+        search_attributes: Vec::new(),
     }
 }

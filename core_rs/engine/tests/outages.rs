@@ -74,6 +74,7 @@ fn start(world: &mut World, id: &str, run: u8, workflow_id: &str) -> perdure_eng
         chain: perdure_history::Chain::default(),
         parent: None,
         signal: None,
+        search_attributes: Vec::new(),
     };
     world.send_as(id, MessageBody::Start(Box::new(start)))
 }

@@ -116,6 +116,7 @@ impl<S: Store + 'static> Host<S> {
             chain: perdure_history::Chain::default(),
             parent: None,
             signal: None,
+            search_attributes: Vec::new(),
         };
         let start = MessageBody::Start(Box::new(start));
         self.runtime
@@ -223,6 +224,7 @@ fn what_another_process_posts_is_delivered_once() {
         chain: perdure_history::Chain::default(),
         parent: None,
         signal: None,
+        search_attributes: Vec::new(),
     };
     let start = MessageBody::Start(Box::new(start));
     let received_at = host.runtime.now();

@@ -9,6 +9,7 @@ use crate::chain::Successor;
 use crate::child::{CancelExternal, SignalExternal, StartChild};
 use crate::failure::Failure;
 use crate::payload::{Digest, Payload};
+use crate::search::SearchValue;
 use crate::time::Timestamp;
 
 /// One request of workflow code.
@@ -101,6 +102,16 @@ pub enum Command {
         event_n: u64,
         /// Why.
         failure: Failure,
+    },
+    /// Change what the run is found by.
+    SetSearchAttributes {
+        /// `(name, value)`; no value takes the name away.
+        attributes: Vec<(String, Option<SearchValue>)>,
+    },
+    /// Change what is said of the run to people.
+    SetMemo {
+        /// `(key, value)`; no value takes the key away.
+        entries: Vec<(String, Option<Payload>)>,
     },
 }
 

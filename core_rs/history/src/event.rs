@@ -10,6 +10,7 @@ use crate::child::Parent;
 use crate::failure::{Failure, RetryState};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
+use crate::search::SearchValue;
 use crate::time::Timestamp;
 
 /// One fact. Completions carry the number of the command they complete, and the attempt.
@@ -246,4 +247,10 @@ pub struct RunStarted {
     /// The signal that came with the start, if one did.
     #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
     pub signal: Option<StartSignal>,
+    /// What the run is found by, `(name, value)`.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub search_attributes: Vec<(String, SearchValue)>,
 }

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod json;
 pub mod payload;
 pub mod record;
+pub mod search;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
@@ -38,4 +39,5 @@ pub use history::{HistoryError, HistoryReader, decode_history};
 pub use ids::{IdempotencyKey, MessageId, RunId, TaskId};
 pub use payload::{Digest, Payload};
 pub use record::{Record, RecordBody};
+pub use search::{SearchValue, Visibility, VisibilityChange};
 pub use time::Timestamp;

@@ -49,7 +49,7 @@ impl HistoryBuilder {
 
     /// As [`HistoryBuilder::started`], with another start.
     #[must_use]
-    pub fn started_by(start: RunStarted) -> Self {
+    pub fn started_by(started: RunStarted) -> Self {
         let at = Timestamp::from_micros(1_767_225_600_000_000);
         let mut builder = Self {
             run: Self::RUN,
@@ -57,7 +57,7 @@ impl HistoryBuilder {
             records: Vec::new(),
             turns: Vec::new(),
         };
-        builder.event(Event::RunStarted(Arc::new(start)));
+        builder.event(Event::RunStarted(Arc::new(started)));
         builder
     }
 
@@ -173,6 +173,7 @@ pub fn start(workflow_type: &str) -> RunStarted {
         chain: Chain::default(),
         parent: None,
         signal: None,
+        search_attributes: Vec::new(),
     }
 }
 

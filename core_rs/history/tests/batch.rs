@@ -51,6 +51,7 @@ fn started() -> Event {
         chain: Chain::default(),
         parent: None,
         signal: None,
+        search_attributes: vec![],
     }))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Compared is whatever decides which call gets which result, and what code sees of it: the kind,
 //! the activity's name and service, the digest of its arguments, how it is cancelled, which command
-//! a cancel takes back, the result of the run, and which workflow it continues as, with what.
+//! a cancel takes back, the result of the run, which workflow it continues as, with what, and what
+//! the run is found by.
 //!
 //! Not compared is what only says how the engine carries the call out: timeouts, retry policy, task
 //! queue, headers, and the instant at which a timer is due. The recorded value stands. Raising a
@@ -84,7 +85,7 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
         ) => alike(event_n == asked_n && sort_of(&failure.kind) == sort_of(&asked.kind)),
         (Command::StartTimer { .. }, Command::StartTimer { .. })
         | (Command::CancelRun { .. }, Command::CancelRun { .. }) => Comparison::Equal,
-        _ => Comparison::Differs,
+        _ => alike(same_visibility(recorded, asked)),
     }
 }
 
@@ -118,6 +119,22 @@ const fn taken_back(command: &Command) -> Option<(&'static str, u64)> {
         Command::CancelTimer { command_n } => Some(("timer", *command_n)),
         Command::CancelChild { command_n } => Some(("child", *command_n)),
         _ => None,
+    }
+}
+
+/// Whether both change the same of what the run is found by, or of its memo.
+fn same_visibility(recorded: &Command, asked: &Command) -> bool {
+    match (recorded, asked) {
+        (
+            Command::SetSearchAttributes {
+                attributes: recorded,
+            },
+            Command::SetSearchAttributes { attributes: asked },
+        ) => recorded == asked,
+        (Command::SetMemo { entries: recorded }, Command::SetMemo { entries: asked }) => {
+            recorded == asked
+        }
+        _ => false,
     }
 }
 
@@ -179,6 +196,18 @@ pub(crate) fn differences(recorded: &Command, asked: &Command) -> Vec<FieldDiffe
         ) => found.field("fire_at", &recorded.as_micros(), &asked.as_micros()),
         (Command::RecordPatch { id: recorded, .. }, Command::RecordPatch { id: asked, .. }) => {
             found.text("id", recorded.to_string(), asked.to_string());
+        }
+        (
+            Command::SetSearchAttributes {
+                attributes: recorded,
+            },
+            Command::SetSearchAttributes { attributes: asked },
+        ) => found.field("attributes", recorded, asked),
+        (Command::SetMemo { entries: recorded }, Command::SetMemo { entries: asked }) => {
+            found.text("entries", names(recorded), names(asked));
+            if recorded != asked {
+                found.text("values", "as recorded".to_string(), "others".to_string());
+            }
         }
         _ => message_differences(&mut found, recorded, asked),
     }
@@ -339,6 +368,8 @@ pub(crate) fn kind_of(command: &Command) -> &'static str {
         Command::CancelExternal(_) => "cancel_external",
         Command::CompleteUpdate { .. } => "complete_update",
         Command::FailUpdate { .. } => "fail_update",
+        Command::SetSearchAttributes { .. } => "set_search_attributes",
+        Command::SetMemo { .. } => "set_memo",
         _ => "unknown",
     }
 }
@@ -355,6 +386,15 @@ fn sort_of(kind: &FailureKind) -> &str {
         FailureKind::ChildWorkflow { workflow_type, .. } => workflow_type,
         _ => "unknown",
     }
+}
+
+/// The keys of a memo; those that are taken away with a minus.
+fn names(entries: &[(String, Option<Payload>)]) -> String {
+    let names = entries.iter().map(|(name, value)| {
+        let sign = if value.is_some() { "" } else { "-" };
+        format!("{sign}{name}")
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn describe(payload: &Payload) -> String {

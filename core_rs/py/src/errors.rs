@@ -1,7 +1,7 @@
 //! The Rust error enums as the exceptions of `perdure.errors`.
 
 use perdure_engine::Stopped;
-use perdure_store::StoreError;
+use perdure_store::{QueryError, StoreError};
 use pyo3::prelude::*;
 
 /// The exception of a store that cannot be used.
@@ -34,6 +34,16 @@ pub(crate) fn damaged(py: Python<'_>, error: &dyn std::fmt::Display) -> PyErr {
 /// The exception of a server or connection that cannot be used.
 pub(crate) fn server_error(py: Python<'_>, error: &dyn std::fmt::Display) -> PyErr {
     make(py, "ServerError", &error.to_string())
+}
+
+/// The exception of a query that cannot be read.
+pub(crate) fn invalid_query(py: Python<'_>, error: &QueryError) -> PyErr {
+    let build = || -> PyResult<PyErr> {
+        let class = py.import("perdure.errors")?.getattr("InvalidQueryError")?;
+        let value = class.call1((error.to_string(), &error.query, error.position))?;
+        Ok(PyErr::from_value(value))
+    };
+    build().unwrap_or_else(|error| error)
 }
 
 fn make(py: Python<'_>, class: &str, message: &str) -> PyErr {

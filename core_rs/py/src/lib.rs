@@ -14,6 +14,7 @@ mod fields;
 mod guard;
 mod hold;
 mod instance;
+mod search;
 mod substitute;
 
 #[pymodule(gil_used = true)]

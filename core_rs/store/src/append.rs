@@ -1,7 +1,7 @@
 //! The whole durable write of a turn, as data.
 
 use bytes::Bytes;
-use perdure_history::{MessageId, RunId, Timestamp};
+use perdure_history::{MessageId, RunId, Timestamp, VisibilityChange};
 
 /// One atomic, fenced write to one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Append {
     pub outbox: Vec<InboxMessage>,
     /// A new status, when it changes.
     pub status: Option<StatusChange>,
+    /// Changes to what the run is found by and what is said of it.
+    pub visibility: VisibilityChange,
     /// Present in the write that closes the run.
     pub close: Option<Close>,
 }

@@ -50,5 +50,6 @@ pub(crate) fn writes_content(append: &Append) -> bool {
         || !append.inbox.is_empty()
         || !append.outbox.is_empty()
         || append.status.is_some()
+        || !append.visibility.is_empty()
         || append.close.is_some()
 }

@@ -10,6 +10,7 @@ pub mod fail_points;
 #[cfg(not(feature = "testing"))]
 #[path = "fail_points_off.rs"]
 mod fail_points;
+pub mod filter;
 pub mod local;
 pub mod memory;
 pub mod query;
@@ -23,6 +24,7 @@ pub use append::{
     Append, AppendError, Close, InboxMessage, IndexChange, NewRun, Outstanding, OutstandingKind,
     RunStatus, StatusChange,
 };
+pub use filter::{Cursor, QueryError, RunQuery, Search, parse as parse_query};
 pub use local::{Checked, Inbox, LocalReader, LocalStore, Owner, Standby, StorePaths};
 pub use memory::MemoryStore;
 pub use query::{RunFilter, RunSummary};

@@ -5,12 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use perdure_history::{MessageId, RunId, Timestamp};
+use perdure_history::{MessageId, RunId, Timestamp, Visibility};
 
 use crate::append::{
     Append, AppendError, InboxMessage, IndexChange, NewRun, Outstanding, RunStatus,
 };
 use crate::check;
+use crate::filter::{Cursor, Search};
 use crate::query::{DEFAULT_PAGE, RunFilter, RunSummary};
 use crate::store::{Recovery, Store, StoreError};
 
@@ -139,6 +140,11 @@ impl MemoryStore {
         }
     }
 
+    fn matching(&self, search: &Search) -> impl Iterator<Item = &RunSummary> {
+        let summaries = self.runs.values().map(|run| &run.summary);
+        summaries.filter(|summary| search.matches(summary))
+    }
+
     fn made_by(&self, start: &MessageId) -> Option<RunId> {
         self.runs
             .values()
@@ -189,6 +195,7 @@ fn new_run(run: RunId, new: &NewRun) -> Run {
             started_at: new.started_at,
             closed_at: None,
             last_n: 0,
+            visibility: Visibility::default(),
         },
         started_by: new.message_id.clone(),
         batches: Vec::new(),
@@ -216,6 +223,7 @@ impl Run {
         }
         self.consumed
             .extend(append.consumed_message_ids.iter().cloned());
+        self.summary.visibility.apply(&append.visibility);
         if let Some(change) = &append.status {
             self.summary.status = change.status;
             self.summary.status_detail = change.detail.clone();
@@ -314,6 +322,37 @@ impl Store for MemoryStore {
             .take(limit)
             .cloned()
             .collect())
+    }
+
+    fn search(&self, search: &Search) -> Result<Vec<RunSummary>, StoreError> {
+        let limit = if search.limit == 0 {
+            DEFAULT_PAGE
+        } else {
+            search.limit
+        };
+        let mut found: Vec<&RunSummary> = self.matching(search).collect();
+        let in_order = |one: &Cursor, other: &Cursor| {
+            let ordering = one.key.cmp(&other.key).then(one.run.cmp(&other.run));
+            if search.query.order.descending {
+                ordering.reverse()
+            } else {
+                ordering
+            }
+        };
+        found.sort_by(|one, other| in_order(&search.cursor(one), &search.cursor(other)));
+        Ok(found
+            .into_iter()
+            .filter(|summary| {
+                let after = search.after.as_ref();
+                after.is_none_or(|after| in_order(after, &search.cursor(summary)).is_lt())
+            })
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    fn count(&self, search: &Search) -> Result<u64, StoreError> {
+        Ok(self.matching(search).count() as u64)
     }
 
     fn retain(&mut self, closed_before: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -1,12 +1,12 @@
 //! Looking at runs without running them.
 
 use bytes::Bytes;
-use perdure_history::{RunId, Timestamp};
+use perdure_history::{RunId, Timestamp, Visibility};
 
 use crate::append::RunStatus;
 
 /// What can be known of a run without its history.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunSummary {
     /// The run.
     pub run: RunId,
@@ -28,6 +28,8 @@ pub struct RunSummary {
     pub closed_at: Option<Timestamp>,
     /// The number of its last record.
     pub last_n: u64,
+    /// Its search attributes and its memo.
+    pub visibility: Visibility,
 }
 
 /// Which runs to list, newest first.

@@ -9,6 +9,7 @@ use perdure_history::{MessageId, RunId, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::append::{Append, AppendError, InboxMessage};
+use crate::filter::Search;
 use crate::memory::MemoryStore;
 use crate::query::{RunFilter, RunSummary};
 use crate::store::{Recovery, Store, StoreError};
@@ -307,6 +308,14 @@ impl Store for SimulatedStore {
 
     fn list(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         self.current.list(filter)
+    }
+
+    fn search(&self, search: &Search) -> Result<Vec<RunSummary>, StoreError> {
+        self.current.search(search)
+    }
+
+    fn count(&self, search: &Search) -> Result<u64, StoreError> {
+        self.current.count(search)
     }
 
     fn retain(&mut self, closed_before: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use perdure_history::{MessageId, RunId, Timestamp};
 
 use crate::append::{Append, AppendError, InboxMessage, Outstanding};
+use crate::filter::Search;
 use crate::query::{RunFilter, RunSummary};
 
 /// A durable log of runs. One owner writes at a time: opening as owner raises the epoch.
@@ -71,6 +72,18 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     fn list(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError>;
+
+    /// Runs that a query asks for, in its order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn search(&self, search: &Search) -> Result<Vec<RunSummary>, StoreError>;
+
+    /// How many runs a query asks for; its order, place and limit do not matter.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn count(&self, search: &Search) -> Result<u64, StoreError>;
 
     /// Deletes runs closed before `closed_before`, at most `limit`; says how many.
     ///

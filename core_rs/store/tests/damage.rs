@@ -146,7 +146,7 @@ fn other_files_are_refused_by_name() {
     let expected = StoreError::NewerFormat {
         path: newer.canonicalize().unwrap().display().to_string(),
         found: 9,
-        supported: 2,
+        supported: 3,
     };
     assert_eq!(
         LocalStore::open_owner(&newer, Standby::Refuse).unwrap_err(),

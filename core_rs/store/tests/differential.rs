@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use perdure_history::RunId;
+use perdure_history::{Payload, RunId};
 use perdure_store::validation::fixture::{
     at, batch, close, create, id, message, nothing, put_timer, run, step, timer,
 };
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 mod support;
 
-use support::{Folder, everything};
+use support::{Folder, everything, search_value};
 
 /// One write, with everything it may carry. Numbers that do not fit are part of the game.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ struct Entry {
     outbox: Vec<(u8, u8)>,
     puts: Vec<(u64, u16)>,
     removes: Vec<u64>,
+    attributes: Vec<(u8, u8)>,
     epoch_before: bool,
 }
 
@@ -56,19 +57,23 @@ fn entry() -> impl Strategy<Value = Entry> {
         prop::collection::vec((0..7_u8, 0..6_u8), 0..2),
         prop::collection::vec((0..8_u64, 0..700_u16), 0..4),
         prop::collection::vec(0..8_u64, 0..3),
+        prop::collection::vec((0..3_u8, 0..10_u8), 0..3),
         prop::bool::weighted(0.05),
     )
         .prop_map(
-            |((number, offset, shape, consumed, inbox), outbox, puts, removes, old)| Entry {
-                number,
-                offset,
-                shape,
-                consumed,
-                inbox,
-                outbox,
-                puts,
-                removes,
-                epoch_before: old,
+            |((number, offset, shape, consumed, inbox), outbox, puts, removes, attributes, old)| {
+                Entry {
+                    number,
+                    offset,
+                    shape,
+                    consumed,
+                    inbox,
+                    outbox,
+                    puts,
+                    removes,
+                    attributes,
+                    epoch_before: old,
+                }
             },
         )
 }
@@ -128,6 +133,14 @@ fn build(oracle: &MemoryStore, entry: &Entry) -> Append {
         .iter()
         .map(|n| IndexChange::Remove { command_n: *n });
     append.index_changes.extend(removes);
+    for (name, value) in &entry.attributes {
+        let change = (format!("A{name}"), search_value(*value));
+        append.visibility.search_attributes.push(change);
+    }
+    if entry.attributes.len() == 1 {
+        let note = Some(Payload(vec![entry.shape].into()));
+        append.visibility.memo.push(("note".to_owned(), note));
+    }
     if entry.shape == 4 {
         append.status = Some(StatusChange {
             status: RunStatus::Parked,

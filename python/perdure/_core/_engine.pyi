@@ -1,5 +1,6 @@
 """The engine's runtime: `core_rs/py/src/engine`."""
 
+import builtins
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
@@ -191,11 +192,36 @@ class StoreReader:
         before: bytes | None = None,
         limit: int = 0,
     ) -> list[dict[str, Any]]: ...
+    def search(
+        self,
+        query: str,
+        names: tuple[str | None, str | None, str | None],
+        *,
+        namespace: str | None = None,
+        after: SearchPlace | None = None,
+        limit: int = 0,
+    ) -> tuple[builtins.list[dict[str, Any]], SearchPlace | None]:
+        """A page of runs of these ids, types and status, and where the next one begins.
+
+        Raises:
+            InvalidQueryError: It is no query.
+        """
+    def count(
+        self,
+        query: str,
+        names: tuple[str | None, str | None, str | None],
+        *,
+        namespace: str | None = None,
+    ) -> int: ...
     def outcome(self, run: bytes) -> Reply | None: ...
     def check_pages(self) -> None: ...
     def check_history(self, run: bytes) -> None: ...
     def history(self, run: bytes) -> str: ...
     def recorded(self, run: bytes) -> RecordedHistory: ...
+
+@final
+class SearchPlace:
+    """The place in the order of a search after which a page begins."""
 
 @final
 class StoreInbox:
@@ -214,6 +240,13 @@ class NatsChild:
     @property
     def token(self) -> str: ...
     def stop(self) -> None: ...
+
+def check_query(query: str) -> None:
+    """Looks whether a text is a query.
+
+    Raises:
+        InvalidQueryError: It is none.
+    """
 
 def owner_socket(path: Path) -> tuple[int, str] | None:
     """Process and socket of the engine that owns a store, if one runs."""

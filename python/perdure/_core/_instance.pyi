@@ -99,6 +99,14 @@ def start_child(
 def cancel_child(instance: InstanceCore, command_n: int) -> None:
     """Asks a child to cancel itself."""
 
+def set_visibility(
+    instance: InstanceCore,
+    *,
+    attributes: dict[str, tuple[str, Any] | None] | None = None,
+    memo: dict[str, bytes | None] | None = None,
+) -> None:
+    """Changes what the run is found by, or its memo."""
+
 def signal_external(
     instance: InstanceCore, site: CallSite, reference: Any, fields: dict[str, Any]
 ) -> int:

@@ -9,11 +9,13 @@ from perdure._core._engine import ActivityTask as ActivityTask
 from perdure._core._engine import EngineHost as EngineHost
 from perdure._core._engine import NatsChild as NatsChild
 from perdure._core._engine import Reply as Reply
+from perdure._core._engine import SearchPlace as SearchPlace
 from perdure._core._engine import SkippingClock as SkippingClock
 from perdure._core._engine import StoreInbox as StoreInbox
 from perdure._core._engine import StoreReader as StoreReader
 from perdure._core._engine import Turn as Turn
 from perdure._core._engine import Work as Work
+from perdure._core._engine import check_query as check_query
 from perdure._core._engine import owner_socket as owner_socket
 from perdure._core._instance import ActivityCall as ActivityCall
 from perdure._core._instance import ActivityCallable as ActivityCallable
@@ -23,6 +25,7 @@ from perdure._core._instance import InstanceCore as InstanceCore
 from perdure._core._instance import RecordedHistory as RecordedHistory
 from perdure._core._instance import cancel_child as cancel_child
 from perdure._core._instance import cancel_external as cancel_external
+from perdure._core._instance import set_visibility as set_visibility
 from perdure._core._instance import signal_external as signal_external
 from perdure._core._instance import start_child as start_child
 from perdure._core._loop import Handle as Handle

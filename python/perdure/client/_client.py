@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
-from perdure._core import SkippingClock, StoreReader, encode, owner_socket
+from perdure._core import SkippingClock, encode, owner_socket
 from perdure._interceptor import Interceptor
 from perdure.client._address import store_path
 from perdure.client._async_activity import AsyncActivityHandle, handle_of
@@ -19,12 +19,15 @@ from perdure.client._ids import new_message_id, new_run, new_seed
 from perdure.client._patches import PatchUsage, patch_usages
 from perdure.client._port import deliver
 from perdure.client._schedules import ScheduleHandle, create_schedule, list_schedules
+from perdure.client._search import NameFilter, Pages
 from perdure.client._start import start as send_start
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
 from perdure.client._with_start import tell
-from perdure.errors import NotFoundError, StoreError
+from perdure.convert import attribute_fields, memo_fields
+from perdure.errors import NotFoundError
 from perdure.retry import RetryPolicy
 from perdure.schedule import Schedule
+from perdure.search import SearchAttributes
 from perdure.workflow._definition import WorkflowDefinition, definition_of
 from perdure.workflow._message_handler import name_of
 
@@ -34,7 +37,6 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 DEFAULT_NAMESPACE = "default"
 DEFAULT_TASK_QUEUE = "default"
-_PAGE = 100
 
 
 class Client:
@@ -110,6 +112,8 @@ class Client:
         request_id: str | None = None,
         start_signal: str | Callable[..., Any] | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | None = None,
     ) -> WorkflowHandle[Result]: ...
     @overload
     async def start_workflow(
@@ -128,6 +132,8 @@ class Client:
         request_id: str | None = None,
         start_signal: str | Callable[..., Any] | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | None = None,
     ) -> WorkflowHandle[Result]: ...
     @overload
     async def start_workflow(
@@ -146,6 +152,8 @@ class Client:
         request_id: str | None = None,
         start_signal: str | Callable[..., Any] | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | None = None,
     ) -> WorkflowHandle[Any]: ...
     async def start_workflow(
         self,
@@ -163,6 +171,8 @@ class Client:
         request_id: str | None = None,
         start_signal: str | Callable[..., Any] | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | None = None,
     ) -> WorkflowHandle[Any]:
         """Starts a run; returns when that is durable.
 
@@ -182,6 +192,8 @@ class Client:
             start_signal: A signal that the run handles before it begins; an open run of this id
                 is sent it instead of an error; none by default.
             start_signal_args: Its arguments; none by default.
+            memo: What the run says of itself to people, values by key; nothing by default.
+            search_attributes: What the run is found by; nothing by default.
 
         Raises:
             WorkflowAlreadyStartedError: An open run has this id, and no signal comes along.
@@ -202,6 +214,8 @@ class Client:
             "start_delay_us": _microseconds("start_delay", start_delay),
             "retry": None if retry_policy is None else retry_policy.fields(),
             "headers": list((headers or {}).items()),
+            "memo": _without_none(memo_fields(memo or {})),
+            "search_attributes": _without_none(attribute_fields(search_attributes or {})),
         }
 
         async def start() -> WorkflowHandle[Any]:
@@ -344,26 +358,53 @@ class Client:
 
     async def list_workflows(
         self,
+        query: str | None = None,
         *,
         workflow_id: str | None = None,
         workflow_type: str | None = None,
         status: str | None = None,
+        limit: int | None = None,
+        page_size: int = 100,
     ) -> AsyncIterator[WorkflowDescription]:
-        """Runs of this namespace, newest first.
+        """Runs of this namespace, newest first unless the query says otherwise.
 
         Args:
+            query: What must hold of them, such as `CustomerId = "42" ORDER BY CloseTime`; all by
+                default.
             workflow_id: Only this id; all by default.
             workflow_type: Only this type; all by default.
             status: Only this status; all by default.
+            limit: At most so many; all by default.
+            page_size: How many are read at once; 100 by default.
+
+        Raises:
+            InvalidQueryError: The query cannot be read.
         """
-        before: bytes | None = None
-        while True:
-            page = await asyncio.to_thread(self._page, workflow_id, workflow_type, status, before)
+        if page_size < 1:
+            raise ValueError(f"page_size is at least 1, not {page_size}")
+        names = NameFilter(workflow_id, workflow_type, status)
+        pages = Pages(self.path, self.namespace, query, names)
+        left = limit
+        while left is None or left > 0:
+            wanted = page_size if left is None else min(page_size, left)
+            page = await asyncio.to_thread(pages.read, wanted)
             for fields in page:
                 yield description_of(fields)
-            if len(page) < _PAGE:
+            if len(page) < wanted:
                 return
-            before = page[-1]["run"]
+            left = None if left is None else left - len(page)
+
+    async def count_workflows(self, query: str | None = None) -> int:
+        """How many runs of this namespace there are.
+
+        Args:
+            query: What must hold of them; all by default.
+
+        Raises:
+            InvalidQueryError: The query cannot be read.
+        """
+        pages = Pages(self.path, self.namespace, query or "", NameFilter())
+        return await asyncio.to_thread(pages.count)
 
     async def create_schedule(
         self, id: str, schedule: Schedule, *, trigger_immediately: bool = False
@@ -409,29 +450,9 @@ class Client:
         """
         return await asyncio.to_thread(patch_usages, self.path, self.namespace, workflow_type, ids)
 
-    def _page(
-        self,
-        workflow_id: str | None,
-        workflow_type: str | None,
-        status: str | None,
-        before: bytes | None,
-    ) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        try:
-            reader = StoreReader(self.path)
-        except StoreError:
-            if self.path.stat().st_size == 0:
-                return []
-            raise
-        return reader.list(
-            namespace=self.namespace,
-            workflow_id=workflow_id,
-            workflow_type=workflow_type,
-            status=status,
-            before=before,
-            limit=_PAGE,
-        )
+
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _microseconds(name: str, span: timedelta | None) -> int | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, get_type_hints, overload
@@ -15,7 +15,7 @@ from perdure.client._answer import Answer
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver, hosts, pending_activities
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle, start_update
-from perdure.convert import shape_of
+from perdure.convert import attribute_values, memo_values, shape_of
 from perdure.errors import NotFoundError
 from perdure.workflow._message_handler import name_of
 
@@ -53,6 +53,10 @@ class WorkflowDescription:
     """Why it is parked; None when it is not."""
     park_traceback: str | None
     """The traceback of the bug that parked it."""
+    search_attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What it is found by."""
+    memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What it says of itself to people, as plain values."""
 
 
 def description_of(fields: dict[str, Any]) -> WorkflowDescription:
@@ -71,6 +75,8 @@ def description_of(fields: dict[str, Any]) -> WorkflowDescription:
         history_length=fields["last_n"],
         park_reason=None if reason is None else reason[1],
         park_traceback=None if reason is None else reason[2],
+        search_attributes=attribute_values(fields["search_attributes"]),
+        memo=memo_values(fields["memo"]),
     )
 
 

@@ -14,6 +14,7 @@ from perdure.client._handle import PendingActivity, WorkflowDescription, Workflo
 from perdure.client._patches import PatchUsage
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
 from perdure.retry import RetryPolicy
+from perdure.search import SearchAttributes
 from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = [
@@ -261,6 +262,8 @@ class SyncClient:
         headers: Mapping[str, str] | None = None,
         start_signal: str | Callable[..., Any] | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | None = None,
     ) -> SyncWorkflowHandle[Result]: ...
     @overload
     def start_workflow(
@@ -278,6 +281,8 @@ class SyncClient:
         headers: Mapping[str, str] | None = None,
         start_signal: str | Callable[..., Any] | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | None = None,
     ) -> SyncWorkflowHandle[Result]: ...
     @overload
     def start_workflow(
@@ -295,6 +300,8 @@ class SyncClient:
         headers: Mapping[str, str] | None = None,
         start_signal: str | Callable[..., Any] | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | None = None,
     ) -> SyncWorkflowHandle[Any]: ...
     def start_workflow(
         self, workflow: Any, /, *arguments: Any, **options: Any
@@ -357,17 +364,29 @@ class SyncClient:
 
     def list_workflows(
         self,
+        query: str | None = None,
         *,
         workflow_id: str | None = None,
         workflow_type: str | None = None,
         status: str | None = None,
+        limit: int | None = None,
+        page_size: int = 100,
     ) -> Iterator[WorkflowDescription]:
-        """Runs of this namespace, newest first. See `Client.list_workflows`."""
+        """Runs of this namespace, newest first by default. See `Client.list_workflows`."""
         runs = self._client.list_workflows(
-            workflow_id=workflow_id, workflow_type=workflow_type, status=status
+            query,
+            workflow_id=workflow_id,
+            workflow_type=workflow_type,
+            status=status,
+            limit=limit,
+            page_size=page_size,
         )
         while (run := self._loop.call(_next_of(runs))) is not None:
             yield run
+
+    def count_workflows(self, query: str | None = None) -> int:
+        """How many runs of this namespace there are. See `Client.count_workflows`."""
+        return self._loop.call(self._client.count_workflows(query))
 
 
 async def _next_of(runs: AsyncIterator[WorkflowDescription]) -> WorkflowDescription | None:

@@ -30,17 +30,19 @@ from perdure.instance._plans import plan_of
 from perdure.instance._random import RandomStreams
 from perdure.instance._sites import current_site
 from perdure.instance._uncaught import is_failure
+from perdure.instance._visibility import Visibility
 from perdure.workflow._info import Info, ParentInfo
 from perdure.workflow._logger import logger
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from typing import TypeAlias
 
     from perdure._core import ActivityPlan, CallSite, Failure
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
+    from perdure.search import SearchAttributes
     from perdure.workflow._continue_as_new import ContinueAsNewOptions
     from perdure.workflow._definition import WorkflowDefinition
     from perdure.workflow._handle import ActivityHandle
@@ -73,9 +75,9 @@ class Instance(InstanceCore):
         self.set_loop(self.loop)
         self.conditions = Conditions(self.set_conditions)
         self.handlers = Handlers(self.loop, self, raised=self._raised, stop=self._stop)
+        self.visibility = Visibility(self)
         self.bug: BaseException | None = None
         """What parks the run: an error of its code that is no failure."""
-        self._info: Info | None = None
         self._main: asyncio.Task[Any] | None = None
         self._cancel_requested = False
 
@@ -135,15 +137,27 @@ class Instance(InstanceCore):
 
     def info(self) -> Info:
         """What is known of the run."""
-        if self._info is None:
-            raise RuntimeError("the run has not begun")
-        return self._info
+        return self.visibility.info()
+
+    def upsert_search_attributes(self, attributes: SearchAttributes) -> None:
+        """Changes what the run is found by."""
+        self.visibility.set_attributes(attributes)
+
+    def upsert_memo(self, entries: Mapping[str, Any]) -> None:
+        """Changes what the run says of itself."""
+        self.visibility.set_memo(entries)
+
+    def memo(self) -> dict[str, Any]:
+        """What the run says of itself."""
+        return self.visibility.memo()
 
     def continue_as_new(
         self, workflow: Any, arguments: tuple[Any, ...], options: ContinueAsNewOptions
     ) -> NoReturn:
         """Ends the run, which goes on in another."""
-        raise leaving(workflow, self.definition, arguments, options)
+        following = leaving(workflow, self.definition, arguments, options)
+        self.visibility.carry_over(following.options)
+        raise following
 
     def last_failure(self) -> BaseException | None:
         """Why the attempt before this run failed."""
@@ -167,7 +181,7 @@ class Instance(InstanceCore):
         if definition is None:
             raise UnknownWorkflowError(self.workflow_type)
         run_timeout_us = started["run_timeout_us"]
-        self._info = Info(
+        info = Info(
             workflow_id=started["workflow_id"],
             run_id=self.run_id,
             workflow_type=started["workflow_type"],
@@ -181,6 +195,7 @@ class Instance(InstanceCore):
             attempt=started["attempt"],
         )
         self._children = Children(self, self.loop, started["task_queue"])
+        self.visibility.begin(started, info)
         self.loop.random_streams = RandomStreams(str(started["seed"]))
         arguments = decode_arguments(definition.parameter_types, started["arguments"])
         instance, begin = definition.begin(arguments)

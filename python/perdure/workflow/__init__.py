@@ -17,6 +17,7 @@ from perdure.workflow._info import Info, ParentInfo
 from perdure.workflow._logger import logger
 from perdure.workflow._patches import deprecate_patch, patched
 from perdure.workflow._queries import query, set_dynamic_query_handler, set_query_handler
+from perdure.workflow._search import memo, upsert_memo, upsert_search_attributes
 from perdure.workflow._signals import (
     all_handlers_finished,
     set_dynamic_signal_handler,
@@ -57,6 +58,7 @@ __all__ = [
     "info",
     "last_failure",
     "logger",
+    "memo",
     "now",
     "patched",
     "query",
@@ -76,6 +78,8 @@ __all__ = [
     "time_ns",
     "unsafe",
     "update",
+    "upsert_memo",
+    "upsert_search_attributes",
     "uuid4",
     "wait_condition",
 ]

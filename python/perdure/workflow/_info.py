@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from perdure import _runtime
 
@@ -60,3 +61,6 @@ class Info:
         memory to replay. No run is stopped for its length.
         """
         return self.get_current_history_length() >= SUGGESTED_LENGTH
+
+    search_attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the run is found by, as it stands now."""

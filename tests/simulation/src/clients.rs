@@ -109,6 +109,7 @@ impl Clients {
             chain: perdure_history::Chain::default(),
             parent: None,
             signal: None,
+            search_attributes: Vec::new(),
         };
         self.wish(MessageBody::Start(Box::new(start)));
     }

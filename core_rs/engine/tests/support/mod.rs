@@ -345,6 +345,7 @@ impl World {
             chain: perdure_history::Chain::default(),
             parent: None,
             signal: None,
+            search_attributes: Vec::new(),
         }
     }
 

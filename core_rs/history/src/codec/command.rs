@@ -13,6 +13,7 @@ use super::common::{
 use super::failure::{read_failure, write_failure};
 use super::options::{default_options, is_default, read_options, write_options};
 use super::reader::{FieldsReader, Reader};
+use super::search::{read_value, write_value};
 use super::site::Sites;
 use super::writer::Fields;
 use super::{kind, writer::Writer};
@@ -38,6 +39,8 @@ pub(crate) fn kind_of(command: &Command) -> u64 {
         Command::CancelExternal(_) => kind::CANCEL_EXTERNAL,
         Command::CompleteUpdate { .. } => kind::COMPLETE_UPDATE,
         Command::FailUpdate { .. } => kind::FAIL_UPDATE,
+        Command::SetSearchAttributes { .. } => kind::SET_SEARCH_ATTRIBUTES,
+        Command::SetMemo { .. } => kind::SET_MEMO,
     }
 }
 
@@ -91,6 +94,16 @@ pub(crate) fn write(writer: &mut Writer, sites: &mut Sites, n: u64, command: &Co
             fields.required(|writer| writer.unsigned(*event_n));
             fields.required(|writer| write_failure(writer, failure));
         }
+        Command::SetSearchAttributes { attributes } => fields.required(|writer| {
+            write_pairs(writer, attributes, |writer, value| {
+                write_option(writer, value.as_ref(), write_value);
+            });
+        }),
+        Command::SetMemo { entries } => fields.required(|writer| {
+            write_pairs(writer, entries, |writer, value: &Option<Payload>| {
+                write_optional_payload(writer, value.as_ref());
+            });
+        }),
     });
 }
 
@@ -128,6 +141,8 @@ pub(crate) fn read(
                 | kind::COMPLETE_UPDATE
                 | kind::FAIL_UPDATE
                 | kind::RECORD_PATCH
+                | kind::SET_SEARCH_ATTRIBUTES
+                | kind::SET_MEMO
     ) {
         return Ok(None);
     }
@@ -172,6 +187,14 @@ pub(crate) fn read(
                 kind::FAIL_UPDATE => Command::FailUpdate {
                     event_n: fields.required(Reader::unsigned)?,
                     failure: fields.required(read_failure)?,
+                },
+                kind::SET_SEARCH_ATTRIBUTES => Command::SetSearchAttributes {
+                    attributes: fields.required(|reader| {
+                        read_pairs(reader, |reader| read_option(reader, read_value))
+                    })?,
+                },
+                kind::SET_MEMO => Command::SetMemo {
+                    entries: fields.required(|reader| read_pairs(reader, read_optional_payload))?,
                 },
                 kind::CANCEL_RUN => Command::CancelRun {
                     details: fields.optional(|| None, read_optional_payload)?,

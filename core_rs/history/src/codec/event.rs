@@ -13,6 +13,7 @@ use super::common::{
 use super::failure::{read_failure, read_retry_state, retry_state_number, write_failure};
 use super::kind;
 use super::reader::{FieldsReader, Reader};
+use super::search::{read_value, write_value};
 use super::writer::{Fields, Writer};
 use crate::batch::BatchError;
 use crate::chain::{Chain, is_default};
@@ -176,6 +177,10 @@ pub(crate) fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
             }
         });
     });
+    let attributes = &started.search_attributes;
+    fields.optional(attributes.is_empty(), |writer| {
+        write_pairs(writer, attributes, write_value);
+    });
 }
 
 /// Reads the body of an event of `kind`, if that is one.
@@ -286,5 +291,6 @@ pub(crate) fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStart
         chain: fields.optional(Chain::default, read_chain)?,
         parent: fields.optional(|| None, child::read_parent)?,
         signal: fields.optional(|| None, read_signal)?,
+        search_attributes: fields.optional(Vec::new, |reader| read_pairs(reader, read_value))?,
     })
 }

@@ -15,5 +15,6 @@ pub(crate) mod failure;
 pub mod kind;
 pub(crate) mod options;
 pub(crate) mod reader;
+pub(crate) mod search;
 pub(crate) mod site;
 pub(crate) mod writer;

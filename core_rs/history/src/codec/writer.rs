@@ -103,7 +103,9 @@ impl Writer {
             ..
         } = fields;
         self.bytes.truncate(kept_length);
-        if let Some(header) = self.bytes.get_mut(start) {
+        if kept_count > 15 {
+            self.bytes.splice(start..=start, [0xdc, 0, kept_count]);
+        } else if let Some(header) = self.bytes.get_mut(start) {
             *header = 0x90 | kept_count;
         }
     }
@@ -134,7 +136,6 @@ impl Fields<'_> {
     pub(crate) fn optional(&mut self, is_default: bool, write: impl FnOnce(&mut Writer)) {
         write(self.writer);
         self.count += 1;
-        debug_assert!(self.count <= 15, "a body has at most 15 fields");
         if !is_default {
             self.kept_count = self.count;
             self.kept_length = self.writer.bytes.len();

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use perdure_history::{
     ActivityOptions, Batch, CancelExternal, CancellationType, Chain, Command, Digest, Event,
     ExternalRun, Failure, FailureKind, MessageId, Parent, ParentClosePolicy, Payload, Record,
-    RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity, SignalExternal, Site,
-    StartChild, StartSignal, Successor, TimeoutKind, Timestamp, Version,
+    RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity, SearchValue,
+    SignalExternal, Site, StartChild, StartSignal, Successor, TimeoutKind, Timestamp, Version,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -326,6 +326,17 @@ fn child_event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn search_value() -> impl Strategy<Value = SearchValue> {
+    prop_oneof![
+        text().prop_map(SearchValue::Keyword),
+        any::<i64>().prop_map(SearchValue::Int),
+        float().prop_map(SearchValue::Double),
+        any::<bool>().prop_map(SearchValue::Bool),
+        timestamp().prop_map(SearchValue::Datetime),
+        vec(text(), 0..3).prop_map(SearchValue::KeywordList),
+    ]
+}
+
 pub fn command() -> impl Strategy<Value = Command> {
     let call = (
         text(),
@@ -376,6 +387,9 @@ pub fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(event_n, result)| Command::CompleteUpdate { event_n, result }),
         (any::<u64>(), failure())
             .prop_map(|(event_n, failure)| Command::FailUpdate { event_n, failure }),
+        vec((text(), option::of(search_value())), 0..4)
+            .prop_map(|attributes| Command::SetSearchAttributes { attributes }),
+        vec((text(), option::of(payload())), 0..4).prop_map(|entries| Command::SetMemo { entries }),
     ]
 }
 
@@ -430,14 +444,19 @@ fn started() -> BoxedStrategy<RunStarted> {
     let signal = option::of(
         (text(), payload()).prop_map(|(name, arguments)| StartSignal { name, arguments }),
     );
-    let place = (chain(), option::of(parent()), signal);
+    let place = (
+        chain(),
+        option::of(parent()),
+        signal,
+        vec((text(), search_value()), 0..3),
+    );
     let pairs = (vec((text(), payload()), 0..3), headers(), version, place);
     (names, rest, pairs)
         .prop_map(
             |(
                 (namespace, workflow_id, workflow_type, task_queue),
                 (message_id, arguments, seed, origin, run_timeout),
-                (memo, headers, version, (chain, parent, signal)),
+                (memo, headers, version, (chain, parent, signal, search_attributes)),
             )| {
                 RunStarted {
                     message_id,
@@ -455,6 +474,7 @@ fn started() -> BoxedStrategy<RunStarted> {
                     chain,
                     parent,
                     signal,
+                    search_attributes,
                 }
             },
         )

@@ -8,8 +8,8 @@ use perdure_history::testing::{
     HistoryBuilder, complete_run, failure, record_patch, schedule_with, start,
 };
 use perdure_history::{
-    CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, StartSignal,
-    Successor, TimeoutKind, Timestamp,
+    CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, RunStarted,
+    SearchValue, StartSignal, Successor, TimeoutKind, Timestamp,
 };
 
 use super::payload;
@@ -60,6 +60,7 @@ fn returned(command_n: u64, result: &'static [u8]) -> Event {
 pub fn all() -> Vec<Case> {
     let mut cases = messages();
     cases.append(&mut others());
+    cases.append(&mut of_runs_and_timers());
     cases
 }
 
@@ -127,11 +128,22 @@ fn others() -> Vec<Case> {
                     a map with another order, and no bytes at all.",
             history: shapes(),
         },
+    ]
+}
+
+fn of_runs_and_timers() -> Vec<Case> {
+    vec![
         case(
             "run/continued_as_new",
             "A run goes on in another, with other arguments.",
             continued_as_new(),
         ),
+        Case {
+            path: "run/search",
+            story: "The run is found by what it was started with, and by what it sets as it goes \
+                    on: one value of each type, one taken away, and a memo.",
+            history: search(),
+        },
         Case {
             path: "run/terminated",
             story: "The run is ended from outside while a call is open: no code runs.",
@@ -355,6 +367,48 @@ fn updates() -> HistoryBuilder {
     });
     history.complete_run();
     history
+}
+
+/// 1 run started, 2 set search attributes, 3 set memo, 4 schedule charge | 5 completed (4),
+/// 6 set search attributes, 7 complete run
+fn search() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started_by(RunStarted {
+        memo: vec![("note".into(), payload(b"\xa3why"))],
+        search_attributes: vec![("CustomerId".into(), SearchValue::Keyword("42".into()))],
+        ..start("order")
+    });
+    let texts = vec!["eu".into(), "new".into()];
+    let values = [
+        ("Stage", Some(SearchValue::Keyword("paying".into()))),
+        ("Lines", Some(SearchValue::Int(-3))),
+        ("Amount", Some(SearchValue::Double(2.5))),
+        ("Vip", Some(SearchValue::Bool(true))),
+        (
+            "Due",
+            Some(SearchValue::Datetime(Timestamp::from_micros(
+                1_769_853_600_000_005,
+            ))),
+        ),
+        ("Tags", Some(SearchValue::KeywordList(texts))),
+    ];
+    history.command(set_attributes(values));
+    history.command(Command::SetMemo {
+        entries: vec![
+            ("note".into(), None),
+            ("progress".into(), Some(payload(b"\x05"))),
+        ],
+    });
+    let charge = history.schedule("charge");
+    history.turn(SECOND);
+    history.completed(charge);
+    history.command(set_attributes([("Stage", None)]));
+    history.complete_run();
+    history
+}
+
+fn set_attributes<const LENGTH: usize>(values: [(&str, Option<SearchValue>); LENGTH]) -> Command {
+    let attributes = values.map(|(name, value)| (name.to_owned(), value)).into();
+    Command::SetSearchAttributes { attributes }
 }
 
 /// 1 run started, 2 schedule charge | 3 run terminated

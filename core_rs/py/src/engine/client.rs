@@ -7,8 +7,10 @@ use perdure_engine::closing::last_closing;
 use perdure_engine::parking::decode_reason;
 use perdure_engine::{Reply, encode_message};
 use perdure_history::{MessageId, RunId, Timestamp};
+use perdure_store::filter::Builtin;
 use perdure_store::{
-    Inbox, InboxMessage, LocalReader, Owner, RunFilter, RunStatus, RunSummary, StorePaths,
+    Cursor, Inbox, InboxMessage, LocalReader, Owner, RunFilter, RunQuery, RunStatus, RunSummary,
+    Search, StorePaths, parse_query,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -19,6 +21,7 @@ use super::messages;
 use super::reply::PyReply;
 use crate::errors;
 use crate::instance::RecordedHistory;
+use crate::search;
 
 /// The socket of the engine that owns a store, if one runs.
 #[pyfunction]
@@ -32,6 +35,39 @@ pub(super) fn owner_socket(py: Python<'_>, path: PathBuf) -> PyResult<Option<(u3
 /// Reads a store that another process may own.
 #[pyclass(frozen, module = "perdure._core._native")]
 pub(crate) struct StoreReader(Mutex<LocalReader>);
+
+/// The place in the order of a search after which a page begins.
+#[pyclass(frozen, module = "perdure._core._native")]
+pub(crate) struct SearchPlace(Cursor);
+
+/// Looks whether a text is a query.
+#[pyfunction]
+pub(super) fn check_query(py: Python<'_>, query: &str) -> PyResult<()> {
+    parsed(py, query).map(drop)
+}
+
+/// Workflow id, workflow type and status, each where it matters.
+type Names = (Option<String>, Option<String>, Option<String>);
+
+fn narrowed(py: Python<'_>, query: &str, names: Names) -> PyResult<RunQuery> {
+    let mut query = parsed(py, query)?;
+    let (workflow_id, workflow_type, status) = names;
+    let fields = [
+        (Builtin::WorkflowId, workflow_id),
+        (Builtin::WorkflowType, workflow_type),
+        (Builtin::Status, status),
+    ];
+    for (field, name) in fields {
+        if let Some(name) = name {
+            query.require(field, &name);
+        }
+    }
+    Ok(query)
+}
+
+fn parsed(py: Python<'_>, query: &str) -> PyResult<RunQuery> {
+    parse_query(query).map_err(|error| errors::invalid_query(py, &error))
+}
 
 const STATUSES: [(&str, RunStatus); 8] = [
     ("running", RunStatus::Running),
@@ -98,6 +134,46 @@ impl StoreReader {
         runs.iter()
             .map(|summary| summary_fields(py, summary))
             .collect()
+    }
+
+    /// A page of the runs that a query asks for, and where the next one begins.
+    #[pyo3(signature = (query, names, *, namespace=None, after=None, limit=0))]
+    fn search<'py>(
+        &self,
+        py: Python<'py>,
+        query: &str,
+        names: Names,
+        namespace: Option<String>,
+        after: Option<&SearchPlace>,
+        limit: usize,
+    ) -> PyResult<(Vec<Bound<'py, PyDict>>, Option<SearchPlace>)> {
+        let search = Search {
+            namespace,
+            query: narrowed(py, query, names)?,
+            after: after.map(|place| place.0.clone()),
+            limit,
+        };
+        let runs = self.with(py, |reader| reader.search(&search))?;
+        let next = runs.last().map(|last| SearchPlace(search.cursor(last)));
+        let fields = runs.iter().map(|summary| summary_fields(py, summary));
+        Ok((fields.collect::<PyResult<_>>()?, next))
+    }
+
+    /// How many runs a query asks for.
+    #[pyo3(signature = (query, names, *, namespace=None))]
+    fn count(
+        &self,
+        py: Python<'_>,
+        query: &str,
+        names: Names,
+        namespace: Option<String>,
+    ) -> PyResult<u64> {
+        let search = Search {
+            namespace,
+            query: narrowed(py, query, names)?,
+            ..Search::default()
+        };
+        self.with(py, |reader| reader.count(&search))
     }
 
     /// The history of a run as JSON lines, one record each.
@@ -188,6 +264,10 @@ fn summary_fields<'py>(py: Python<'py>, run: &RunSummary) -> PyResult<Bound<'py,
     let reason = decode_reason(&run.status_detail);
     let reason = reason.map(|reason| (reason.code, reason.message, reason.traceback));
     fields.set_item("park_reason", reason)?;
+    let visibility = &run.visibility;
+    let attributes = search::attribute_fields(py, &visibility.search_attributes)?;
+    fields.set_item("search_attributes", attributes)?;
+    fields.set_item("memo", search::memo_fields(py, &visibility.memo)?)?;
     Ok(fields)
 }
 

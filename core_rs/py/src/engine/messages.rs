@@ -14,6 +14,7 @@ use super::task::read_token;
 use crate::failure::PyFailure;
 use crate::fields::field;
 use crate::instance::{RetryFields, retry_policy};
+use crate::search;
 
 /// The body of a message of a kind: `start`, `signal`, `update`, `await_update`, `cancel`,
 /// `terminate`, `unpark`, `await_result`, `query`, or `complete_activity` and its like.
@@ -118,8 +119,9 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
         arguments: Payload(field::<Vec<u8>>(fields, "arguments")?.into()),
         seed: field(fields, "seed")?,
         run_timeout: field::<Option<u64>>(fields, "run_timeout_us")?.map(Duration::from_micros),
-        memo: Vec::new(),
-        headers: field(fields, "headers")?,
+        memo: search::memo(&search::dictionary(fields, "memo")?)?,
+        headers: headers(fields)?,
+        search_attributes: search::attributes(&search::dictionary(fields, "search_attributes")?)?,
         parent: None,
         chain: Chain {
             retry_policy: retry(fields)?,

@@ -20,6 +20,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<reply::PyReply>()?;
     module.add_class::<client::StoreReader>()?;
     module.add_class::<client::StoreInbox>()?;
+    module.add_class::<client::SearchPlace>()?;
+    module.add_function(wrap_pyfunction!(client::check_query, module)?)?;
     module.add_class::<transports::NatsChild>()?;
     module.add_function(wrap_pyfunction!(client::owner_socket, module)?)
 }

@@ -17,6 +17,7 @@ use super::site::CallSite;
 use crate::event_loop::LoopCore;
 use crate::failure::PyFailure;
 use crate::fields::field;
+use crate::search;
 
 /// Starts a child; gives the command's number, the child's run and its workflow id.
 ///
@@ -70,6 +71,18 @@ fn cancel_child(instance: &Bound<'_, InstanceCore>, command_n: u64) -> PyResult<
     let command = Command::CancelChild { command_n };
     instance.get().submit(instance.py(), command)?;
     Ok(())
+}
+
+/// Changes what the run is found by, or what is said of it to people.
+#[pyfunction]
+#[pyo3(signature = (instance, *, attributes = None, memo = None))]
+fn set_visibility(
+    instance: &Bound<'_, InstanceCore>,
+    attributes: Option<&Bound<'_, PyDict>>,
+    memo: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    let mut commands = search::commands(attributes, memo)?.into_iter();
+    commands.try_for_each(|command| instance.get().submit(instance.py(), command).map(drop))
 }
 
 /// Signals another run; gives the command's number.
@@ -203,6 +216,7 @@ fn cancellation(name: &str) -> PyResult<CancellationType> {
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(start_child, module)?)?;
     module.add_function(wrap_pyfunction!(cancel_child, module)?)?;
+    module.add_function(wrap_pyfunction!(set_visibility, module)?)?;
     module.add_function(wrap_pyfunction!(signal_external, module)?)?;
     module.add_function(wrap_pyfunction!(cancel_external, module)?)
 }

@@ -13,6 +13,7 @@ use super::InstanceCore;
 use super::children;
 use crate::event_loop::GilCell;
 use crate::failure::PyFailure;
+use crate::search;
 
 /// The history length from which on a run should continue as new.
 const SUGGESTED_LENGTH: u64 = 10_000;
@@ -123,6 +124,9 @@ pub(super) fn start_fields<'py>(
     let continued = started.chain.continued_run_id.map(|run| run.to_string());
     fields.set_item("continued_run_id", continued)?;
     fields.set_item("attempt", started.chain.attempt)?;
+    fields.set_item("memo", search::memo_fields(py, &started.memo)?)?;
+    let attributes = search::attribute_fields(py, &started.search_attributes)?;
+    fields.set_item("search_attributes", attributes)?;
     Ok(fields)
 }
 
@@ -145,6 +149,9 @@ fn apply(start: &mut RunStarted, arguments: Payload, options: &Bound<'_, PyDict>
         start.memo = pairs
             .map(|(key, value)| (key, Payload(value.into())))
             .collect();
+    }
+    if let Some(attributes) = options.get_item("search_attributes")? {
+        start.search_attributes = search::attributes(&attributes.cast_into::<PyDict>()?)?;
     }
     if let Some(headers) = options.get_item("headers")? {
         start.headers = headers.extract()?;

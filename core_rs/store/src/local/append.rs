@@ -17,7 +17,7 @@ use crate::local::error::Failure;
 use crate::local::head::{self, Head, Heads, Place};
 use crate::local::inbox::Posted;
 use crate::local::inline::Inline;
-use crate::local::{code, message, query};
+use crate::local::{code, message, query, visibility};
 use crate::store::StoreError;
 
 /// The statements of every step, looked up once a transaction.
@@ -134,6 +134,7 @@ impl<'store> GroupWriter<'store> {
             self.consume(head.place, append.run, id)?;
         }
         if head.place.open {
+            visibility::change(self.connection, head.place.run_key, &append.visibility)?;
             self.write_open(append, &mut head)?;
         }
         self.heads.keep(append.run, head);

@@ -22,6 +22,8 @@ mod reader;
 mod recover;
 mod retain;
 mod schema;
+mod search;
+mod visibility;
 mod wal;
 
 pub use inbox::Inbox;

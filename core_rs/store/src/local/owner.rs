@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use crate::append::{Append, AppendError, InboxMessage};
 use crate::fail_points::Write;
+use crate::filter::Search;
 use crate::local::append::{self, GroupWriter};
 use crate::local::error::{self, Failure};
 use crate::local::head::Heads;
@@ -19,7 +20,7 @@ use crate::local::lock::{OwnerLock, Standby};
 use crate::local::paths::StorePaths;
 use crate::local::schema;
 use crate::local::wal::Wal;
-use crate::local::{durable, message, query, recover, retain};
+use crate::local::{durable, message, query, recover, retain, search};
 use crate::query::{RunFilter, RunSummary};
 use crate::store::{Recovery, Store, StoreError};
 
@@ -225,6 +226,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(Wal, u64), Failu
     if wal.checkpoint(connection)? {
         schema::check_length(connection, path)?;
     }
+    schema::upgrade(connection)?;
     schema::check(connection, schema::READ_AT_OPEN)?;
     let epoch = raise_epoch(connection)?;
     Ok((wal, epoch))
@@ -325,6 +327,14 @@ impl Store for LocalStore {
 
     fn list(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         self.say(query::list(&self.connection, filter))
+    }
+
+    fn search(&self, search: &Search) -> Result<Vec<RunSummary>, StoreError> {
+        self.say(search::find(&self.connection, search))
+    }
+
+    fn count(&self, search: &Search) -> Result<u64, StoreError> {
+        self.say(search::count(&self.connection, search))
     }
 
     fn retain(&mut self, closed_before: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -9,14 +9,15 @@ use crate::append::RunStatus;
 use crate::local::checksum::Checksum;
 use crate::local::error::Failure;
 use crate::local::head::{self, Head};
-use crate::local::{append, code, message};
+use crate::local::{append, code, message, visibility};
 use crate::query::{DEFAULT_PAGE, RunFilter, RunSummary};
 
 /// The columns of a summary: the run's row, then its head's.
 const COLUMNS: &str = "SELECT runs.run, namespace, workflow_id, workflow_type, task_queue,
     start_digest, started_at, runs.checksum,
     status, status_detail, closed_at, runs.last_n, runs.last_batch, status_checksum, runs.run_key,
-    live.run_key, live.last_n, live.last_batch, live.outstanding, live.checksum";
+    live.run_key, live.last_n, live.last_batch, live.outstanding, live.checksum,
+    visibility.body, visibility.checksum";
 
 /// The columns of a run's row alone, as in a summary.
 const ROW: &str = "SELECT run, namespace, workflow_id, workflow_type, task_queue,
@@ -26,11 +27,16 @@ const ROW: &str = "SELECT run, namespace, workflow_id, workflow_type, task_queue
 /// The column at which the head begins.
 const HEAD: usize = 15;
 
-/// Summaries of any runs.
-const SUMMARIES: &str = "FROM runs LEFT JOIN live ON live.run_key = runs.run_key";
+/// The column at which the visibility begins.
+const VISIBILITY: usize = 20;
+
+/// What belongs to the rows of `runs`.
+const JOINED: &str = "LEFT JOIN live ON live.run_key = runs.run_key
+    LEFT JOIN visibility ON visibility.run_key = runs.run_key";
 
 /// Summaries of open runs, found by their heads.
-const OPEN: &str = "FROM live LEFT JOIN runs ON runs.run_key = live.run_key ORDER BY live.run_key";
+const OPEN: &str = "FROM live LEFT JOIN runs ON runs.run_key = live.run_key
+    LEFT JOIN visibility ON visibility.run_key = live.run_key ORDER BY live.run_key";
 
 /// The checksum of what never changes in a run's row.
 pub(crate) fn identity_checksum(
@@ -274,7 +280,7 @@ fn read_batch(row: &Row<'_>, run_key: i64) -> Result<StoredBatch, Failure> {
 /// What can be known of one run.
 pub(crate) fn describe(connection: &Connection, run: RunId) -> Result<Option<RunSummary>, Failure> {
     connection
-        .prepare_cached(&format!("{COLUMNS} {SUMMARIES} WHERE runs.run = ?1"))?
+        .prepare_cached(&format!("{COLUMNS} FROM runs {JOINED} WHERE runs.run = ?1"))?
         .query_row(params![run.0], |row| {
             Ok(RunRow::read(row)
                 .and_then(|found| found.expect(found.run == run))
@@ -313,7 +319,7 @@ pub(crate) fn list(
         ("runs_by_run", "")
     };
     let sql = format!(
-        "{COLUMNS} FROM runs INDEXED BY {index} LEFT JOIN live ON live.run_key = runs.run_key
+        "{COLUMNS} FROM runs INDEXED BY {index} {JOINED}
          WHERE runs.run < ?1 {condition} ORDER BY runs.run DESC"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -336,6 +342,26 @@ pub(crate) fn list(
     Ok(summaries)
 }
 
+/// Runs in an order that `selection` has found: `found_key` is a run's, `order` puts them in line.
+pub(crate) fn select(
+    connection: &Connection,
+    selection: &str,
+    order: &str,
+    values: &[Value],
+) -> Result<Vec<RunSummary>, Failure> {
+    let sql = format!(
+        "{COLUMNS} FROM ({selection}) JOIN runs ON runs.run_key = found_key {JOINED}
+         ORDER BY {order}"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut summaries = Vec::new();
+    while let Some(row) = rows.next()? {
+        summaries.push(summary(row, &RunRow::read(row)?)?);
+    }
+    Ok(summaries)
+}
+
 /// The summary in the columns of which `found` was read.
 fn summary(row: &Row<'_>, found: &RunRow) -> Result<RunSummary, Failure> {
     let last_n = match found.closed_at {
@@ -353,6 +379,7 @@ fn summary(row: &Row<'_>, found: &RunRow) -> Result<RunSummary, Failure> {
         started_at: Timestamp::from_micros(found.started_at),
         closed_at: found.closed_at.map(Timestamp::from_micros),
         last_n: last_n.cast_unsigned(),
+        visibility: visibility::read(row, VISIBILITY, found.run_key)?,
     })
 }
 

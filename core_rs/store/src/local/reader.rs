@@ -7,10 +7,11 @@ use bytes::Bytes;
 use perdure_history::{MessageId, RunId};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::filter::Search;
 use crate::local::error::{self, Failure};
 use crate::local::paths::StorePaths;
 use crate::local::schema::{self, Found};
-use crate::local::{query, recover};
+use crate::local::{query, recover, search};
 use crate::query::{RunFilter, RunSummary};
 use crate::store::StoreError;
 
@@ -51,7 +52,8 @@ impl LocalReader {
         let reader = Self { connection, path };
         let prepare = || -> Result<(), Failure> {
             reader.connection.busy_timeout(READ_TIMEOUT)?;
-            schema::verify(&reader.connection, schema::APPLICATION_ID, schema::TABLES)
+            schema::verify(&reader.connection, schema::APPLICATION_ID, schema::TABLES)?;
+            schema::stand_in(&reader.connection)
         };
         reader.say(prepare())?;
         Ok(reader)
@@ -93,6 +95,22 @@ impl LocalReader {
     /// [`StoreError`] when the store cannot be read.
     pub fn list(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         self.say(query::list(&self.connection, filter))
+    }
+
+    /// As [`Store::search`](crate::Store::search).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn search(&self, search: &Search) -> Result<Vec<RunSummary>, StoreError> {
+        self.say(search::find(&self.connection, search))
+    }
+
+    /// As [`Store::count`](crate::Store::count).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn count(&self, search: &Search) -> Result<u64, StoreError> {
+        self.say(search::count(&self.connection, search))
     }
 
     /// Reads and checks all that is stored, which costs what is stored.

@@ -4,7 +4,7 @@ use perdure_history::{RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::local::error::Failure;
-use crate::local::{head, message};
+use crate::local::{head, message, visibility};
 
 /// Deletes runs closed before `closed_before`, oldest first, and gives their ids.
 pub(crate) fn retain(
@@ -65,6 +65,7 @@ fn delete(connection: &Connection, run: RunId) -> Result<bool, Failure> {
     connection
         .prepare_cached("DELETE FROM inbox WHERE run = ?1")?
         .execute(params![run.0])?;
+    visibility::delete(connection, head.place.run_key)?;
     connection
         .prepare_cached("DELETE FROM runs WHERE run_key = ?1")?
         .execute(params![head.place.run_key])?;

@@ -18,7 +18,10 @@ use crate::local::paths::beside;
 use crate::store::StoreError;
 
 /// The format written by this version. Format 1 was never released.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
+
+/// The oldest that is read. An owner brings it to the present one when it opens the store.
+const OLDEST_FORMAT: u32 = 2;
 
 /// Marks a file as a Perdure store: `PRDR`.
 pub(crate) const APPLICATION_ID: u32 = 0x5052_4452;
@@ -102,6 +105,26 @@ CREATE TABLE inbox (
 CREATE UNIQUE INDEX inbox_by_id ON inbox (run, message_id);
 ";
 
+/// What format 3 has added to format 2: what runs are found by.
+pub(crate) const SEARCH_TABLES: &str = "
+-- The search attributes and the memo of a run, where it has any.
+CREATE TABLE visibility (
+    run_key INTEGER PRIMARY KEY,
+    body BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
+-- The same search attributes, by name and value; a list has a row for each element.
+CREATE TABLE attributes (
+    name TEXT NOT NULL,
+    class INTEGER NOT NULL,
+    value NOT NULL,
+    run_key INTEGER NOT NULL,
+    PRIMARY KEY (name, class, value, run_key)
+) WITHOUT ROWID;
+-- All that most queries look at, so that they need no row of `runs` but those that are given.
+CREATE INDEX runs_by_time ON runs (namespace, started_at, run, status, workflow_type);
+";
+
 /// The table of `app.db-inbox`. Its numbers are never used again, so that they order receipts.
 pub(crate) const INBOX_TABLES: &str = "
 CREATE TABLE posted (
@@ -174,11 +197,11 @@ pub(crate) fn look(path: &Path, application_id: u32) -> Result<Found, StoreError
             supported: FORMAT,
         });
     }
-    if format == 1 {
+    if format < OLDEST_FORMAT {
         return Err(StoreError::OlderFormat {
             path: name(),
             found: format,
-            supported: FORMAT,
+            supported: OLDEST_FORMAT,
         });
     }
     if !is_consistent(&header, format) {
@@ -194,7 +217,7 @@ pub(crate) fn look(path: &Path, application_id: u32) -> Result<Found, StoreError
 /// first page, which is always checked.
 fn is_consistent(header: &[u8], format: u32) -> bool {
     let page_bytes = u16::try_from(PAGE_BYTES).unwrap_or_default().to_be_bytes();
-    format == FORMAT
+    (OLDEST_FORMAT..=FORMAT).contains(&format)
         && header.get(16..18) == Some(&page_bytes)
         && header.get(RESERVED_AT) == Some(&RESERVED_BYTES)
         && header.get(SCHEMA_AT) == Some(&TABLE_LEAF)
@@ -224,8 +247,35 @@ pub(crate) fn create_unless_there(
         connection.pragma_update(None, "application_id", application_id)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         connection.execute_batch(tables)?;
+        if application_id == APPLICATION_ID {
+            connection.execute_batch(SEARCH_TABLES)?;
+        }
         Ok(())
     })
+}
+
+/// Brings a store of an older format to the present one, all or nothing.
+pub(crate) fn upgrade(connection: &Connection) -> Result<(), Failure> {
+    if number(connection, "user_version")? == FORMAT {
+        return Ok(());
+    }
+    durable::transact(connection, Write::Create, || {
+        connection.execute_batch(SEARCH_TABLES)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        Ok(())
+    })
+}
+
+/// Lets a reader look at a store of an older format, which it cannot change, as at one in which
+/// no run has attributes.
+pub(crate) fn stand_in(connection: &Connection) -> Result<(), Failure> {
+    if number(connection, "user_version")? < FORMAT {
+        connection.execute_batch(
+            "CREATE TEMP TABLE visibility (run_key INTEGER PRIMARY KEY, body BLOB, checksum);
+             CREATE TEMP TABLE attributes (name, class, value, run_key);",
+        )?;
+    }
+    Ok(())
 }
 
 /// Asks SQLite what the header says, after it has recovered the file.
@@ -248,6 +298,9 @@ pub(crate) fn verify(
     }
     let expected = Connection::open_in_memory()?;
     expected.execute_batch(tables)?;
+    if found == FORMAT && application_id == APPLICATION_ID {
+        expected.execute_batch(SEARCH_TABLES)?;
+    }
     if declarations(connection)? != declarations(&expected)? {
         return Err(Failure::Damaged(
             "its tables are not those of its format".to_owned(),
@@ -293,7 +346,7 @@ pub(crate) fn check(connection: &Connection, tables: &[&str]) -> Result<(), Fail
 }
 
 /// What a restart reads of `app.db`.
-pub(crate) const READ_AT_OPEN: &[&str] = &["owner", "live", "outstanding", "inbox"];
+pub(crate) const READ_AT_OPEN: &[&str] = &["owner", "live", "outstanding", "inbox", "visibility"];
 
 /// Opens a database with its pages checked.
 pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {

@@ -1,7 +1,7 @@
 //! Writes to test with.
 
 use bytes::Bytes;
-use perdure_history::{MessageId, RunId, Timestamp};
+use perdure_history::{MessageId, RunId, Timestamp, VisibilityChange};
 
 use crate::append::{
     Append, AppendError, Close, InboxMessage, IndexChange, NewRun, Outstanding, OutstandingKind,
@@ -57,6 +57,7 @@ pub fn nothing(store: &impl Store, run: RunId, n: u64) -> Append {
         inbox: Vec::new(),
         outbox: Vec::new(),
         status: None,
+        visibility: VisibilityChange::default(),
         close: None,
     }
 }

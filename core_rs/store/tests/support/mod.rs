@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use perdure_history::RunId;
+use perdure_history::{RunId, SearchValue, Timestamp};
 use perdure_store::{RunFilter, Store};
 
 /// Says to a test that it is the child of another, and where the store lies.
@@ -122,4 +122,35 @@ pub(crate) fn everything(store: &impl Store) -> Result<String, perdure_store::St
         "{summaries:#?}\n{histories:#?}\n{:#?}",
         store.recover()?
     ))
+}
+
+/// The value of a search attribute by number: two or more of each type, and none.
+pub(crate) fn search_value(number: u8) -> Option<SearchValue> {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    Some(match number {
+        0 => return None,
+        1 => SearchValue::Keyword("x".to_owned()),
+        2 => SearchValue::Keyword("xy 2026-01-01".to_owned()),
+        3 => SearchValue::Int(2),
+        4 => SearchValue::Double(2.5),
+        5 => SearchValue::Bool(true),
+        6 => SearchValue::Datetime(Timestamp::from_micros(3_000_000)),
+        7 => SearchValue::KeywordList(texts(&["x", "z", "x"])),
+        8 => SearchValue::KeywordList(Vec::new()),
+        _ => SearchValue::Int(i64::MAX),
+    })
+}
+
+/// Takes away from a closed store what format 3 has added to format 2.
+pub(crate) fn make_format_2(path: &Path) {
+    // The pages are checked through the file system that a store of this process has registered.
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let connection =
+        rusqlite::Connection::open_with_flags_and_vfs(path, flags, c"perdure-pages").unwrap();
+    connection
+        .execute_batch(
+            "DROP INDEX runs_by_time; DROP TABLE attributes; DROP TABLE visibility;
+             PRAGMA user_version = 2;",
+        )
+        .unwrap();
 }

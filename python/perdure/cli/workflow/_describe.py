@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from perdure.cli._exit import ExitCode
 from perdure.cli._options import Commands, add_command, add_run, find_run
@@ -17,6 +20,7 @@ from perdure.cli._output import (
     print_table,
     time_text,
 )
+from perdure.cli._values import to_json
 from perdure.cli.workflow._fields import description_fields
 from perdure.client import PendingActivity, WorkflowDescription
 from perdure.errors import NoWorkerError
@@ -73,6 +77,8 @@ def _print_run(run: WorkflowDescription) -> None:
         "Took": duration_text((run.close_time or datetime.now(UTC)) - run.start_time),
         "Events": str(run.history_length),
         "Parked": run.park_reason or "",
+        "Attributes": _values(run.search_attributes),
+        "Memo": _values(run.memo),
     }
     for name, value in lines.items():
         if value:
@@ -80,6 +86,10 @@ def _print_run(run: WorkflowDescription) -> None:
     if run.park_traceback:
         print()
         print(run.park_traceback.rstrip())
+
+
+def _values(named: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {json.dumps(to_json(each))}" for name, each in named.items())
 
 
 def _row(each: PendingActivity) -> tuple[str, ...]:

@@ -30,4 +30,8 @@ def description_fields(run: WorkflowDescription) -> dict[str, Any]:
         "history_length": run.history_length,
         "park_reason": run.park_reason,
         "park_traceback": run.park_traceback,
+        "search_attributes": {
+            name: to_json(value) for name, value in run.search_attributes.items()
+        },
+        "memo": {key: to_json(value) for key, value in run.memo.items()},
     }

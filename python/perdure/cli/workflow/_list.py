@@ -1,4 +1,4 @@
-"""`perdure workflow list`."""
+"""`perdure workflow list` and `count`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _LIMIT = 100
 def add(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "list", "list runs, newest first", execute)
+    add_query(parser)
     parser.add_argument("--status", choices=sorted(STATUS_COLORS), help="only this status")
     parser.add_argument("--type", metavar="NAME", help="only this workflow type")
     parser.add_argument("--id", metavar="ID", help="only this workflow id")
@@ -38,13 +39,31 @@ def add(commands: Commands) -> None:
     )
     add_store(parser)
     add_output(parser)
+    counter = add_command(commands, "count", "count runs", count)
+    add_query(counter)
+    add_store(counter)
+    add_output(counter)
+
+
+def add_query(parser: argparse.ArgumentParser) -> None:
+    """Adds `--query`."""
+    parser.add_argument(
+        "-q",
+        "--query",
+        metavar="QUERY",
+        help='only runs of which this holds, such as \'Status = "Running" AND CustomerId = "42"\'',
+    )
 
 
 async def execute(options: argparse.Namespace) -> ExitCode:
     """Runs the command."""
     client = await connect(options)
     found = client.list_workflows(
-        workflow_id=options.id, workflow_type=options.type, status=options.status
+        options.query,
+        workflow_id=options.id,
+        workflow_type=options.type,
+        status=options.status,
+        limit=options.limit + 1,
     )
     runs: list[WorkflowDescription] = []
     more = False
@@ -62,6 +81,17 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         print_table(titles, [_row(run) for run in runs], colors=STATUS_COLORS)
     if more:
         notice(f"there are more than {options.limit}: --limit shows them")
+    return ExitCode.OK
+
+
+async def count(options: argparse.Namespace) -> ExitCode:
+    """Runs the command."""
+    client = await connect(options)
+    number = await client.count_workflows(options.query)
+    if options.output == "json":
+        print_json({"count": number})
+    else:
+        print(number)
     return ExitCode.OK
 
 
