@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from perdure.workflow._info import Info
     from perdure.workflow._message_handler import MessageHandler, UpdateHandler
 
-__all__ = ["Children", "Runtime", "current", "require"]
+__all__ = ["Children", "Runtime", "Visibility", "current", "require"]
 
 
 class Children(Protocol):
@@ -51,6 +51,22 @@ class Children(Protocol):
 
     async def cancel(self, workflow_id: str, run_id: str | None, reason: str) -> None:
         """Asks another run to cancel itself."""
+        ...
+
+
+class Visibility(Protocol):
+    """What one run is found by, and says of itself."""
+
+    def set_attributes(self, attributes: SearchAttributes) -> None:
+        """Changes search attributes; None removes one."""
+        ...
+
+    def set_memo(self, entries: Mapping[str, Any]) -> None:
+        """Changes the memo; None removes an entry."""
+        ...
+
+    def memo(self) -> dict[str, Any]:
+        """The memo as it is."""
         ...
 
 
@@ -140,16 +156,9 @@ class Runtime(Protocol):
         """What is known of the run."""
         ...
 
-    def upsert_search_attributes(self, attributes: SearchAttributes) -> None:
-        """Changes what the run is found by."""
-        ...
-
-    def upsert_memo(self, entries: Mapping[str, Any]) -> None:
-        """Changes what the run says of itself."""
-        ...
-
-    def memo(self) -> dict[str, Any]:
-        """What the run says of itself."""
+    @property
+    def visibility(self) -> Visibility:
+        """What the run is found by, and says of itself."""
         ...
 
     def is_replaying(self) -> bool:

@@ -36,13 +36,12 @@ from perdure.workflow._logger import logger
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine
     from typing import TypeAlias
 
     from perdure._core import ActivityPlan, CallSite, Failure
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
-    from perdure.search import SearchAttributes
     from perdure.workflow._continue_as_new import ContinueAsNewOptions
     from perdure.workflow._definition import WorkflowDefinition
     from perdure.workflow._handle import ActivityHandle
@@ -138,18 +137,6 @@ class Instance(InstanceCore):
     def info(self) -> Info:
         """What is known of the run."""
         return self.visibility.info()
-
-    def upsert_search_attributes(self, attributes: SearchAttributes) -> None:
-        """Changes what the run is found by."""
-        self.visibility.set_attributes(attributes)
-
-    def upsert_memo(self, entries: Mapping[str, Any]) -> None:
-        """Changes what the run says of itself."""
-        self.visibility.set_memo(entries)
-
-    def memo(self) -> dict[str, Any]:
-        """What the run says of itself."""
-        return self.visibility.memo()
 
     def continue_as_new(
         self, workflow: Any, arguments: tuple[Any, ...], options: ContinueAsNewOptions

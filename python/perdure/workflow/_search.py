@@ -25,7 +25,7 @@ def upsert_search_attributes(attributes: SearchAttributes) -> None:
         EncodeError: A name or a value is none that can be searched for.
     """
     runtime = _runtime.require("workflow.upsert_search_attributes")
-    runtime.upsert_search_attributes(attributes)
+    runtime.visibility.set_attributes(attributes)
 
 
 def upsert_memo(entries: Mapping[str, Any]) -> None:
@@ -37,9 +37,9 @@ def upsert_memo(entries: Mapping[str, Any]) -> None:
     Raises:
         EncodeError: A value cannot travel.
     """
-    _runtime.require("workflow.upsert_memo").upsert_memo(entries)
+    _runtime.require("workflow.upsert_memo").visibility.set_memo(entries)
 
 
 def memo() -> dict[str, Any]:
     """What the run says of itself, as plain values; a copy."""
-    return _runtime.require("workflow.memo").memo()
+    return _runtime.require("workflow.memo").visibility.memo()

@@ -165,16 +165,7 @@ pub(crate) fn read(
                 kind::COMPLETE_RUN => Command::CompleteRun {
                     result: fields.required(read_payload)?,
                 },
-                kind::FAIL_RUN => Command::FailRun {
-                    failure: fields.required(read_failure)?,
-                    next: fields.optional(
-                        || None,
-                        |reader| {
-                            let next = reader.fields(read_successor)?;
-                            Ok(Some(Arc::new(next)))
-                        },
-                    )?,
-                },
+                kind::FAIL_RUN => read_failed(fields)?,
                 kind::RECORD_PATCH => Command::RecordPatch {
                     id: fields.required(|reader| sites.read_string(reader))?,
                     site: fields.optional(Arc::default, |reader| sites.read(reader))?,
@@ -203,6 +194,15 @@ pub(crate) fn read(
             })
         })
         .map(Some)
+}
+
+fn read_failed(fields: &mut FieldsReader<'_, '_>) -> Result<Command, BatchError> {
+    let failure = fields.required(read_failure)?;
+    let next = fields.optional(
+        || None,
+        |reader| Ok(Some(Arc::new(reader.fields(read_successor)?))),
+    )?;
+    Ok(Command::FailRun { failure, next })
 }
 
 fn read_activity(
