@@ -1,8 +1,8 @@
 //! The one write of a turn, and what is performed once it is durable.
 
 use perdure_history::{
-    Batch, CancellationType, Command, Event, MessageId, Record, RecordBody, RunId, TaskId,
-    Timestamp, VisibilityChange,
+    Batch, CancellationType, Command, Event, MessageId, Record, RecordBody, TaskId, Timestamp,
+    VisibilityChange,
 };
 use perdure_machine::effect::Effect as MachineEffect;
 use perdure_machine::machine::RecordedTurn;

@@ -120,7 +120,7 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
         seed: field(fields, "seed")?,
         run_timeout: field::<Option<u64>>(fields, "run_timeout_us")?.map(Duration::from_micros),
         memo: search::memo(&search::dictionary(fields, "memo")?)?,
-        headers: headers(fields)?,
+        headers: field(fields, "headers")?,
         search_attributes: search::attributes(&search::dictionary(fields, "search_attributes")?)?,
         parent: None,
         chain: Chain {
