@@ -198,7 +198,7 @@ def test_wrong_queries_say_where(tmp_path: Path) -> None:
     with SyncClient.connect(f"file:{tmp_path / 'app.db'}") as client:
         assert client.count_workflows() == 0
         with pytest.raises(InvalidQueryError) as caught:
-            client.count_workflows("Status = 'Runing'")
+            client.count_workflows("Status = 'Sleeping'")
         assert caught.value.position == 9
         assert str(caught.value).splitlines()[-1] == "           ^"
         with pytest.raises(InvalidQueryError):

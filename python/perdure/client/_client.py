@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, Self, TypeVar, overload
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from perdure._core import SkippingClock, encode, owner_socket
 from perdure._interceptor import Interceptor
@@ -21,22 +19,18 @@ from perdure.client._port import deliver
 from perdure.client._schedules import ScheduleHandle, create_schedule, list_schedules
 from perdure.client._search import NameFilter, Pages
 from perdure.client._start import start as send_start
+from perdure.client._start_options import StartOptions, StartOptionsFields
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
 from perdure.client._with_start import tell
-from perdure.convert import attribute_fields, memo_fields
 from perdure.errors import NotFoundError
-from perdure.retry import RetryPolicy
 from perdure.schedule import Schedule
-from perdure.search import SearchAttributes
 from perdure.workflow._definition import WorkflowDefinition, definition_of
-from perdure.workflow._message_handler import name_of
 
-__all__ = ["DEFAULT_NAMESPACE", "DEFAULT_TASK_QUEUE", "Client"]
+__all__ = ["DEFAULT_NAMESPACE", "Client"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 DEFAULT_NAMESPACE = "default"
-DEFAULT_TASK_QUEUE = "default"
 
 
 class Client:
@@ -102,18 +96,7 @@ class Client:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        id: str | None = None,
-        task_queue: str | None = None,
-        run_timeout: timedelta | None = None,
-        execution_timeout: timedelta | None = None,
-        start_delay: timedelta | None = None,
-        retry_policy: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-        request_id: str | None = None,
-        start_signal: str | Callable[..., Any] | None = None,
-        start_signal_args: Sequence[Any] = (),
-        memo: Mapping[str, Any] | None = None,
-        search_attributes: SearchAttributes | None = None,
+        **options: Unpack[StartOptionsFields],
     ) -> WorkflowHandle[Result]: ...
     @overload
     async def start_workflow(
@@ -122,18 +105,7 @@ class Client:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        id: str | None = None,
-        task_queue: str | None = None,
-        run_timeout: timedelta | None = None,
-        execution_timeout: timedelta | None = None,
-        start_delay: timedelta | None = None,
-        retry_policy: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-        request_id: str | None = None,
-        start_signal: str | Callable[..., Any] | None = None,
-        start_signal_args: Sequence[Any] = (),
-        memo: Mapping[str, Any] | None = None,
-        search_attributes: SearchAttributes | None = None,
+        **options: Unpack[StartOptionsFields],
     ) -> WorkflowHandle[Result]: ...
     @overload
     async def start_workflow(
@@ -142,18 +114,7 @@ class Client:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        id: str | None = None,
-        task_queue: str | None = None,
-        run_timeout: timedelta | None = None,
-        execution_timeout: timedelta | None = None,
-        start_delay: timedelta | None = None,
-        retry_policy: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-        request_id: str | None = None,
-        start_signal: str | Callable[..., Any] | None = None,
-        start_signal_args: Sequence[Any] = (),
-        memo: Mapping[str, Any] | None = None,
-        search_attributes: SearchAttributes | None = None,
+        **options: Unpack[StartOptionsFields],
     ) -> WorkflowHandle[Any]: ...
     async def start_workflow(
         self,
@@ -161,18 +122,7 @@ class Client:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        id: str | None = None,
-        task_queue: str | None = None,
-        run_timeout: timedelta | None = None,
-        execution_timeout: timedelta | None = None,
-        start_delay: timedelta | None = None,
-        retry_policy: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-        request_id: str | None = None,
-        start_signal: str | Callable[..., Any] | None = None,
-        start_signal_args: Sequence[Any] = (),
-        memo: Mapping[str, Any] | None = None,
-        search_attributes: SearchAttributes | None = None,
+        **options: Unpack[StartOptionsFields],
     ) -> WorkflowHandle[Any]:
         """Starts a run; returns when that is durable.
 
@@ -180,20 +130,7 @@ class Client:
             workflow: A workflow function, a class's run method, or a registered name.
             *arguments: Its arguments.
             args: Further arguments; none by default.
-            id: Unique among open runs; a random one by default.
-            task_queue: Who serves it; `default` by default.
-            run_timeout: The longest the run may take; no limit by default.
-            execution_timeout: Of the run and all that follow it; no limit by default.
-            start_delay: How long the run, and what is sent to it, waits; not at all by default.
-            retry_policy: When a run that failed is followed by another attempt; never by default.
-            headers: Texts that travel along, to every activity too; none by default.
-            request_id: Makes the start repeatable: with the same one it gives the same run, also
-                after that has closed; a random one by default.
-            start_signal: A signal that the run handles before it begins; an open run of this id
-                is sent it instead of an error; none by default.
-            start_signal_args: Its arguments; none by default.
-            memo: What the run says of itself to people, values by key; nothing by default.
-            search_attributes: What the run is found by; nothing by default.
+            **options: The fields of `StartOptions`.
 
         Raises:
             WorkflowAlreadyStartedError: An open run has this id, and no signal comes along.
@@ -202,34 +139,26 @@ class Client:
             ValueError: A span is negative.
         """
         name, result_type, positional = _call_of(workflow, (*arguments, *args))
-        workflow_id = id if id is not None else str(uuid.uuid4())
+        given: dict[str, Any] = {
+            option: value for option, value in options.items() if value is not None
+        }
+        chosen = StartOptions(**given)
         fields: dict[str, Any] = {
+            **chosen.message(),
             "namespace": self.namespace,
-            "workflow_id": workflow_id,
             "workflow_type": name,
-            "task_queue": task_queue or DEFAULT_TASK_QUEUE,
             "arguments": encode(list(positional)),
-            "run_timeout_us": _microseconds("run_timeout", run_timeout),
-            "execution_timeout_us": _microseconds("execution_timeout", execution_timeout),
-            "start_delay_us": _microseconds("start_delay", start_delay),
-            "retry": None if retry_policy is None else retry_policy.fields(),
-            "headers": list((headers or {}).items()),
-            "memo": _without_none(memo_fields(memo or {})),
-            "search_attributes": _without_none(attribute_fields(search_attributes or {})),
         }
 
         async def start() -> WorkflowHandle[Any]:
             once = {**fields, "run": new_run().bytes, "seed": new_seed()}
-            post = partial(deliver, self.path, "start", request_id or new_message_id())
+            post = partial(deliver, self.path, "start", chosen.request_id or new_message_id())
             run_id = await send_start(self.interceptors, once, positional, post)
-            return WorkflowHandle(self.path, workflow_id, run_id, result_type)
+            return WorkflowHandle(self.path, chosen.id, run_id, result_type)
 
-        if start_signal is None:
+        if chosen.start_signal is None:
             return await start()
-        fields["signal_name"] = name_of("signal", start_signal)
-        fields["signal_arguments"] = encode(list(start_signal_args))
-
-        send = partial(_signalled, self.path, start_signal, start_signal_args, result_type)
+        send = partial(_signalled, self.path, chosen, result_type)
         return await tell(self.path, start, send)
 
     async def start_update_with_start(
@@ -296,7 +225,8 @@ class Client:
         workflow: WorkflowDefinition[..., Result],
         /,
         *arguments: Any,
-        **options: Any,
+        args: Sequence[Any] = (),
+        **options: Unpack[StartOptionsFields],
     ) -> Result: ...
     @overload
     async def execute_workflow(
@@ -304,17 +234,30 @@ class Client:
         workflow: Callable[..., Coroutine[Any, Any, Result]],
         /,
         *arguments: Any,
-        **options: Any,
+        args: Sequence[Any] = (),
+        **options: Unpack[StartOptionsFields],
     ) -> Result: ...
     @overload
     async def execute_workflow(
-        self, workflow: str | type, /, *arguments: Any, **options: Any
+        self,
+        workflow: str | type,
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        **options: Unpack[StartOptionsFields],
     ) -> Any: ...
-    async def execute_workflow(self, workflow: Any, /, *arguments: Any, **options: Any) -> Any:
+    async def execute_workflow(
+        self,
+        workflow: Any,
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        **options: Unpack[StartOptionsFields],
+    ) -> Any:
         """Starts a run and waits for its result; arguments and errors as `start_workflow` and
         `WorkflowHandle.result`.
         """
-        handle = await self.start_workflow(workflow, *arguments, **options)
+        handle = await self.start_workflow(workflow, *arguments, args=args, **options)
         return await handle.result()
 
     async def get_workflow_handle(
@@ -451,29 +394,16 @@ class Client:
         return await asyncio.to_thread(patch_usages, self.path, self.namespace, workflow_type, ids)
 
 
-def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _microseconds(name: str, span: timedelta | None) -> int | None:
-    if span is None:
-        return None
-    if span < timedelta(0):
-        raise ValueError(f"{name} must not be negative, and is {span}")
-    return round(span / timedelta(microseconds=1))
-
-
 async def _signalled(
     path: Path,
-    signal: str | Callable[..., Any],
-    arguments: Sequence[Any],
+    options: StartOptions,
     result_type: Any,
     handle: WorkflowHandle[Any],
     is_new: bool,
 ) -> WorkflowHandle[Any]:
     """The run of a signal-with-start: a new one has its signal already."""
-    if not is_new:
-        await handle.signal(signal, args=arguments)
+    if not is_new and options.start_signal is not None:
+        await handle.signal(options.start_signal, args=options.start_signal_args)
     return WorkflowHandle(path, handle.id, handle.run_id, result_type)
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, overload
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from perdure.client._async_activity import AsyncActivityHandle
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
 from perdure.client._patches import PatchUsage
+from perdure.client._start_options import StartOptionsFields
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
-from perdure.retry import RetryPolicy
-from perdure.search import SearchAttributes
 from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = [
@@ -253,17 +251,7 @@ class SyncClient:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        id: str | None = None,
-        task_queue: str | None = None,
-        run_timeout: timedelta | None = None,
-        execution_timeout: timedelta | None = None,
-        start_delay: timedelta | None = None,
-        retry_policy: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-        start_signal: str | Callable[..., Any] | None = None,
-        start_signal_args: Sequence[Any] = (),
-        memo: Mapping[str, Any] | None = None,
-        search_attributes: SearchAttributes | None = None,
+        **options: Unpack[StartOptionsFields],
     ) -> SyncWorkflowHandle[Result]: ...
     @overload
     def start_workflow(
@@ -272,17 +260,7 @@ class SyncClient:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        id: str | None = None,
-        task_queue: str | None = None,
-        run_timeout: timedelta | None = None,
-        execution_timeout: timedelta | None = None,
-        start_delay: timedelta | None = None,
-        retry_policy: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-        start_signal: str | Callable[..., Any] | None = None,
-        start_signal_args: Sequence[Any] = (),
-        memo: Mapping[str, Any] | None = None,
-        search_attributes: SearchAttributes | None = None,
+        **options: Unpack[StartOptionsFields],
     ) -> SyncWorkflowHandle[Result]: ...
     @overload
     def start_workflow(
@@ -291,23 +269,19 @@ class SyncClient:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        id: str | None = None,
-        task_queue: str | None = None,
-        run_timeout: timedelta | None = None,
-        execution_timeout: timedelta | None = None,
-        start_delay: timedelta | None = None,
-        retry_policy: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-        start_signal: str | Callable[..., Any] | None = None,
-        start_signal_args: Sequence[Any] = (),
-        memo: Mapping[str, Any] | None = None,
-        search_attributes: SearchAttributes | None = None,
+        **options: Unpack[StartOptionsFields],
     ) -> SyncWorkflowHandle[Any]: ...
     def start_workflow(
-        self, workflow: Any, /, *arguments: Any, **options: Any
+        self,
+        workflow: Any,
+        /,
+        *arguments: Any,
+        args: Sequence[Any] = (),
+        **options: Unpack[StartOptionsFields],
     ) -> SyncWorkflowHandle[Any]:
         """Starts a run; returns when that is durable. See `Client.start_workflow`."""
-        started = self._loop.call(self._client.start_workflow(workflow, *arguments, **options))
+        start: Any = self._client.start_workflow
+        started = self._loop.call(start(workflow, *arguments, args=args, **options))
         return SyncWorkflowHandle(started, self._loop)
 
     @overload

@@ -7,7 +7,8 @@ from collections.abc import Generator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from perdure.client._client import DEFAULT_NAMESPACE, DEFAULT_TASK_QUEUE
+from perdure.client._client import DEFAULT_NAMESPACE
+from perdure.client._start_options import DEFAULT_TASK_QUEUE
 from perdure.client._sync import LoopThread, SyncClient
 from perdure.testing._environment import WorkflowEnvironment
 from perdure.worker import Worker

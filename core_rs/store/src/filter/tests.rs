@@ -68,9 +68,9 @@ fn errors_say_where_and_what_was_expected() {
     );
     assert_eq!(problem("A = 'open").0, 4);
     assert_eq!(
-        problem("Status = 'Runing'").1,
+        problem("Status = 'Walking'").1,
         "a status was expected: one of Cancelled, Completed, ContinuedAsNew, Failed, Parked, \
-         Running, Terminated, TimedOut, not the text \"Runing\""
+         Running, Terminated, TimedOut, not the text \"Walking\""
     );
     assert_eq!(problem("StartTime > 'soon'").0, 12);
     assert_eq!(problem("ORDER BY CustomerId").0, 9);
