@@ -85,6 +85,12 @@ PARTS = (
         only_whole=True,
     ),
     Part(
+        ("benches.end_to_end.search",),
+        ("list_filtered_100000_runs_ms", "count_filtered_100000_runs_ms"),
+        pinned=False,
+        only_whole=True,
+    ),
+    Part(
         ("benches.end_to_end.memory",),
         ("live_run_overhead_kib", "evictions_left_objects"),
         pinned=False,
@@ -131,6 +137,8 @@ GOALS: Mapping[str, Goal] = {
     "go_stdio_64_calls_per_s": _at_least(10_000),
     "go_nats_gather64_calls_per_s": _at_least(10_000),
     "restart_10000_sleeping_ready_s": Goal("< 1", lambda value, _all: value < 1),
+    "list_filtered_100000_runs_ms": Goal("< 50", lambda value, _all: value < 50),
+    "count_filtered_100000_runs_ms": Goal("< 50", lambda value, _all: value < 50),
     "live_run_overhead_kib": _at_most(20),
     "evictions_left_objects": Goal("= 0", lambda value, _all: value == 0),
 }

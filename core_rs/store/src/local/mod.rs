@@ -14,6 +14,7 @@ mod inbox;
 mod inline;
 mod lock;
 mod message;
+mod narrowing;
 mod owner;
 mod page_checks;
 mod paths;
