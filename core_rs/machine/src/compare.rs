@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use perdure_history::{
-    Command, Failure, FailureKind, Payload, RunStarted, ScheduleActivity, StartChild,
+    Command, ExternalRun, Failure, FailureKind, Payload, RunStarted, ScheduleActivity, StartChild,
 };
 
 use crate::mismatch::FieldDifference;
@@ -270,7 +270,7 @@ fn activity_differences(found: &mut Found, recorded: &ScheduleActivity, asked: &
 fn message_differences(found: &mut Found, recorded: &Command, asked: &Command) {
     match (recorded, asked) {
         (Command::SignalExternal(recorded), Command::SignalExternal(asked)) => {
-            found.field("target", &recorded.target, &asked.target);
+            target_differences(found, &recorded.target, &asked.target);
             found.text("name", recorded.name.clone(), asked.name.clone());
             found.text(
                 "arguments",
@@ -279,7 +279,7 @@ fn message_differences(found: &mut Found, recorded: &Command, asked: &Command) {
             );
         }
         (Command::CancelExternal(recorded), Command::CancelExternal(asked)) => {
-            found.field("target", &recorded.target, &asked.target);
+            target_differences(found, &recorded.target, &asked.target);
         }
         (Command::CompleteRun { result: recorded }, Command::CompleteRun { result: asked }) => {
             found.text("result", describe(recorded), describe(asked));
@@ -316,6 +316,16 @@ fn message_differences(found: &mut Found, recorded: &Command, asked: &Command) {
             kind_of(asked).to_string(),
         ),
     }
+}
+
+fn target_differences(found: &mut Found, recorded: &ExternalRun, asked: &ExternalRun) {
+    found.text(
+        "workflow_id",
+        recorded.workflow_id.clone(),
+        asked.workflow_id.clone(),
+    );
+    found.field("run", &recorded.run, &asked.run);
+    found.field("child_n", &recorded.child_n, &asked.child_n);
 }
 
 fn child_differences(found: &mut Found, recorded: &StartChild, asked: &StartChild) {

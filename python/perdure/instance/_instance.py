@@ -181,7 +181,7 @@ class Instance(InstanceCore):
             parent=started["parent"] and ParentInfo(*started["parent"]),
             attempt=started["attempt"],
         )
-        self._children = Children(self, self.loop, started["task_queue"])
+        self._children = self._new_children(started["task_queue"])
         self.visibility.begin(started, info)
         self.loop.random_streams = RandomStreams(str(started["seed"]))
         arguments = decode_arguments(definition.parameter_types, started["arguments"])
@@ -192,6 +192,9 @@ class Instance(InstanceCore):
             self._signal(*started["signal"])
         self._main = self.loop.create_task(begin())
         self._main.add_done_callback(self._ended)
+
+    def _new_children(self, task_queue: str) -> Children:
+        return Children(self, self.loop, task_queue)
 
     def _ended(self, main: asyncio.Task[Any]) -> None:
         if main.cancelled():

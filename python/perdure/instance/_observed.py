@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perdure._core import decode, encode
-from perdure.convert import shape_of
 from perdure.instance._frames import Site, is_user_file, user_site
 from perdure.instance._instance import Instance
+from perdure.instance._noted import NOWHERE, Asked, Noted, plain_value, sent_values
+from perdure.instance._observed_children import ObservedChildren
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -20,31 +19,7 @@ if TYPE_CHECKING:
     from perdure.activity._reference import ActivityReference
     from perdure.instance._instance import FindWorkflow
 
-__all__ = ["Asked", "Noted", "ObservedInstance", "plain_value"]
-
-_NOWHERE = Site("", 0, "")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A command as the code asks for it, its fields named as in an exported history."""
-
-    kind: str
-    fields: dict[str, Any]
-    site: Site
-
-
-class Noted:
-    """What was asked for last; it outlives the instance."""
-
-    def __init__(self) -> None:
-        self.last: Asked | None = None
-        self.waits_at = _NOWHERE
-        """Where the workflow itself waited in the end."""
-
-    def command(self, kind: str, site: Site, **fields: Any) -> None:
-        """Notes a command that is about to be submitted."""
-        self.last = Asked(kind, fields, site)
+__all__ = ["ObservedInstance"]
 
 
 class ObservedInstance(Instance):
@@ -54,19 +29,19 @@ class ObservedInstance(Instance):
         super().__init__(find_workflow, run_id, now_us)
         self.observe_calls()
         self.noted = Noted()
-        self._raised_at = _NOWHERE
+        self._raised_at = NOWHERE
 
     def call_activity(
         self, reference: ActivityReference, arguments: tuple[Any, ...], options: Any
     ) -> Coroutine[Any, Any, Any]:
         """The call, noted when it is scheduled."""
         call = super().call_activity(reference, arguments, options)
-        return _NotedCall(call, self.noted, reference, _sent(arguments))
+        return _NotedCall(call, self.noted, reference, sent_values(arguments))
 
     def call_plan(self, plan: ActivityPlan, arguments: tuple[Any, ...]) -> Any:
         """The call, noted when it is scheduled."""
         call = super().call_plan(plan, arguments)
-        return _NotedCall(call, self.noted, plan.reference, _sent(arguments))
+        return _NotedCall(call, self.noted, plan.reference, sent_values(arguments))
 
     def patched(self, id: str, deprecated: bool) -> bool:
         """Which branch, noted if the question is refused: an answer need be no command."""
@@ -84,7 +59,7 @@ class ObservedInstance(Instance):
     def complete(self, result: bytes) -> None:
         """The end, noted."""
         # What has returned has no line any more.
-        self.noted.command("complete_run", _NOWHERE, result=plain_value(result))
+        self.noted.command("complete_run", NOWHERE, result=plain_value(result))
         super().complete(result)
 
     def fail(self, failure: Failure) -> None:
@@ -95,13 +70,13 @@ class ObservedInstance(Instance):
 
     def complete_update(self, event_n: int, result: bytes, hint: Any) -> None:
         """The end of an update, noted."""
-        self.noted.command("complete_update", _NOWHERE, result=plain_value(result))
+        self.noted.command("complete_update", NOWHERE, result=plain_value(result))
         super().complete_update(event_n, result, hint)
 
     def fail_update(self, event_n: int, failure: Failure) -> None:
         """The end of an update, noted."""
         kind, message = _type_of(failure), failure.message
-        self.noted.command("fail_update", _NOWHERE, type=kind, message=message)
+        self.noted.command("fail_update", NOWHERE, type=kind, message=message)
         super().fail_update(event_n, failure)
 
     def evict(self) -> None:
@@ -110,6 +85,9 @@ class ObservedInstance(Instance):
         if main is not None and not main.done():
             self.noted.waits_at = _innermost(_stack_of(main.get_coro()))
         super().evict()
+
+    def _new_children(self, task_queue: str) -> ObservedChildren:
+        return ObservedChildren(self, self.loop, task_queue, self.noted)
 
     def _raised(self, error: BaseException) -> None:
         frames = traceback.walk_tb(error.__traceback__)
@@ -172,7 +150,7 @@ class _NotedCall(Coroutine[Any, Any, Any]):
 
 def _innermost(frames: Iterable[tuple[FrameType, int]]) -> Site:
     """The last of the frames that is of user code."""
-    site = _NOWHERE
+    site = NOWHERE
     for frame, line in frames:
         if is_user_file(frame.f_code.co_filename):
             site = Site(frame.f_code.co_filename, line, frame.f_code.co_qualname)
@@ -186,15 +164,6 @@ def _stack_of(coroutine: Any) -> Iterator[tuple[FrameType, int]]:
         if frame is not None:
             yield frame, frame.f_lineno
         coroutine = getattr(coroutine, "cr_await", None)
-
-
-def plain_value(data: bytes) -> Any:
-    """The payload's value without anybody's types: lists, maps and what MessagePack has."""
-    return decode(data, shape_of(Any))
-
-
-def _sent(arguments: tuple[Any, ...]) -> Any:
-    return plain_value(encode(list(arguments)))
 
 
 def _type_of(failure: Failure) -> str:

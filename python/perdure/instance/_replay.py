@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,12 @@ from perdure.instance._instance import Instance
 from perdure.instance._observed import ObservedInstance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from typing import Any
 
     from perdure.errors import NondeterminismError
-    from perdure.instance._observed import Noted
+    from perdure.instance._noted import Noted
+    from perdure.instance._strict import Watch
     from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["Stop", "find_stop", "observe_last_command", "replay"]
@@ -53,8 +56,17 @@ def replay(
     return instance
 
 
-def find_stop(text: str, workflows: Mapping[str, WorkflowDefinition[..., Any]]) -> Stop | None:
+def find_stop(
+    text: str,
+    workflows: Mapping[str, WorkflowDefinition[..., Any]],
+    watch: Watch | None = None,
+) -> Stop | None:
     """Replays an exported history; None when today's code does what it says, to its end.
+
+    Args:
+        text: The exported history.
+        workflows: Today's, by name.
+        watch: Sees each call into C of workflow code; nobody does by default.
 
     Raises:
         KeyboardInterrupt: Somebody interrupts.
@@ -65,7 +77,7 @@ def find_stop(text: str, workflows: Mapping[str, WorkflowDefinition[..., Any]]) 
         instance = Instance(lambda _, name: workflows.get(name), history.run_id, 0)
     except Exception as error:
         return Stop(error, None)
-    return _stop_of(history, instance)
+    return _stop_of(history, instance, watch)
 
 
 def observe_last_command(
@@ -78,14 +90,30 @@ def observe_last_command(
     return _stop_of(history, instance), noted
 
 
-def _stop_of(history: RecordedHistory, instance: Instance) -> Stop | None:
+def _stop_of(
+    history: RecordedHistory, instance: Instance, watch: Watch | None = None
+) -> Stop | None:
     try:
-        _deliver(history, instance)
+        with _watched(watch):
+            _deliver(history, instance)
     except (Exception, SystemExit) as error:
         return Stop(error, instance.fault_error)
     finally:
         instance.evict()
     return None
+
+
+@contextlib.contextmanager
+def _watched(watch: Watch | None) -> Generator[None]:
+    if watch is None:
+        yield
+        return
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
 
 
 def _deliver(history: RecordedHistory, instance: Instance) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from perdure.errors import HistoryMismatch, MismatchSide
 from perdure.testing._patch_edit import Call, patch_edit
-from perdure.testing._recorded import recorded_fields
+from perdure.testing._recorded import recorded_fields, recorded_name
 from perdure.testing._source_lines import CallSite, recorded_site, todays_site
 
 if TYPE_CHECKING:
     from perdure.errors import NondeterminismError
-    from perdure.instance._observed import Asked, Noted
+    from perdure.instance._noted import Asked, Noted
 
 __all__ = ["FieldDifference", "Mismatch", "ReplayCommand", "mismatch_of"]
 
@@ -32,7 +32,8 @@ class ReplayCommand:
     kind: str
     """As exported histories name it, such as `schedule_activity`."""
     name: str
-    """The activity's or the patch's; empty for what has none."""
+    """The activity's, the patch's, the child's type, the signal's, the id of the run that is
+    cancelled; empty for what has none."""
     site: CallSite | None
     """The call site; None for what has none, such as the end of the run."""
 
@@ -152,7 +153,7 @@ def _calls_after(history: str, event_n: int) -> Iterator[Call]:
     following = (each for each in records if each.get("n", 0) > event_n)
     for record in itertools.islice(following, _LATER_CALLS_MAX):
         command = record["command"]
-        yield command["kind"], command.get("name", "")
+        yield command["kind"], recorded_name(command)
 
 
 def _record(history: str, event_n: int) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def _recorded_side(command: dict[str, Any], todays_files: Sequence[str]) -> Repl
     site = command.get("site")
     return ReplayCommand(
         command["kind"],
-        command.get("name", "") or command.get("id", ""),
+        recorded_name(command),
         None
         if site is None
         else recorded_site(
@@ -200,6 +201,10 @@ def _differences(
     parts: list[FieldDifference] = []
     for field, value in observed.fields.items():
         parts.extend(_parts(field, recorded.get(field), value))
+    # An id that the code does not choose is the machine's to know.
+    machines = [each for each in found.differing_fields if each[0] == "workflow_id"]
+    if "workflow_id" not in observed.fields:
+        parts.extend(FieldDifference(*each) for each in machines)
     if len(parts) > _DIFFERENCES_MAX:
         more = f"{len(parts) - _DIFFERENCES_MAX + 1} more"
         parts[_DIFFERENCES_MAX - 1 :] = [FieldDifference("…", more, more)]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perdure.testing._recorded import recorded_fields
+from perdure.testing._recorded_call import called_names, recorded_call
 
 if TYPE_CHECKING:
     from perdure.testing._mismatch import Mismatch, ReplayCommand
@@ -79,7 +79,9 @@ def _edited(
     if recorded.kind == "record_patch":
         # The new branch alone is left, and there are runs that recorded that they took it.
         return [f'workflow.deprecate_patch("{recorded.name}")', *now]
-    old = _recorded_call(record)
+    site = recorded.site
+    line = "" if site is None or site.source is None else site.source
+    old = recorded_call(record, _function_around(statement), line)
     if old is None:
         return None
     if asked is None or (asked.kind, asked.name) in later:
@@ -98,7 +100,7 @@ def _is_called_after(statement: _Statement, name: str) -> bool:
     return any(
         isinstance(node, ast.Call)
         and node.lineno > (statement.node.end_lineno or 0)
-        and ast.unparse(node.func).rpartition(".")[2] == name
+        and name in called_names(node)
         for node in ast.walk(_function_around(statement))
     )
 
@@ -125,26 +127,6 @@ def _without(statement: ast.stmt, what: str) -> str:
             return f"...  # as before, without {what}"
 
 
-def _recorded_call(record: dict[str, Any]) -> str | None:
-    """The call that a record came from, as it would stand in code."""
-    command: dict[str, Any] = record.get("command") or {}
-    match command.get("kind"):
-        case "schedule_activity":
-            fields = recorded_fields(command)
-            arguments: Sequence[Any] = fields["arguments"] or []
-            name, service = fields["name"], fields["service"]
-            called = name if service is None else f"{service}.{name}"
-            if all(part.isidentifier() for part in called.split(".")):
-                return f"await {called}({', '.join(map(repr, arguments))})"
-            shown = f", args={list(arguments)!r}" if arguments else ""
-            return f"await workflow.execute_activity({name!r}{shown})"
-        case "start_timer":
-            seconds = (command["fire_at_us"] - record["at_us"]) / 1e6
-            return f"await workflow.sleep({seconds:g})"
-        case _:
-            return None
-
-
 def _in_place_of(statement: ast.stmt, call: str) -> str:
     """The recorded call in the form of today's statement."""
     match statement:
@@ -160,6 +142,9 @@ def _question(statement: _Statement, call: ReplayCommand | None, verb: str = "")
     """The question for a patch whose name says which call came in, or went."""
     function = getattr(_function_around(statement), "name", "")
     called = "" if call is None else call.name or call.kind
+    if call is not None and call.kind == "cancel_external":
+        # Its name is the id of some run, which is another one the next time.
+        called = call.kind
     name = re.sub(r"[^a-z0-9]+", "-", f"{function} {verb}{called}".lower()).strip("-")
     return f'workflow.patched("{name}")'
 

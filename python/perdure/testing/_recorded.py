@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from perdure.instance._observed import plain_value
+from perdure.instance._noted import plain_value
 
-__all__ = ["recorded_fields"]
+__all__ = ["recorded_fields", "recorded_name"]
 
-_OPTION_FIELDS = ("name", "service", "arguments", "result", "command_n", "id")
+_FIELDS = (
+    "name", "service", "arguments", "result", "command_n", "id", "workflow_type", "workflow_id",
+    "cancellation_type", "target",
+)  # fmt: skip
+
+
+def recorded_name(command: dict[str, Any]) -> str:
+    """What the command asks for, as the machine names it; empty for what has no name."""
+    match command["kind"]:
+        case "start_child":
+            return str(command["workflow_type"])
+        case "cancel_external":
+            return str(command["target"]["workflow_id"])
+        case _:
+            return str(command.get("name", "") or command.get("id", ""))
 
 
 def recorded_fields(command: dict[str, Any]) -> dict[str, Any]:
     """The fields, their payloads as plain values."""
-    fields: dict[str, Any] = {field: command.get(field) for field in _OPTION_FIELDS}
+    fields: dict[str, Any] = {field: command.get(field) for field in _FIELDS}
     for field in ("arguments", "result"):
         fields[field] = _payload(fields[field])
     failure = command.get("failure")
