@@ -201,3 +201,46 @@ def test_the_projects_own_modules_are_the_default(folder: Path, tmp_path: Path) 
     )
     done = call(tmp_path, "replay", "-o", "json")
     assert json.loads(done.stdout)["histories"] == 3
+
+
+CLOCKS = """
+from datetime import UTC, datetime
+from random import random
+from perdure import workflow
+
+
+def stamp() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+@workflow.defn
+async def stamped() -> bool:
+    with workflow.unsafe.unguarded():
+        datetime.now(UTC)
+    return bool(stamp()) and [stamp(), random()] != []
+"""
+
+
+def test_a_strict_replay_names_the_lines_that_read_another_clock(tmp_path: Path) -> None:
+    (tmp_path / "clocks.py").write_text(CLOCKS)
+    store = ("--store", "file:app.db")
+    for number in range(2):
+        call(tmp_path, "run", "clocks.py:stamped", "--id", f"s-{number}", *store)
+    call(tmp_path, "replay", "clocks.py", *store)
+    report = call(tmp_path, "replay", "clocks.py", "--strict", *store, code=ExitCode.FAILURE).stdout
+    file = tmp_path / "clocks.py"
+    first = f"{file}:8: PRD2101 datetime.now (in stamp)"
+    second = f"{file}:15: PRD2201 random.random, imported by name (in stamped)"
+    assert report.count(first) == report.count(second) == 1
+    assert "unrepeatable: stamped, 2 runs" in report
+    assert "workflow.now()" in report
+    for processes in ("1", "2"):
+        told = call(
+            *(tmp_path, "replay", "clocks.py", "--strict", "-o", "json"),
+            *("--processes", processes, *store),
+            code=ExitCode.FAILURE,
+        )
+        for failure in json.loads(told.stdout)["failures"]:
+            found = [(each["code"], each["line"]) for each in failure["findings"]]
+            assert found == [("PRD2101", 8), ("PRD2201", 15)]
+            assert failure["verdict"] == "unrepeatable"

@@ -18,6 +18,7 @@ import pytest
 
 from perdure import activity, workflow
 from perdure.errors import NondeterminismError, WorkflowParkedError
+from perdure.testing import Replayer, WorkflowHistory
 from tests.e2e.conftest import Serve
 
 BOUND: Callable[[], float] = vars(random)["_inst"].random
@@ -120,5 +121,21 @@ def test_a_strict_run_that_loops_for_ever_is_parked_and_nothing_is_watched_after
             with pytest.raises(WorkflowParkedError, match="PRD1201"):
                 await client.execute_workflow(loops_for_ever)
             assert sys.getprofile() is None
+
+    asyncio.run(asyncio.wait_for(test(), 60))
+
+
+def test_a_strict_replayer_reports_the_line_and_goes_on(serve: Serve) -> None:
+    async def test() -> None:
+        async with serve([strict_calls]) as client:
+            handle = await client.start_workflow(strict_calls, "now")
+            await handle.result()
+            history = WorkflowHistory.from_json(await handle.fetch_history())
+        with pytest.raises(NondeterminismError, match=r"datetime\.now") as raised:
+            await Replayer(workflows=[strict_calls], strict=True).replay_workflow(history)
+        line = Path(__file__).read_text().splitlines()[raised.value.line - 1]
+        assert line.strip().startswith('"now": lambda')
+        assert sys.getprofile() is None
+        await Replayer(workflows=[strict_calls]).replay_workflow(history)
 
     asyncio.run(asyncio.wait_for(test(), 60))

@@ -11,7 +11,7 @@ __all__ = ["junit_text"]
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML document may hold, not even escaped."""
-_BLAMES_THE_CODE = {ReplayVerdict.MISMATCH, ReplayVerdict.BUG}
+_BLAMES_THE_CODE = {ReplayVerdict.MISMATCH, ReplayVerdict.BUG, ReplayVerdict.UNREPEATABLE}
 
 
 def junit_text(results: WorkflowReplayResults) -> str:

@@ -15,11 +15,14 @@ __all__ = ["print_report", "report_fields"]
 
 _NAMED_RUNS_MAX = 5
 _WIDTH = 100
+_STRICT = ReplayVerdict.UNREPEATABLE
 
 
 def print_report(results: WorkflowReplayResults) -> None:
     """The table, then what differs and what to do about it, once for runs that fail alike."""
-    verdicts = list(ReplayVerdict)
+    came = {each.verdict for each in results.results}
+    # A strict replay's own verdict has a column where there is something in it.
+    verdicts = [each for each in ReplayVerdict if each in came or each is not _STRICT]
     titles = ["type", "histories", *(verdict.value for verdict in verdicts)]
     rows = [
         [
@@ -116,6 +119,12 @@ def _advice(alike: Sequence[WorkflowReplayResult]) -> str:
             return (
                 f"{still_open:,} open: a worker with this code would park them, and corrected code "
                 "resumes them."
+            )
+        case ReplayVerdict.UNREPEATABLE:
+            return (
+                "The answer is another one on each replay: what is asked after it may then no "
+                "longer fit. Where nothing depends on it, wrap the line in "
+                "`with workflow.unsafe.unguarded():`."
             )
         case ReplayVerdict.UNREADABLE:
             return (

@@ -45,6 +45,11 @@ def add(commands: Commands) -> None:
         type=int,
         help="how many replay; as many as there are cores by default, when there is much to do",
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="report also clocks and randomness that are not the run's, such as datetime.now()",
+    )
     parser.add_argument("--junit", metavar="FILE", type=Path, help="writes JUnit XML there too")
     add_store(parser)
     add_output(parser)
@@ -68,7 +73,11 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     with contextlib.redirect_stdout(sys.stderr):
         program = load(targets, directory)
         histories = await _histories(options, configuration, places)
-        replayer = Replayer(workflows=list(program.workflows.values()), processes=options.processes)
+        replayer = Replayer(
+            workflows=list(program.workflows.values()),
+            processes=options.processes,
+            strict=options.strict,
+        )
         began = time.monotonic()
         results = await _replay(replayer, histories)
         took_s = time.monotonic() - began

@@ -1,5 +1,6 @@
 """For tests of workflows: time that skips, mocks, and recorded histories replayed."""
 
+from perdure.instance._strict import StrictFinding
 from perdure.testing._activity_environment import ActivityEnvironment
 from perdure.testing._environment import WorkflowEnvironment
 from perdure.testing._history import WorkflowHistory, find_histories
@@ -24,6 +25,7 @@ __all__ = [
     "ReplayCommand",
     "ReplayVerdict",
     "Replayer",
+    "StrictFinding",
     "SyncWorkflowEnvironment",
     "WorkflowEnvironment",
     "WorkflowHistory",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import traceback
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from perdure.errors import NondeterminismError, PerdureError, StoreError, UnknownWorkflowError
 from perdure.instance._frames import is_user_file
 from perdure.instance._replay import find_stop, observe_last_command
+from perdure.instance._strict import StrictFinding, Watch
 from perdure.testing._history import WorkflowHistory, is_closed
 from perdure.testing._mismatch import mismatch_of
 from perdure.testing._results import ReplayVerdict, WorkflowReplayResult
@@ -19,9 +21,47 @@ __all__ = ["judge"]
 
 
 def judge(
-    history: WorkflowHistory, index: int, workflows: Mapping[str, WorkflowDefinition[..., Any]]
+    history: WorkflowHistory,
+    index: int,
+    workflows: Mapping[str, WorkflowDefinition[..., Any]],
+    *,
+    strict: bool = False,
 ) -> WorkflowReplayResult:
-    """Replays a history with these workflows; whatever goes wrong is a verdict."""
+    """Replays a history with these workflows; whatever goes wrong is a verdict.
+
+    Args:
+        history: The recorded history.
+        index: Which of the histories it is.
+        workflows: Today's, by name.
+        strict: Whether to look also for calls that give another answer each time; False by
+            default.
+    """
+    if not strict:
+        return _judge(history, index, workflows, None)
+    watch = Watch()
+    return _with_findings(_judge(history, index, workflows, watch), watch.findings)
+
+
+def _with_findings(
+    result: WorkflowReplayResult, findings: tuple[StrictFinding, ...]
+) -> WorkflowReplayResult:
+    if not findings:
+        return result
+    lines = [line for each in findings for line in (str(each), f"    {each.instead}")]
+    if result.verdict is ReplayVerdict.OK:
+        verdict, head = ReplayVerdict.UNREPEATABLE, "it fits, and asks for what changes:"
+    else:
+        verdict, head = result.verdict, f"{result.reason}\n  it also asks for what changes:"
+    reason = "\n  ".join([head, *lines])
+    return dataclasses.replace(result, verdict=verdict, reason=reason, findings=findings)
+
+
+def _judge(
+    history: WorkflowHistory,
+    index: int,
+    workflows: Mapping[str, WorkflowDefinition[..., Any]],
+    watch: Watch | None,
+) -> WorkflowReplayResult:
     names = history.workflow_id, history.run_id, history.workflow_type
     place = "" if history.run_id else history.source.path
     try:
@@ -30,7 +70,7 @@ def judge(
         return WorkflowReplayResult(
             *names, ReplayVerdict.UNREADABLE, str(error), place=place, index=index
         )
-    stop = find_stop(text, workflows)
+    stop = find_stop(text, workflows, watch)
     if stop is None:
         return WorkflowReplayResult(
             *names, ReplayVerdict.OK, is_closed=is_closed(text), index=index

@@ -21,7 +21,7 @@ _LINE_BYTES_MAX = 1 << 26
 
 
 async def replay_in_processes(
-    jobs: Sequence[Job], names: Sequence[tuple[str, str]], processes: int
+    jobs: Sequence[Job], names: Sequence[tuple[str, str]], processes: int, *, strict: bool
 ) -> AsyncGenerator[WorkflowReplayResult]:
     """Replays the jobs and gives results as they come.
 
@@ -31,12 +31,13 @@ async def replay_in_processes(
         ServerError: A process cannot import the workflows.
     """
     waiting = deque(jobs)
+    program = start_text(sys.path, names, strict=strict)
     results: asyncio.Queue[WorkflowReplayResult | None] = asyncio.Queue()
 
     async def work() -> None:
         try:
             while waiting:
-                await _serve_one(waiting, results, names)
+                await _serve_one(waiting, results, names, program)
         finally:
             results.put_nowait(None)
 
@@ -62,9 +63,9 @@ async def _serve_one(
     waiting: deque[Job],
     results: asyncio.Queue[WorkflowReplayResult | None],
     names: Sequence[tuple[str, str]],
+    program: str,
 ) -> None:
     """One process, until there is nothing left to do or it ends by itself."""
-    program = start_text(sys.path, names)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES_MAX
     )

@@ -35,13 +35,18 @@ class Replayer:
             default, once it has taken a moment. 1 replays everything in this process, as is done
             with workflows that another process cannot import: those of the main module and those
             defined inside functions.
+        strict: Whether to report also the clocks and the randomness that workflow code reads past
+            its run, such as `datetime.now()`, at their lines; False by default. It makes the
+            replay several times slower.
 
     Raises:
         TypeError: One is no workflow.
         ValueError: Two have the same name.
     """
 
-    def __init__(self, *, workflows: Sequence[Any], processes: int | None = None) -> None:
+    def __init__(
+        self, *, workflows: Sequence[Any], processes: int | None = None, strict: bool = False
+    ) -> None:
         definitions = [definition_of(each) for each in workflows]
         self._workflows = {each.name: each for each in definitions}
         if len(self._workflows) < len(definitions):
@@ -50,6 +55,7 @@ class Replayer:
             raise ValueError(f"several workflows have the name {', '.join(twice)}")
         found = [names_of(each) for each in definitions]
         self._names = [each for each in found if each is not None]
+        self._strict = strict
         self._processes = 1 if None in found else processes
 
     async def replay_workflow(
@@ -62,7 +68,8 @@ class Replayer:
             raise_on_replay_failure: Whether a verdict other than ok is raised; True by default.
 
         Raises:
-            NondeterminismError: The code asks for something else than is recorded.
+            NondeterminismError: The code asks for something else than is recorded; or, strict, for
+                what changes.
             WorkflowParkedError: The code has a bug that would park the run.
             StoreDamagedError: The history cannot be read.
             UnknownWorkflowError: None of the workflows has its type.
@@ -122,7 +129,7 @@ class Replayer:
             yield await self._replay_here(jobs[done])
             done += 1
         if done < len(jobs):
-            rest = replay_in_processes(jobs[done:], self._names, processes)
+            rest = replay_in_processes(jobs[done:], self._names, processes, strict=self._strict)
             async with contextlib.aclosing(rest) as results:
                 async for result in results:
                     yield result
@@ -134,7 +141,7 @@ class Replayer:
 
         def replay() -> None:
             try:
-                result.set_result(judge(job[1], job[0], self._workflows))
+                result.set_result(judge(job[1], job[0], self._workflows, strict=self._strict))
             except BaseException as error:
                 result.set_exception(error)
 

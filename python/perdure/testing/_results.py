@@ -16,6 +16,7 @@ from perdure.errors import (
 )
 
 if TYPE_CHECKING:
+    from perdure.instance._strict import StrictFinding
     from perdure.testing._mismatch import Mismatch
 
 __all__ = ["ReplayVerdict", "WorkflowReplayResult", "WorkflowReplayResults"]
@@ -30,6 +31,8 @@ class ReplayVerdict(enum.Enum):
     """The code asks for something else: on a worker, an open run would be parked."""
     BUG = "bug"
     """The code raises what is no failure, or does what is refused: it would park the run too."""
+    UNREPEATABLE = "unrepeatable"
+    """Of a strict replay alone: it fits, but reads a clock or randomness that is not the run's."""
     UNREADABLE = "unreadable"
     """The history is damaged, of a newer format, or none at all."""
     UNKNOWN_TYPE = "unknown type"
@@ -53,6 +56,8 @@ class WorkflowReplayResult:
     """Whether the run has ended: nothing steps a closed run again."""
     place: str = ""
     """The file of a history that has no names, because it cannot be read."""
+    findings: tuple[StrictFinding, ...] = ()
+    """Of a strict replay: the calls that give another answer each time."""
     index: int = field(default=0, compare=False)
     """Which of the histories it was, counted from 0."""
 
@@ -71,6 +76,14 @@ class WorkflowReplayResult:
                     run_id=self.run_id,
                     reason=self.reason,
                     traceback=self.traceback,
+                )
+            case ReplayVerdict.UNREPEATABLE:
+                first = self.findings[0]
+                return NondeterminismError(
+                    f"{run}: {self.reason}",
+                    file=first.file,
+                    line=first.line,
+                    function=first.function,
                 )
             case ReplayVerdict.UNREADABLE:
                 named = run if self.workflow_id else self.place

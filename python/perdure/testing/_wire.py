@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from perdure.instance._strict import StrictFinding
 from perdure.testing._history import Source, WorkflowHistory
 from perdure.testing._mismatch import FieldDifference, Mismatch, ReplayCommand
 from perdure.testing._results import ReplayVerdict, WorkflowReplayResult
@@ -88,6 +89,7 @@ def result_of(line: bytes) -> WorkflowReplayResult:
     fields["verdict"] = ReplayVerdict(fields["verdict"])
     mismatch = fields["mismatch"]
     fields["mismatch"] = None if mismatch is None else _mismatch_of(mismatch)
+    fields["findings"] = tuple(StrictFinding(**each) for each in fields["findings"])
     return WorkflowReplayResult(**fields)
 
 
