@@ -78,6 +78,7 @@ impl<S: Store + 'static> Host<S> {
             parent: None,
             signal: None,
             search_attributes: Vec::new(),
+            id_policy: perdure_history::IdPolicy::default(),
         };
         let body = MessageBody::Start(Box::new(start));
         self.runtime

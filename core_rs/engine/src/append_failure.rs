@@ -71,7 +71,11 @@ impl Context {
             }
             AppendError::AlreadyOpen { open_run, .. } => {
                 self.refuse_child(run, open_run);
-                self.answer_starters(run, |_| Reply::AlreadyStarted { run: open_run });
+                self.answer_starters(run, &Reply::AlreadyStarted { run: open_run });
+                self.refuse(run, &error);
+            }
+            AppendError::IdUsed { last_run, .. } => {
+                self.answer_starters(run, &Reply::IdUsed { run: last_run });
                 self.refuse(run, &error);
             }
             // An ambiguous write that had happened after all, without a batch to know it by.
@@ -79,13 +83,7 @@ impl Context {
                 self.committed(run, now);
             }
             AppendError::AlreadyStarted { run: other } => {
-                self.answer_starters(run, |same| {
-                    if same {
-                        Reply::Started { run: other }
-                    } else {
-                        Reply::AlreadyStarted { run: other }
-                    }
-                });
+                self.answer_starters(run, &Reply::Started { run: other });
                 self.refuse(run, &error);
             }
             _ => self.refuse(run, &error),
@@ -153,11 +151,11 @@ impl Context {
         }
     }
 
-    fn answer_starters(&mut self, run: &mut Run, reply: impl Fn(bool) -> Reply) {
-        for (to, same) in run.start_waiters.drain(..) {
+    fn answer_starters(&mut self, run: &mut Run, reply: &Reply) {
+        for to in run.start_waiters.drain(..) {
             self.effects.push_back(Effect::Reply {
                 to,
-                reply: reply(same),
+                reply: reply.clone(),
             });
         }
         if let Some(message_id) = run.started_by.take() {
@@ -173,7 +171,7 @@ impl Context {
         for pending in &mut run.pending {
             self.refuse_asker(&mut pending.about, run.id);
         }
-        let mut waiting: Vec<_> = run.start_waiters.drain(..).map(|(to, _)| to).collect();
+        let mut waiting: Vec<_> = run.start_waiters.drain(..).collect();
         waiting.append(&mut run.waiters);
         waiting.append(&mut self.updates.take_all(run.id));
         waiting.extend(

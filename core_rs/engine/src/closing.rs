@@ -203,6 +203,7 @@ impl Context {
             self.effect(Effect::Evict { run: run.id });
         }
         self.forget_live(run);
+        self.rivals.append(&mut run.rivals);
         run.phase = Phase::Gone;
     }
 }

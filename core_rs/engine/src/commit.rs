@@ -21,6 +21,7 @@ use crate::parking;
 use crate::pending::{self, Delivered};
 use crate::renewal::Renewal;
 use crate::run::{Phase, Run, Timer};
+use crate::starts;
 use crate::timeouts;
 use crate::turn;
 use crate::visibility;
@@ -119,6 +120,7 @@ impl Context {
             let kept = commit.delivered.len().saturating_sub(after_close);
             commit.dropped = commit.delivered.split_off(kept);
             self.renew(run, &written.effects, &mut append, &mut commit, now);
+            starts::keep_rivals(run, &mut append, now);
             commit
                 .dropped
                 .extend(run.pending.drain(..).map(|pending| pending.about));
@@ -415,6 +417,7 @@ impl Context {
         self.posts.extend(commit.posts.drain(..));
         if run.create.take().is_some() {
             self.answer_start_waiters(run);
+            self.rivals.append(&mut run.rivals);
         }
         self.answer_senders(run, &mut commit);
         self.answer_updates(run.id, std::mem::take(&mut commit.updates));
@@ -453,12 +456,8 @@ impl Context {
     }
 
     pub(crate) fn answer_start_waiters(&mut self, run: &mut Run) {
-        for (to, same) in run.start_waiters.drain(..) {
-            let reply = if same {
-                Reply::Started { run: run.id }
-            } else {
-                Reply::AlreadyStarted { run: run.id }
-            };
+        for to in run.start_waiters.drain(..) {
+            let reply = Reply::Started { run: run.id };
             self.effects.push_back(Effect::Reply { to, reply });
         }
     }

@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::renewal::Renewal;
 use crate::run::Identity;
 use crate::slots::Slots;
+use crate::starts::Rival;
 use crate::tickets::Tickets;
 use crate::updates::Updates;
 use crate::wheel::Wheel;
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) draining: bool,
     /// Runs that follow ones that closed just now: begun before anything else is handled.
     pub(crate) renewals: Vec<Renewal>,
+    /// Starts that waited for what became of another run, and are handled again now.
+    pub(crate) rivals: Vec<Rival>,
     pub(crate) updates: Updates,
 }
 
@@ -50,6 +53,7 @@ impl Context {
             hosted: None,
             draining: false,
             renewals: Vec::new(),
+            rivals: Vec::new(),
             updates: Updates::default(),
             options,
         }

@@ -112,6 +112,11 @@ pub enum Reply {
         /// It.
         run: RunId,
     },
+    /// No run of the workflow id is open, and the start's policy does not allow another.
+    IdUsed {
+        /// Its last run.
+        run: RunId,
+    },
     /// The message is durable.
     Accepted,
     /// The attempt is over, was never handed out, or has another token.

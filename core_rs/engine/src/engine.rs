@@ -14,9 +14,9 @@ use crate::effect::Effect;
 use crate::hosted::Hosted;
 use crate::input::{AppendFailure, Input};
 use crate::loading::{LAST_RECORD, Lookup};
-use crate::messages::StartQuestion;
 use crate::run::{Phase, Run};
 use crate::runs::Runs;
+use crate::starts::StartQuestion;
 use crate::task::{ServiceReport, TaskOutcome, TaskReport};
 use crate::wheel::Due;
 
@@ -265,6 +265,7 @@ impl Engine {
     fn settle(&mut self, now: Timestamp) {
         loop {
             self.begin_renewals(now);
+            self.start_again(now);
             self.reserve_waiting(now);
             let Some(post) = self.context.posts.pop_front() else {
                 break;

@@ -37,6 +37,7 @@ mod run;
 mod runs;
 pub mod runtime;
 mod slots;
+mod starts;
 pub mod task;
 #[cfg(test)]
 mod testing;

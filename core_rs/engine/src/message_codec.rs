@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use perdure_history::{
-    Batch, BatchError, Command, Event, MessageId, Payload, Record, RecordBody, RetryState, RunId,
-    RunStarted, Timestamp,
+    Batch, BatchError, Command, Event, IdPolicy, MessageId, Payload, Record, RecordBody,
+    RetryState, RunId, RunStarted, Timestamp,
 };
 
 use crate::input::{ActivityWord, MessageBody, StartRun, UpdateStage};
@@ -23,6 +23,10 @@ const ASK: u8 = 3;
 /// The first byte of what is kept: a client's word on an attempt follows, as the event that it may
 /// become, behind a byte that says whether a token came with it, and the token's nonce.
 const ACTIVITY: u8 = 4;
+
+/// The first byte of what is kept: a start follows, as the event that it becomes, behind a byte with
+/// its policy about other runs of its workflow id. One of the default policy is kept as the event.
+const START: u8 = 5;
 
 /// What a kept message says.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +58,9 @@ pub enum KeptError {
     /// The first byte is none that this version knows.
     #[error("the message has kind {0:?}, which needs a newer engine")]
     UnknownKind(Option<u8>),
+    /// The policy of a start is none that this version knows.
+    #[error("the start has id policy {0:?}, which needs a newer engine")]
+    UnknownPolicy(Option<u8>),
     /// The event cannot be read.
     #[error("the message cannot be read: {0}")]
     Event(#[from] BatchError),
@@ -66,7 +73,7 @@ pub enum KeptError {
 #[must_use]
 pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp) -> Option<Bytes> {
     let (run, event) = match body {
-        MessageBody::Start(start) => (start.run, started(message_id, start)),
+        MessageBody::Start(start) => return Some(encode_start(message_id, start, at)),
         MessageBody::Unpark { run } => {
             let mut out = BytesMut::with_capacity(17);
             out.put_u8(UNPARK);
@@ -134,6 +141,35 @@ fn encode_record(sort: u8, run: RunId, n: u64, body: RecordBody, at: Timestamp) 
     out.put_u8(sort);
     out.put_slice(&encoded);
     out.freeze()
+}
+
+fn encode_start(message_id: &MessageId, start: &StartRun, at: Timestamp) -> Bytes {
+    let event = encode_event(start.run, &started(message_id, start), at);
+    if start.id_policy == IdPolicy::default() {
+        return event;
+    }
+    let mut out = BytesMut::with_capacity(2 + event.len());
+    out.put_u8(START);
+    out.put_u8(start.id_policy.to_byte());
+    out.put_slice(&event);
+    out.freeze()
+}
+
+fn decode_start(body: &Bytes) -> Result<Kept, KeptError> {
+    let policy = body.get(1).copied();
+    let Some(id_policy) = policy.and_then(IdPolicy::from_byte) else {
+        return Err(KeptError::UnknownPolicy(policy));
+    };
+    match decode_message(&body.slice(2..))? {
+        Kept::Message(MessageBody::Start(start)) => {
+            let start = StartRun {
+                id_policy,
+                ..*start
+            };
+            Ok(Kept::Message(MessageBody::Start(Box::new(start))))
+        }
+        _ => Err(KeptError::NotOneEvent),
+    }
 }
 
 fn encode_word(word: &ActivityWord, at: Timestamp) -> Option<Bytes> {
@@ -239,6 +275,7 @@ pub fn decode_message(body: &Bytes) -> Result<Kept, KeptError> {
             }
         }
         Some(&ACTIVITY) => decode_word(body),
+        Some(&START) => decode_start(body),
         other => Err(KeptError::UnknownKind(other.copied())),
     }
 }
@@ -314,19 +351,30 @@ pub(crate) fn start_of(run: RunId, started: &RunStarted) -> StartRun {
         parent: started.parent.clone(),
         signal: started.signal.clone(),
         search_attributes: started.search_attributes.clone(),
+        id_policy: perdure_history::IdPolicy::default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use perdure_history::{IdConflictPolicy, IdReusePolicy};
+
     use super::*;
 
     #[test]
     fn every_message_that_is_kept_is_read_back() {
         let run = RunId([3; 16]);
         let start = crate::testing::start(run, "order-1", "audit");
+        let replacing = StartRun {
+            id_policy: IdPolicy {
+                reuse: IdReusePolicy::AllowDuplicateFailedOnly,
+                conflict: IdConflictPolicy::TerminateExisting,
+            },
+            ..start.clone()
+        };
         let bodies = [
             MessageBody::Start(Box::new(start)),
+            MessageBody::Start(Box::new(replacing)),
             MessageBody::Signal {
                 run,
                 name: "approve".to_owned(),

@@ -119,6 +119,7 @@ impl Engine {
             parent: Some(parent),
             signal: None,
             search_attributes: Vec::new(),
+            id_policy: perdure_history::IdPolicy::default(),
         };
         self.start(asked, None, &start, false, now);
     }

@@ -15,6 +15,7 @@ use crate::effect::ReplyTo;
 use crate::input::{ActivityWord, Query};
 use crate::parking::Parked;
 use crate::pending::{Delivered, Pending, failed};
+use crate::starts::Rival;
 use crate::task::TaskReport;
 use crate::versions::Versions;
 use crate::wheel::WheelKey;
@@ -117,8 +118,10 @@ pub(crate) struct Run {
     pub(crate) waiters: Vec<ReplyTo>,
     /// Who asks about its state, and waits until it is live and idle.
     pub(crate) queries: Vec<Query>,
-    /// Who waits to hear that the run is started; `true` for the very message that starts it.
-    pub(crate) start_waiters: Vec<(ReplyTo, bool)>,
+    /// Who waits to hear that the run is started.
+    pub(crate) start_waiters: Vec<ReplyTo>,
+    /// Starts of its workflow id that wait until it is durable, or until it is gone.
+    pub(crate) rivals: Vec<Rival>,
     /// Ids of the messages that history or a pending turn holds; known only while live.
     pub(crate) seen: FxHashSet<MessageId>,
     /// Doubles of messages in the turn under way, to be answered with it.
@@ -170,6 +173,7 @@ impl Run {
             waiters: Vec::new(),
             queries: Vec::new(),
             start_waiters: Vec::new(),
+            rivals: Vec::new(),
             seen: FxHashSet::default(),
             doubles: Vec::new(),
             deferred: Vec::new(),

@@ -47,5 +47,6 @@ pub(crate) fn start(run: RunId, workflow_id: &str, workflow_type: &str) -> Start
         parent: None,
         signal: None,
         search_attributes: Vec::new(),
+        id_policy: perdure_history::IdPolicy::default(),
     }
 }

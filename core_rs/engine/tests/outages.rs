@@ -75,6 +75,7 @@ fn start(world: &mut World, id: &str, run: u8, workflow_id: &str) -> perdure_eng
         parent: None,
         signal: None,
         search_attributes: Vec::new(),
+        id_policy: perdure_history::IdPolicy::default(),
     };
     world.send_as(id, MessageBody::Start(Box::new(start)))
 }

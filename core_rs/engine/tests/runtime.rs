@@ -117,6 +117,7 @@ impl<S: Store + 'static> Host<S> {
             parent: None,
             signal: None,
             search_attributes: Vec::new(),
+            id_policy: perdure_history::IdPolicy::default(),
         };
         let start = MessageBody::Start(Box::new(start));
         self.runtime
@@ -225,6 +226,7 @@ fn what_another_process_posts_is_delivered_once() {
         parent: None,
         signal: None,
         search_attributes: Vec::new(),
+        id_policy: perdure_history::IdPolicy::default(),
     };
     let start = MessageBody::Start(Box::new(start));
     let received_at = host.runtime.now();

@@ -15,6 +15,7 @@ pub mod command;
 pub mod event;
 pub mod failure;
 pub mod history;
+pub mod id_policy;
 pub mod ids;
 #[cfg(feature = "json")]
 pub mod json;
@@ -36,6 +37,7 @@ pub use command::{
 pub use event::{Event, RunStarted, StartSignal, Version};
 pub use failure::{Failure, FailureKind, RetryState, TimeoutKind};
 pub use history::{HistoryError, HistoryReader, decode_history};
+pub use id_policy::{IdConflictPolicy, IdPolicy, IdReusePolicy};
 pub use ids::{IdempotencyKey, MessageId, RunId, TaskId};
 pub use payload::{Digest, Payload};
 pub use record::{Record, RecordBody};

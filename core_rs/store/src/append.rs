@@ -1,7 +1,7 @@
 //! The whole durable write of a turn, as data.
 
 use bytes::Bytes;
-use perdure_history::{MessageId, RunId, Timestamp, VisibilityChange};
+use perdure_history::{IdReusePolicy, MessageId, RunId, Timestamp, VisibilityChange};
 
 /// One atomic, fenced write to one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,22 @@ pub struct NewRun {
     pub message_id: MessageId,
     /// When it was started.
     pub started_at: Timestamp,
+    /// Whether closed runs of the workflow id stand in its way.
+    pub reuse: IdReusePolicy,
+}
+
+impl NewRun {
+    /// Whether the last run of the workflow id, which ended so, stands in the way of this one.
+    #[must_use]
+    pub fn is_barred_by(&self, last: RunStatus) -> bool {
+        match self.reuse {
+            IdReusePolicy::AllowDuplicateFailedOnly => {
+                matches!(last, RunStatus::Completed | RunStatus::ContinuedAsNew)
+            }
+            IdReusePolicy::RejectDuplicate => true,
+            _ => false,
+        }
+    }
 }
 
 /// A change to what a run has outstanding.
@@ -168,6 +184,14 @@ pub enum AppendError {
         workflow_id: String,
         /// Its open run.
         open_run: RunId,
+    },
+    /// The last run of the workflow id is closed, and the start does not allow another.
+    #[error("workflow id {workflow_id:?} was used by run {last_run} and may not be used again")]
+    IdUsed {
+        /// The id.
+        workflow_id: String,
+        /// Its last run.
+        last_run: RunId,
     },
     /// This start message already made a run.
     #[error("the start message already made run {run}")]

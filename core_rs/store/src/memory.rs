@@ -20,6 +20,8 @@ use crate::store::{Recovery, Store, StoreError};
 pub struct MemoryStore {
     epoch: u64,
     runs: BTreeMap<RunId, Run>,
+    /// How many runs it has made.
+    made: u64,
     inbox: Vec<InboxMessage>,
 }
 
@@ -27,6 +29,8 @@ pub struct MemoryStore {
 struct Run {
     summary: RunSummary,
     started_by: MessageId,
+    /// How many were made before it.
+    made_after: u64,
     /// Each batch with the number of its last record.
     batches: Vec<(u64, Bytes)>,
     outstanding: BTreeMap<u64, Outstanding>,
@@ -58,7 +62,9 @@ impl MemoryStore {
             None => self.check_existing(append)?,
         }
         if let Some(new) = &append.create {
-            self.runs.insert(append.run, new_run(append.run, new));
+            let run = new_run(append.run, new, self.made);
+            self.runs.insert(append.run, run);
+            self.made += 1;
             self.inbox
                 .retain(|message| message.run.is_some() || message.message_id != new.message_id);
         }
@@ -100,17 +106,20 @@ impl MemoryStore {
         if let Some(run) = self.made_by(&new.message_id) {
             return Err(AppendError::AlreadyStarted { run });
         }
-        let open = self.runs.values().find(|run| {
-            check::is_open(run.summary.status)
-                && run.summary.namespace == new.namespace
-                && run.summary.workflow_id == new.workflow_id
+        let same_id = self.runs.values().filter(|run| {
+            run.summary.namespace == new.namespace && run.summary.workflow_id == new.workflow_id
         });
-        match open {
-            Some(run) => Err(AppendError::AlreadyOpen {
+        let newest = same_id.max_by_key(|run| run.made_after);
+        match newest.map(|run| &run.summary) {
+            Some(newest) if check::is_open(newest.status) => Err(AppendError::AlreadyOpen {
                 workflow_id: new.workflow_id.clone(),
-                open_run: run.summary.run,
+                open_run: newest.run,
             }),
-            None => self.check_consumed(append),
+            Some(newest) if new.is_barred_by(newest.status) => Err(AppendError::IdUsed {
+                workflow_id: new.workflow_id.clone(),
+                last_run: newest.run,
+            }),
+            _ => self.check_consumed(append),
         }
     }
 
@@ -182,7 +191,7 @@ impl MemoryStore {
     }
 }
 
-fn new_run(run: RunId, new: &NewRun) -> Run {
+fn new_run(run: RunId, new: &NewRun, made_after: u64) -> Run {
     Run {
         summary: RunSummary {
             run,
@@ -198,6 +207,7 @@ fn new_run(run: RunId, new: &NewRun) -> Run {
             visibility: Visibility::default(),
         },
         started_by: new.message_id.clone(),
+        made_after,
         batches: Vec::new(),
         outstanding: BTreeMap::new(),
         consumed: BTreeSet::new(),

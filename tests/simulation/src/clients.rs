@@ -110,6 +110,7 @@ impl Clients {
             parent: None,
             signal: None,
             search_attributes: Vec::new(),
+            id_policy: perdure_history::IdPolicy::default(),
         };
         self.wish(MessageBody::Start(Box::new(start)));
     }

@@ -346,6 +346,7 @@ impl World {
             parent: None,
             signal: None,
             search_attributes: Vec::new(),
+            id_policy: perdure_history::IdPolicy::default(),
         }
     }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use perdure_engine::{ActivityWord, MessageBody, StartRun, TaskOutcome, UpdateStage};
-use perdure_history::{Chain, MessageId, Payload, RetryPolicy, RunId, StartSignal};
+use perdure_history::{
+    Chain, IdConflictPolicy, IdPolicy, IdReusePolicy, MessageId, Payload, RetryPolicy, RunId,
+    StartSignal,
+};
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -130,6 +133,32 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
             ..Chain::default()
         },
         signal: signal(fields)?,
+        id_policy: id_policy(fields)?,
+    })
+}
+
+/// What the start does about other runs of its workflow id; older clients do not say.
+fn id_policy(fields: &Bound<'_, PyDict>) -> PyResult<IdPolicy> {
+    let reuse: Option<String> = optional(fields, "id_reuse_policy")?;
+    let conflict: Option<String> = optional(fields, "id_conflict_policy")?;
+    let unknown = |name: &str| {
+        Err(PyValueError::new_err(format!(
+            "no policy is called {name:?}"
+        )))
+    };
+    Ok(IdPolicy {
+        reuse: match reuse.as_deref() {
+            None | Some("allow_duplicate") => IdReusePolicy::AllowDuplicate,
+            Some("allow_duplicate_failed_only") => IdReusePolicy::AllowDuplicateFailedOnly,
+            Some("reject_duplicate") => IdReusePolicy::RejectDuplicate,
+            Some(other) => return unknown(other),
+        },
+        conflict: match conflict.as_deref() {
+            None | Some("fail") => IdConflictPolicy::Fail,
+            Some("use_existing") => IdConflictPolicy::UseExisting,
+            Some("terminate_existing") => IdConflictPolicy::TerminateExisting,
+            Some(other) => return unknown(other),
+        },
     })
 }
 

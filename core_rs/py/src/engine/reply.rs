@@ -29,6 +29,7 @@ impl PyReply {
         match &self.0 {
             Reply::Started { run }
             | Reply::AlreadyStarted { run }
+            | Reply::IdUsed { run }
             | Reply::NotFound { run }
             | Reply::ActivityNotFound { run }
             | Reply::CancelRequested { run }
@@ -46,7 +47,7 @@ impl PyReply {
 
 #[pymethods]
 impl PyReply {
-    /// `started`, `already_started`, `accepted`, `not_found`, `activity_not_found`,
+    /// `started`, `already_started`, `id_used`, `accepted`, `not_found`, `activity_not_found`,
     /// `cancel_requested`, `closed`, `result`, `parked`, `update_ended`, `update_rejected`,
     /// `update_not_found`, `damaged` or `refused`.
     #[getter]
@@ -54,6 +55,7 @@ impl PyReply {
         match self.0 {
             Reply::Started { .. } => "started",
             Reply::AlreadyStarted { .. } => "already_started",
+            Reply::IdUsed { .. } => "id_used",
             Reply::Accepted => "accepted",
             Reply::NotFound { .. } => "not_found",
             Reply::ActivityNotFound { .. } => "activity_not_found",

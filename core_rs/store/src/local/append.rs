@@ -180,13 +180,21 @@ impl<'store> GroupWriter<'store> {
     }
 
     fn check_create<'append>(&self, new: &'append NewRun) -> Result<Checked<'append>, Failure> {
-        let open = query::open_run(self.connection, &new.namespace, &new.workflow_id)?;
-        Ok(match open {
-            Some(open_run) => Checked::Refused(AppendError::AlreadyOpen {
-                workflow_id: new.workflow_id.clone(),
-                open_run,
-            }),
-            None => Checked::Creates(new),
+        let newest = query::newest_run(self.connection, &new.namespace, &new.workflow_id)?;
+        Ok(match newest {
+            Some(newest) if newest.closed_at.is_none() => {
+                Checked::Refused(AppendError::AlreadyOpen {
+                    workflow_id: new.workflow_id.clone(),
+                    open_run: newest.run,
+                })
+            }
+            Some(newest) if new.is_barred_by(newest.status) => {
+                Checked::Refused(AppendError::IdUsed {
+                    workflow_id: new.workflow_id.clone(),
+                    last_run: newest.run,
+                })
+            }
+            _ => Checked::Creates(new),
         })
     }
 

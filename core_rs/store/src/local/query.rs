@@ -163,23 +163,20 @@ fn not_whole(run: RunId) -> Failure {
     Failure::Damaged(format!("the row of run {run} fails its checksum"))
 }
 
-/// The open run of a workflow id. Only the newest run of an id can be open.
-pub(crate) fn open_run(
+/// The newest run of a workflow id. Only that one can be open.
+pub(crate) fn newest_run(
     connection: &Connection,
     namespace: &str,
     workflow_id: &str,
-) -> Result<Option<RunId>, Failure> {
-    let newest = connection
+) -> Result<Option<RunRow>, Failure> {
+    connection
         .prepare_cached(&format!(
             "{ROW} INDEXED BY runs_by_workflow WHERE namespace = ?1 AND workflow_id = ?2
              ORDER BY run_key DESC LIMIT 1"
         ))?
         .query_row(params![namespace, workflow_id], |row| Ok(RunRow::read(row)))
         .optional()?
-        .transpose()?;
-    Ok(newest
-        .filter(|row| row.closed_at.is_none())
-        .map(|row| row.run))
+        .transpose()
 }
 
 /// Whether a run has consumed a message.

@@ -1,7 +1,7 @@
 //! Writes to test with.
 
 use bytes::Bytes;
-use perdure_history::{MessageId, RunId, Timestamp, VisibilityChange};
+use perdure_history::{IdReusePolicy, MessageId, RunId, Timestamp, VisibilityChange};
 
 use crate::append::{
     Append, AppendError, Close, InboxMessage, IndexChange, NewRun, Outstanding, OutstandingKind,
@@ -73,6 +73,7 @@ pub fn create(store: &impl Store, number: u32) -> Append {
             task_queue: "main".to_owned(),
             message_id: id(&format!("start-{number}")),
             started_at: at(i64::from(number)),
+            reuse: IdReusePolicy::AllowDuplicate,
         }),
         last_n: 2,
         batch: Some(batch(number, 2)),

@@ -1,6 +1,8 @@
 //! A start makes one run however often it is sent, and an id has one open run.
 
-use crate::append::AppendError;
+use perdure_history::IdReusePolicy;
+
+use crate::append::{AppendError, RunStatus};
 use crate::store::Store;
 use crate::validation::Subject;
 use crate::validation::fixture::{WriteOne, close, create, id, message, run, waiting};
@@ -9,6 +11,7 @@ use crate::validation::fixture::{WriteOne, close, create, id, message, run, wait
 pub fn check(subject: &mut impl Subject) {
     a_repeated_start_finds_its_run(subject);
     an_id_has_one_open_run(subject);
+    a_start_says_whether_closed_runs_bar_it(subject);
     a_start_leaves_the_inbox(subject);
 }
 
@@ -74,6 +77,43 @@ fn an_id_has_one_open_run(subject: &mut impl Subject) {
     let mut store = subject.reopen(store);
     assert_eq!(store.write(same_id(&store, 5, "default")), Err(open));
     assert_eq!(store.describe(run(2)).unwrap(), None);
+}
+
+fn a_start_says_whether_closed_runs_bar_it(subject: &mut impl Subject) {
+    let mut store = subject.fresh();
+    let again = |store: &_, number: u32, reuse: IdReusePolicy| {
+        let mut append = create(store, number);
+        let new = append.create.as_mut().unwrap();
+        new.workflow_id = "workflow-1".to_owned();
+        new.reuse = reuse;
+        append
+    };
+    let barred = |number: u32| {
+        Err(AppendError::IdUsed {
+            workflow_id: "workflow-1".to_owned(),
+            last_run: run(number),
+        })
+    };
+    let rejects = IdReusePolicy::RejectDuplicate;
+    let failed_only = IdReusePolicy::AllowDuplicateFailedOnly;
+    store.write(again(&store, 9, rejects)).unwrap();
+    let mut failed = close(&store, 9, 2, 9);
+    failed.close.as_mut().unwrap().status = RunStatus::Failed;
+    store.write(failed).unwrap();
+    assert_eq!(store.write(again(&store, 8, rejects)), barred(9));
+    store.write(again(&store, 8, failed_only)).unwrap();
+    store.write(close(&store, 8, 2, 10)).unwrap();
+    let mut store = subject.reopen(store);
+    assert_eq!(
+        store.write(again(&store, 7, failed_only)),
+        barred(8),
+        "the last run counts, whatever its id and its instant"
+    );
+    assert_eq!(store.write(again(&store, 7, rejects)), barred(8));
+    assert_eq!(store.describe(run(7)).unwrap(), None);
+    store
+        .write(again(&store, 6, IdReusePolicy::AllowDuplicate))
+        .unwrap();
 }
 
 fn a_start_leaves_the_inbox(subject: &mut impl Subject) {
