@@ -4,6 +4,7 @@ from perdure import activity, errors, schedule, workflow
 from perdure._interceptor import ExecuteActivityCall, Interceptor, StartWorkflowCall
 from perdure._registry import register_type
 from perdure.client import Client, WorkflowHandle, WorkflowUpdateHandle
+from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributeKey
 from perdure.worker import NatsOptions, StdioService, Worker
@@ -19,6 +20,8 @@ __all__ = [
     "StdioService",
     "Worker",
     "WorkflowHandle",
+    "WorkflowIDConflictPolicy",
+    "WorkflowIDReusePolicy",
     "WorkflowUpdateHandle",
     "activity",
     "errors",

@@ -330,14 +330,17 @@ class PayloadTooLargeError(EncodeError):
 
 
 class WorkflowAlreadyStartedError(PerdureError):
-    """An open run already has this workflow id."""
+    """A run already has this workflow id: an open one, or a closed one that bars another."""
 
     code: ClassVar[str] = "PRD1400"
 
-    def __init__(self, workflow_id: str, run_id: str) -> None:
-        super().__init__(f"workflow id {workflow_id!r} is already open as run {run_id}")
+    def __init__(self, workflow_id: str, run_id: str, *, is_open: bool = True) -> None:
+        has = "is already open as" if is_open else "may not be used again after"
+        super().__init__(f"workflow id {workflow_id!r} {has} run {run_id}")
         self.workflow_id = workflow_id
         self.run_id = run_id
+        self.is_open = is_open
+        """Whether that run is open; else the start's `id_reuse_policy` has refused it."""
 
 
 class ScheduleAlreadyRunningError(PerdureError):

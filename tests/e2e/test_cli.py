@@ -286,6 +286,28 @@ def test_describe_says_what_a_run_waits_for(shell: Shell) -> None:
 
 
 @pytest.mark.usefixtures("served")
+def test_a1_a2_a_start_says_what_becomes_of_other_runs_of_its_id(shell: Shell) -> None:
+    first = shell.json("workflow", "start", "wait", "--id", "w1")
+    same = shell.json(
+        "workflow", "start", "wait", "--id", "w1", "--id-conflict-policy", "use_existing"
+    )
+    assert same == first
+    other = shell.json(
+        "workflow", "start", "wait", "--id", "w1", "--id-conflict-policy", "terminate_existing"
+    )
+    ended = shell.json("workflow", "describe", first["run_id"])
+    assert (ended["status"], other["run_id"] == first["run_id"]) == ("terminated", False)
+    shell.json("workflow", "terminate", "w1")
+    reject = ("start", "wait", "--id", "w1", "--id-reuse-policy", "reject_duplicate")
+    refused = shell.call("workflow", *reject)
+    assert refused.returncode == ExitCode.FAILURE
+    assert f"may not be used again after run {other['run_id']}" in refused.stderr
+    contradicts = shell.call("workflow", *reject, "--id-conflict-policy", "terminate_existing")
+    assert contradicts.returncode == ExitCode.USAGE
+    assert "contradict" in contradicts.stderr
+
+
+@pytest.mark.usefixtures("served")
 def test_a_run_is_cancelled_and_a_parked_one_tried_again(shell: Shell) -> None:
     shell.json("workflow", "start", "wait", "--id", "w1")
     shell.json("workflow", "cancel", "w1")

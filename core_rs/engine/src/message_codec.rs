@@ -24,8 +24,9 @@ const ASK: u8 = 3;
 /// become, behind a byte that says whether a token came with it, and the token's nonce.
 const ACTIVITY: u8 = 4;
 
-/// The first byte of what is kept: a start follows, as the event that it becomes, behind a byte with
-/// its policy about other runs of its workflow id. One of the default policy is kept as the event.
+/// The first byte of what is kept: a start follows, as the event that it becomes, behind a byte
+/// with its policy about other runs of its workflow id. With the default one it is kept as the
+/// event alone.
 const START: u8 = 5;
 
 /// What a kept message says.

@@ -34,9 +34,9 @@ class Answer:
     """What came of a message; `kind` says which fields mean something."""
 
     kind: str
-    """`started`, `already_started`, `accepted`, `not_found`, `closed`, `result`, `parked`,
-    `damaged`, `refused`, `query_answered`, `query_failed`, `update_ended`, `update_rejected` or
-    `update_not_found`."""
+    """`started`, `already_started`, `id_used`, `accepted`, `not_found`, `closed`, `result`,
+    `parked`, `damaged`, `refused`, `query_answered`, `query_failed`, `update_ended`,
+    `update_rejected` or `update_not_found`."""
     run_id: str = ""
     status: str = ""
     next_run_id: str | None = None
@@ -63,7 +63,7 @@ class Answer:
         """This answer, when it is of one of these kinds.
 
         Raises:
-            WorkflowAlreadyStartedError: Another open run has the workflow id.
+            WorkflowAlreadyStartedError: Another run has the workflow id.
             NotFoundError: There is no such run.
             RunClosedError: The run takes no messages any more.
             StoreDamagedError: What the store has of the run cannot be read.
@@ -169,6 +169,8 @@ class Answer:
         match self.kind:
             case "already_started":
                 raise WorkflowAlreadyStartedError(workflow_id, self.run_id)
+            case "id_used":
+                raise WorkflowAlreadyStartedError(workflow_id, self.run_id, is_open=False)
             case "not_found":
                 raise NotFoundError(f"there is no run {self.run_id}")
             case "closed":

@@ -133,10 +133,12 @@ class Client:
             **options: The fields of `StartOptions`.
 
         Raises:
-            WorkflowAlreadyStartedError: An open run has this id, and no signal comes along.
+            WorkflowAlreadyStartedError: An open run has this id, no signal comes along, and
+                `id_conflict_policy` says nothing else; or a closed one bars it by
+                `id_reuse_policy`.
             NoWorkerError: No engine has come for 5 s; the start is kept for the next one.
             EncodeError: An argument cannot travel.
-            ValueError: A span is negative.
+            ValueError: A span is negative, or the policies contradict each other.
         """
         name, result_type, positional = _call_of(workflow, (*arguments, *args))
         given: dict[str, Any] = {

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from perdure._core import encode
 from perdure.convert import attribute_fields, memo_fields
+from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributes
 from perdure.workflow._message_handler import name_of
@@ -49,13 +50,17 @@ class StartOptions:
     """What the run says of itself to people, values by key; nothing by default."""
     search_attributes: SearchAttributes = field(default_factory=dict[Any, Any])
     """What the run is found by; nothing by default."""
+    id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE
+    """Whether closed runs of the id stand in the way; they do not by default."""
+    id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.FAIL
+    """What becomes of an open run of the id; by default it goes on, and the start fails."""
 
     def message(self) -> dict[str, Any]:
         """What these say in the message of a start.
 
         Raises:
             EncodeError: A value cannot travel.
-            ValueError: A span is negative.
+            ValueError: A span is negative, or the policies contradict each other.
         """
         fields: dict[str, Any] = {
             "workflow_id": self.id,
@@ -68,10 +73,26 @@ class StartOptions:
             "memo": _without_none(memo_fields(self.memo)),
             "search_attributes": _without_none(attribute_fields(self.search_attributes)),
         }
+        fields |= self._id_policies()
         if self.start_signal is not None:
             fields["signal_name"] = name_of("signal", self.start_signal)
             fields["signal_arguments"] = encode(list(self.start_signal_args))
         return fields
+
+    def _id_policies(self) -> dict[str, str]:
+        reuse, conflict = self.id_reuse_policy, self.id_conflict_policy
+        if (
+            reuse is WorkflowIDReusePolicy.REJECT_DUPLICATE
+            and conflict is WorkflowIDConflictPolicy.TERMINATE_EXISTING
+        ):
+            raise ValueError(
+                "REJECT_DUPLICATE and TERMINATE_EXISTING contradict each other: the run that is "
+                "terminated would bar the new one. Choose ALLOW_DUPLICATE_FAILED_ONLY"
+            )
+        if self.start_signal is not None and conflict is WorkflowIDConflictPolicy.USE_EXISTING:
+            # The open run is to have the signal, which the sender of the start sends it.
+            conflict = WorkflowIDConflictPolicy.FAIL
+        return {"id_reuse_policy": reuse.value, "id_conflict_policy": conflict.value}
 
 
 class StartOptionsFields(TypedDict, total=False):
@@ -89,6 +110,8 @@ class StartOptionsFields(TypedDict, total=False):
     start_signal_args: Sequence[Any]
     memo: Mapping[str, Any] | None
     search_attributes: SearchAttributes | None
+    id_reuse_policy: WorkflowIDReusePolicy | None
+    id_conflict_policy: WorkflowIDConflictPolicy | None
 
 
 def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ async def tell(
         try:
             handle: WorkflowHandle[Any] = await start()
         except WorkflowAlreadyStartedError as error:
+            if not error.is_open:
+                raise
             is_new = False
             handle = WorkflowHandle(path, error.workflow_id, error.run_id)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from perdure.cli._exit import CommandError, ExitCode
 from perdure.cli._options import (
@@ -19,6 +19,9 @@ from perdure.cli._options import (
 )
 from perdure.cli._output import print_json
 from perdure.errors import EncodeError
+from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+Policy = TypeVar("Policy", WorkflowIDReusePolicy, WorkflowIDConflictPolicy)
 
 __all__ = ["add", "add_start", "start"]
 
@@ -47,6 +50,16 @@ def add_start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start-delay", type=float, metavar="SECONDS", help="how long after the start it begins"
     )
+    parser.add_argument(
+        "--id-reuse-policy",
+        choices=[policy.value for policy in WorkflowIDReusePolicy],
+        help="whether closed runs of the id stand in the way; allow_duplicate by default",
+    )
+    parser.add_argument(
+        "--id-conflict-policy",
+        choices=[policy.value for policy in WorkflowIDConflictPolicy],
+        help="what becomes of an open run of the id; by default the start fails",
+    )
     add_store(parser)
     add_output(parser)
 
@@ -71,17 +84,25 @@ async def start(
             run_timeout=_span(options.run_timeout),
             execution_timeout=_span(options.execution_timeout),
             start_delay=_span(options.start_delay),
+            id_reuse_policy=_policy(WorkflowIDReusePolicy, options.id_reuse_policy),
+            id_conflict_policy=_policy(WorkflowIDConflictPolicy, options.id_conflict_policy),
             start_signal=signal,
             start_signal_args=signal_arguments,
         )
     except EncodeError as error:
         raise CommandError(f"--input: {error}") from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     if options.output == "json":
         print_json({"workflow_id": handle.id, "run_id": handle.run_id})
     else:
         done = "started" if signal is None else f"sent {signal} to"
         print(f"{done} {handle.id} as run {handle.run_id}")
     return ExitCode.OK
+
+
+def _policy(policies: type[Policy], name: str | None) -> Policy | None:
+    return None if name is None else policies(name)
 
 
 def _span(seconds: float | None) -> timedelta | None:
