@@ -5,6 +5,7 @@ from perdure._interceptor import ExecuteActivityCall, Interceptor, StartWorkflow
 from perdure._registry import register_type
 from perdure.client import Client, WorkflowHandle, WorkflowUpdateHandle
 from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from perdure.priority import Priority
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributeKey
 from perdure.worker import NatsOptions, StdioService, Worker
@@ -14,6 +15,7 @@ __all__ = [
     "ExecuteActivityCall",
     "Interceptor",
     "NatsOptions",
+    "Priority",
     "RetryPolicy",
     "SearchAttributeKey",
     "StartWorkflowCall",

@@ -79,6 +79,7 @@ impl<S: Store + 'static> Host<S> {
             signal: None,
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
+            priority: perdure_history::Priority::default(),
         };
         let body = MessageBody::Start(Box::new(start));
         self.runtime

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use perdure_history::{Failure, Payload, RunId, ScheduleActivity, Timestamp};
 
+use crate::line::Place;
 use crate::slots::RouteId;
 use crate::wheel::WheelKey;
 
@@ -81,6 +82,15 @@ impl Activity {
             details_kept_at: at,
             last_failure: None,
             key: None,
+        }
+    }
+
+    /// Its place in line. What it waits since is what the index keeps of it.
+    pub(crate) fn place(&self, run: RunId, command_n: u64) -> Place {
+        Place {
+            since: self.stage_at,
+            run,
+            command_n,
         }
     }
 

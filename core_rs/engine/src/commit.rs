@@ -267,7 +267,7 @@ impl Context {
             n: command_n,
             attempt: 1,
         };
-        let asks = (route, &asked.name);
+        let asks = (route, asked);
         if self.slots.try_hold(task, activity.nonce, asks, *at) {
             activity.stage = Stage::Reserved;
             commit.reserved.push(command_n);

@@ -1,6 +1,6 @@
 //! What the turns of all runs share: the effects on their way out, the wheel, the slots, chance.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use perdure_history::RunId;
 
@@ -38,6 +38,8 @@ pub(crate) struct Context {
     /// Starts that waited for what became of another run, and are handled again now.
     pub(crate) rivals: Vec<Rival>,
     pub(crate) updates: Updates,
+    /// Runs whose places in line are not known yet, since a restart.
+    pub(crate) unread: BTreeSet<RunId>,
 }
 
 impl Context {
@@ -55,6 +57,7 @@ impl Context {
             renewals: Vec::new(),
             rivals: Vec::new(),
             updates: Updates::default(),
+            unread: BTreeSet::new(),
             options,
         }
     }

@@ -43,16 +43,18 @@ impl Context {
             n: command_n,
             attempt: activity.attempt,
         };
-        let name = activity.schedule.as_ref().map(|asked| &asked.name);
-        let Some(name) = name else { return };
-        let asks = (activity.route, name);
+        let Some(asked) = &activity.schedule else {
+            return;
+        };
+        let asks = (activity.route, asked);
         if self.slots.try_hold(task, nonce, asks, now) {
             activity.nonce = nonce;
             activity.stage = Stage::Reserved;
             run.dirty.insert(command_n);
         } else {
+            let place = activity.place(run.id, command_n);
+            self.slots.enqueue(asks, place);
             activity.stage = Stage::Queued;
-            self.slots.enqueue(asks, run.id, command_n);
         }
         self.rearm(run, command_n);
     }
@@ -71,8 +73,8 @@ impl Context {
             n: command_n,
             attempt: activity.attempt,
         };
-        let name = activity.schedule.as_ref().map(|asked| &asked.name);
-        self.slots.hold(task, nonce, activity.route, name);
+        let asked = activity.schedule.as_ref();
+        self.slots.hold(task, nonce, activity.route, asked);
         activity.nonce = nonce;
         activity.stage = Stage::Reserved;
         run.dirty.insert(command_n);
@@ -87,8 +89,8 @@ impl Context {
         if activity.stage == Stage::Queued
             && let Some(asked) = &activity.schedule
         {
-            let asks = (activity.route, &asked.name);
-            self.slots.enqueue(asks, run.id, command_n);
+            let place = activity.place(run.id, command_n);
+            self.slots.enqueue((activity.route, asked), place);
             self.rearm(run, command_n);
         }
     }

@@ -279,9 +279,12 @@ impl Engine {
     }
 
     fn reserve_waiting(&mut self, now: Timestamp) {
-        while let Some((id, command_n)) = self.context.slots.pop_waiting(now) {
+        self.await_lines();
+        while let Some(next) = self.context.slots.pop_waiting(now) {
+            let (id, command_n) = next.which();
             self.with_run(id, |context, run| {
                 if context.reserve_from_line(run, command_n) {
+                    context.slots.had_turn(&next);
                     context.advance(run, now);
                 }
             });

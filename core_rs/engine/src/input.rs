@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use perdure_history::{
-    Chain, IdPolicy, MessageId, Parent, Payload, RunId, SearchValue, StartSignal, Timestamp,
+    Chain, IdPolicy, MessageId, Parent, Payload, Priority, RunId, SearchValue, StartSignal, Timestamp,
 };
 use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};
@@ -247,6 +247,8 @@ pub struct StartRun {
     pub search_attributes: Vec<(String, SearchValue)>,
     /// What the start does about other runs of its workflow id.
     pub id_policy: IdPolicy,
+    /// Which of the attempts that wait leaves first.
+    pub priority: Priority,
 }
 
 /// A run handed to the host to be stepped. The machine moves with it: while the host has it, the

@@ -333,6 +333,7 @@ pub(crate) fn started(message_id: &MessageId, start: &StartRun) -> Event {
         parent: start.parent.clone(),
         signal: start.signal.clone(),
         search_attributes: start.search_attributes.clone(),
+        priority: start.priority.clone(),
     }))
 }
 
@@ -353,6 +354,7 @@ pub(crate) fn start_of(run: RunId, started: &RunStarted) -> StartRun {
         signal: started.signal.clone(),
         search_attributes: started.search_attributes.clone(),
         id_policy: perdure_history::IdPolicy::default(),
+        priority: started.priority.clone(),
     }
 }
 

@@ -120,6 +120,7 @@ impl Engine {
             signal: None,
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
+            priority: child.priority.clone(),
         };
         self.start(asked, None, &start, false, now);
     }

@@ -64,9 +64,28 @@ impl Engine {
             self.handle_message(message, received_at, now);
         }
         for id in self.runs.ids() {
-            self.with_run(id, |context, run| context.advance(run, now));
+            self.with_run(id, |context, run| {
+                if run.lacks_schedules {
+                    context.unread.insert(run.id);
+                }
+                context.advance(run, now);
+            });
         }
+        self.context.slots.hold_back(true);
         self.ask_inventory(now);
+    }
+
+    /// Gives no slot before every run has been read that may have a place in line: in what order
+    /// they are read must not decide who is first.
+    pub(crate) fn await_lines(&mut self) {
+        while let Some(run) = self.context.unread.first().copied() {
+            let waits = |run: &Run| run.lacks_schedules && !run.unreadable && run.closing.is_none();
+            if self.runs.get(run).is_some_and(waits) {
+                return;
+            }
+            self.context.unread.remove(&run);
+        }
+        self.context.slots.hold_back(false);
     }
 
     /// Asks the services that may hold tasks from before the restart, until none is unclaimed.

@@ -1,14 +1,13 @@
 //! Routes and their slots: how many tasks a route takes at once, who waits, and who holds one.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use perdure_history::{RunId, ScheduleActivity, TaskId, Timestamp};
 use rustc_hash::FxHashMap;
 
-use crate::hosted;
 use crate::input::ServedQueue;
-use crate::rate::Rate;
+use crate::line::{Place, Waiting};
+use crate::route_state::RouteState;
 use crate::task::{Route, ServiceReport};
 use crate::wheel::WheelKey;
 
@@ -46,35 +45,21 @@ pub(crate) struct HeldTask {
     limited: Option<Arc<str>>,
 }
 
-/// What an activity asks for: a slot of this route, under this name.
-pub(crate) type Asks<'a> = (RouteId, &'a Arc<str>);
+/// What an activity asks for: a slot of this route.
+pub(crate) type Asks<'a> = (RouteId, &'a Arc<ScheduleActivity>);
 
-/// How many attempts of one activity its queue takes at once.
-#[derive(Debug, Default)]
-struct Limit {
-    most: usize,
-    used: usize,
-    /// Who waits for this limit alone: they do not hold up the line of the route.
-    waiting: VecDeque<Waiting>,
+/// An attempt that was taken out of its route's line, for a slot that is free.
+#[derive(Debug)]
+pub(crate) struct Next {
+    route: RouteId,
+    waiting: Waiting,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    run: RunId,
-    command_n: u64,
-    activity: Arc<str>,
-}
-
-#[derive(Debug)]
-struct RouteState {
-    route: Route,
-    limit: usize,
-    used: usize,
-    waiting: VecDeque<Waiting>,
-    limits: FxHashMap<Arc<str>, Limit>,
-    rate: Option<Rate>,
-    /// Whether nobody serves it: a queue until the host says otherwise, a service by its report.
-    absent: bool,
+impl Next {
+    /// Which it is: its run, and the number of its command.
+    pub(crate) fn which(&self) -> (RunId, u64) {
+        (self.waiting.place.run, self.waiting.place.command_n)
+    }
 }
 
 /// All routes.
@@ -87,6 +72,8 @@ pub(crate) struct Slots {
     waiting: usize,
     /// Set while draining: nothing new is handed out.
     closed: bool,
+    /// Set after a restart until the lines are known.
+    held_back: bool,
     /// Armed while somebody waits for a rate.
     pub(crate) wake: Option<WheelKey>,
 }
@@ -124,12 +111,14 @@ impl Slots {
     }
 
     fn add(&mut self, state: RouteState) -> RouteId {
-        let id = RouteId {
-            place: self.routes.len(),
-            local: matches!(state.route, Route::TaskQueue(_)),
-        };
         self.routes.push(state);
-        id
+        self.id_of(self.routes.len() - 1)
+    }
+
+    fn id_of(&self, place: usize) -> RouteId {
+        let state = self.routes.get(place);
+        let local = state.is_some_and(|state| matches!(state.route, Route::TaskQueue(_)));
+        RouteId { place, local }
     }
 
     /// Takes note of the task queues that the host serves, and of no others.
@@ -165,18 +154,17 @@ impl Slots {
         &mut self,
         task: TaskId,
         nonce: u64,
-        (route, activity): Asks<'_>,
+        (route, asked): Asks<'_>,
         now: Timestamp,
     ) -> bool {
-        let closed = self.closed;
+        let gives = self.gives();
         let Some(state) = self.routes.get_mut(route.place) else {
             return false;
         };
-        let free = state.waiting.is_empty() && !state.is_limited(activity) && state.is_free(now);
-        if closed || !free {
+        if !gives || !state.is_free_for(asked, now) {
             return false;
         }
-        self.hold(task, nonce, route, Some(activity));
+        self.hold(task, nonce, route, Some(asked));
         true
     }
 
@@ -186,10 +174,10 @@ impl Slots {
         task: TaskId,
         nonce: u64,
         route: RouteId,
-        activity: Option<&Arc<str>>,
+        asked: Option<&Arc<ScheduleActivity>>,
     ) {
         let state = self.routes.get_mut(route.place);
-        let limited = state.and_then(|state| state.take_limit(activity?));
+        let limited = state.and_then(|state| state.take_limit(&asked?.name));
         let held = HeldTask {
             nonce,
             route,
@@ -199,47 +187,56 @@ impl Slots {
         if self.held.insert(task, held).is_none()
             && let Some(state) = self.routes.get_mut(route.place)
         {
-            state.used += 1;
-            if let Some(rate) = &mut state.rate {
-                rate.take();
-            }
+            state.take();
         }
     }
 
-    /// Puts an activity at the end of its route's line.
-    pub(crate) fn enqueue(&mut self, (route, activity): Asks<'_>, run: RunId, command_n: u64) {
+    /// Puts an activity in its route's line.
+    pub(crate) fn enqueue(&mut self, (route, asked): Asks<'_>, place: Place) {
         if let Some(state) = self.routes.get_mut(route.place) {
-            state.waiting.push_back(Waiting {
-                run,
-                command_n,
-                activity: Arc::clone(activity),
-            });
+            let asked = Arc::clone(asked);
+            state.enqueue(Waiting { place, asked });
             self.waiting += 1;
         }
     }
 
     /// The first activity in a line whose route has a free slot. It may no longer want one.
-    pub(crate) fn pop_waiting(&mut self, now: Timestamp) -> Option<(RunId, u64)> {
-        if self.waiting == 0 || self.closed {
+    pub(crate) fn pop_waiting(&mut self, now: Timestamp) -> Option<Next> {
+        if self.waiting == 0 || !self.gives() {
             return None;
         }
-        let mut routes = self.routes.iter_mut();
-        let first = routes.find_map(|state| state.pop_waiting(now))?;
+        let mut routes = self.routes.iter_mut().enumerate();
+        let (place, waiting) =
+            routes.find_map(|(place, state)| Some((place, state.pop_waiting(now)?)))?;
         self.waiting -= 1;
-        Some((first.run, first.command_n))
+        let route = self.id_of(place);
+        Some(Next { route, waiting })
+    }
+
+    /// The next one wanted its slot, and has it.
+    pub(crate) fn had_turn(&mut self, next: &Next) {
+        if let Some(state) = self.routes.get_mut(next.route.place) {
+            state.had_turn(&next.waiting.asked);
+        }
     }
 
     /// When a rate lets the next of those begin who wait for nothing else.
     pub(crate) fn rate_ready_at(&self) -> Timestamp {
-        if self.waiting == 0 || self.closed {
+        if self.waiting == 0 || !self.gives() {
             return Timestamp::NEVER;
         }
-        let waits = |state: &&RouteState| state.used < state.limit && !state.waiting.is_empty();
-        let rates = self.routes.iter().filter(waits).filter_map(|s| s.rate);
-        rates
-            .map(|rate| rate.ready_at())
-            .min()
-            .unwrap_or(Timestamp::NEVER)
+        let rates = self.routes.iter().filter_map(RouteState::rate_ready_at);
+        rates.min().unwrap_or(Timestamp::NEVER)
+    }
+
+    /// Hands nothing out until the lines from before a restart are there again: who came first
+    /// then is not who was read first now.
+    pub(crate) fn hold_back(&mut self, back: bool) {
+        self.held_back = back;
+    }
+
+    fn gives(&self) -> bool {
+        !self.closed && !self.held_back
     }
 
     /// The task, if it is held under this nonce.
@@ -256,7 +253,6 @@ impl Slots {
     pub(crate) fn release(&mut self, task: &TaskId) -> Option<HeldTask> {
         let held = self.held.remove(task)?;
         if let Some(state) = self.routes.get_mut(held.route.place) {
-            state.used = state.used.saturating_sub(1);
             state.give_back(held.limited.as_ref());
         }
         Some(held)
@@ -273,25 +269,8 @@ impl Slots {
 
     /// Why an activity in line is not handed out, for people.
     pub(crate) fn reason_to_wait(&self, id: RouteId, activity: Option<&Arc<str>>) -> String {
-        let Some(state) = self.routes.get(id.place) else {
-            return String::new();
-        };
-        if let Some(activity) = activity.filter(|activity| state.is_limited(activity)) {
-            return format!("the activity {activity} runs as often at once as it may");
-        }
-        match &state.route {
-            Route::TaskQueue(queue) if state.absent => hosted::no_worker(queue),
-            Route::TaskQueue(queue) => {
-                format!(
-                    "all {} slots of the task queue {queue} are taken",
-                    state.limit
-                )
-            }
-            Route::Service(service) if state.absent => format!("no worker of {service} is alive"),
-            Route::Service(service) => {
-                format!("all {} slots of {service} are taken", state.limit)
-            }
-        }
+        let state = self.routes.get(id.place);
+        state.map_or_else(String::new, |state| state.reason_to_wait(activity))
     }
 
     /// Hands nothing out from now on.
@@ -311,96 +290,10 @@ impl Slots {
     }
 }
 
-impl RouteState {
-    fn new(route: Route, limit: usize) -> Self {
-        Self {
-            route,
-            limit,
-            used: 0,
-            waiting: VecDeque::new(),
-            limits: FxHashMap::default(),
-            rate: None,
-            absent: false,
-        }
-    }
-
-    /// What the host says of the queue; what is under way counts on.
-    fn serve(&mut self, queue: &ServedQueue) {
-        self.limit = queue.maximum_concurrent_activities;
-        self.absent = false;
-        let per_second = queue.maximum_activities_per_second;
-        let same = |rate: &Rate| per_second.is_some_and(|wanted| rate.is_of(wanted));
-        if !self.rate.as_ref().is_some_and(same) {
-            self.rate = per_second.and_then(Rate::new);
-        }
-        for limit in self.limits.values_mut() {
-            limit.most = usize::MAX;
-            self.waiting.append(&mut limit.waiting);
-        }
-        for (name, most) in &queue.activity_limits {
-            self.limits.entry(Arc::clone(name)).or_default().most = *most;
-        }
-    }
-
-    /// Whether a slot is free and the rate lets an activity begin.
-    fn is_free(&mut self, now: Timestamp) -> bool {
-        self.used < self.limit && self.rate.as_mut().is_none_or(|rate| rate.is_ready(now))
-    }
-
-    /// Whether an activity runs as often as it may.
-    fn is_limited(&self, activity: &Arc<str>) -> bool {
-        let limit = self.limits.get(activity);
-        limit.is_some_and(|limit| limit.used >= limit.most || !limit.waiting.is_empty())
-    }
-
-    /// Counts an attempt towards its activity's limit, if it has one.
-    fn take_limit(&mut self, activity: &Arc<str>) -> Option<Arc<str>> {
-        let limit = self.limits.get_mut(activity)?;
-        limit.used += 1;
-        Some(Arc::clone(activity))
-    }
-
-    /// An attempt of a limited activity is over.
-    fn give_back(&mut self, limited: Option<&Arc<str>>) {
-        if let Some(limit) = limited.and_then(|activity| self.limits.get_mut(activity)) {
-            limit.used = limit.used.saturating_sub(1);
-        }
-    }
-
-    /// Who waited longest for a limit that has room is next of all. It may no longer want that, so
-    /// this is looked at before each slot that is given, not when there comes to be room.
-    fn recall(&mut self) {
-        for (activity, limit) in &mut self.limits {
-            let first = self.waiting.front();
-            let called = first.is_some_and(|first| first.activity == *activity);
-            if limit.used < limit.most
-                && !called
-                && let Some(next) = limit.waiting.pop_front()
-            {
-                self.waiting.push_front(next);
-            }
-        }
-    }
-
-    /// The first in line that may begin; those whose activity runs as often as it may step aside.
-    fn pop_waiting(&mut self, now: Timestamp) -> Option<Waiting> {
-        self.recall();
-        if self.waiting.is_empty() || !self.is_free(now) {
-            return None;
-        }
-        while let Some(first) = self.waiting.pop_front() {
-            match self.limits.get_mut(&first.activity) {
-                Some(limit) if limit.used >= limit.most => limit.waiting.push_back(first),
-                _ => return Some(first),
-            }
-        }
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::schedule;
 
     fn queue(name: &str, maximum_concurrent_activities: usize) -> ServedQueue {
         ServedQueue {
@@ -413,8 +306,20 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
-    fn name() -> Arc<str> {
-        Arc::from("parse")
+    fn name() -> Arc<ScheduleActivity> {
+        schedule("parse", None)
+    }
+
+    fn place(command_n: u64) -> Place {
+        Place {
+            since: NOW,
+            run: RunId([1; 16]),
+            command_n,
+        }
+    }
+
+    fn pop(slots: &mut Slots, now: Timestamp) -> Option<(RunId, u64)> {
+        slots.pop_waiting(now).map(|next| next.which())
     }
 
     fn task(n: u64) -> TaskId {
@@ -432,14 +337,14 @@ mod tests {
         let local = slots.route_to_queue(&Arc::from("default"));
         assert!(slots.try_hold(task(1), 5, (local, &name()), NOW));
         assert!(!slots.try_hold(task(2), 6, (local, &name()), NOW));
-        slots.enqueue((local, &name()), RunId([1; 16]), 2);
-        assert_eq!(slots.pop_waiting(NOW), None);
+        slots.enqueue((local, &name()), place(2));
+        assert_eq!(pop(&mut slots, NOW), None);
         slots.release(&task(1));
         assert!(
             !slots.try_hold(task(3), 7, (local, &name()), NOW),
             "nobody overtakes the line"
         );
-        assert_eq!(slots.pop_waiting(NOW), Some((RunId([1; 16]), 2)));
+        assert_eq!(pop(&mut slots, NOW), Some((RunId([1; 16]), 2)));
         assert!(slots.try_hold(task(2), 6, (local, &name()), NOW));
         assert_eq!(slots.held_locally(), 1);
     }
@@ -496,33 +401,33 @@ mod tests {
     fn who_waits_for_a_limit_of_its_own_does_not_hold_up_the_line() {
         let mut slots = Slots::default();
         let mut served = queue("default", 3);
-        served.activity_limits = vec![(name(), 1)];
+        served.activity_limits = vec![(Arc::from("parse"), 1)];
         slots.serve(&[served.clone()]);
         let local = slots.route_to_queue(&Arc::from("default"));
-        let other: Arc<str> = Arc::from("other");
+        let other = schedule("other", None);
         let run = RunId([1; 16]);
         assert!(slots.try_hold(task(1), 5, (local, &name()), NOW));
         assert!(!slots.try_hold(task(2), 5, (local, &name()), NOW));
-        slots.enqueue((local, &name()), run, 2);
-        slots.enqueue((local, &name()), run, 3);
-        slots.enqueue((local, &other), run, 4);
-        assert_eq!(slots.pop_waiting(NOW), Some((run, 4)), "they step aside");
+        slots.enqueue((local, &name()), place(2));
+        slots.enqueue((local, &name()), place(3));
+        slots.enqueue((local, &other), place(4));
+        assert_eq!(pop(&mut slots, NOW), Some((run, 4)), "they step aside");
         slots.hold(task(4), 5, local, Some(&other));
-        assert_eq!(slots.pop_waiting(NOW), None);
+        assert_eq!(pop(&mut slots, NOW), None);
         assert!(slots.try_hold(task(5), 5, (local, &other), NOW));
         slots.release(&task(1));
         assert!(
             !slots.try_hold(task(6), 5, (local, &name()), NOW),
             "nobody overtakes those who stepped aside"
         );
-        assert_eq!(slots.pop_waiting(NOW), Some((run, 2)));
-        assert_eq!(slots.pop_waiting(NOW), Some((run, 3)), "if 2 wants none");
-        slots.enqueue((local, &name()), run, 3);
+        assert_eq!(pop(&mut slots, NOW), Some((run, 2)));
+        assert_eq!(pop(&mut slots, NOW), Some((run, 3)), "if 2 wants none");
+        slots.enqueue((local, &name()), place(3));
         slots.hold(task(2), 5, local, Some(&name()));
-        assert_eq!(slots.pop_waiting(NOW), None);
+        assert_eq!(pop(&mut slots, NOW), None);
         // Without the limit, those who waited for it are in line again.
         slots.serve(&[queue("default", 4)]);
-        assert_eq!(slots.pop_waiting(NOW), Some((run, 3)));
+        assert_eq!(pop(&mut slots, NOW), Some((run, 3)));
     }
 
     #[test]
@@ -536,10 +441,10 @@ mod tests {
         assert!(slots.try_hold(task(1), 5, (local, &name()), NOW));
         assert!(!slots.try_hold(task(2), 5, (local, &name()), NOW));
         assert_eq!(slots.rate_ready_at(), Timestamp::NEVER, "nobody waits");
-        slots.enqueue((local, &name()), run, 2);
-        assert_eq!(slots.pop_waiting(NOW), None);
+        slots.enqueue((local, &name()), place(2));
+        assert_eq!(pop(&mut slots, NOW), None);
         let ready_at = slots.rate_ready_at();
         assert_eq!(ready_at.as_micros(), NOW.as_micros() + 500_001);
-        assert_eq!(slots.pop_waiting(ready_at), Some((run, 2)));
+        assert_eq!(pop(&mut slots, ready_at), Some((run, 2)));
     }
 }

@@ -30,6 +30,7 @@ fn start_child(workflow_id: &str, policy: ParentClosePolicy) -> Command {
         parent_close_policy: policy,
         cancellation_type: CancellationType::Try,
         headers: Vec::new(),
+        priority: perdure_history::Priority::default(),
     }))
 }
 

@@ -76,6 +76,7 @@ fn start(world: &mut World, id: &str, run: u8, workflow_id: &str) -> perdure_eng
         signal: None,
         search_attributes: Vec::new(),
         id_policy: perdure_history::IdPolicy::default(),
+        priority: perdure_history::Priority::default(),
     };
     world.send_as(id, MessageBody::Start(Box::new(start)))
 }

@@ -118,6 +118,7 @@ impl<S: Store + 'static> Host<S> {
             signal: None,
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
+            priority: perdure_history::Priority::default(),
         };
         let start = MessageBody::Start(Box::new(start));
         self.runtime
@@ -227,6 +228,7 @@ fn what_another_process_posts_is_delivered_once() {
         signal: None,
         search_attributes: Vec::new(),
         id_policy: perdure_history::IdPolicy::default(),
+        priority: perdure_history::Priority::default(),
     };
     let start = MessageBody::Start(Box::new(start));
     let received_at = host.runtime.now();

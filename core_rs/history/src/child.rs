@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::command::{CancellationType, Site};
 use crate::ids::RunId;
 use crate::payload::{Digest, Payload};
+use crate::priority::Priority;
 
 /// The run that a child reports to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,12 @@ pub struct StartChild {
         serde(default, skip_serializing_if = "Vec::is_empty")
     )]
     pub headers: Vec<(String, String)>,
+    /// Which of the attempts that wait leaves first; the parent's own by default.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Priority::is_default")
+    )]
+    pub priority: Priority,
 }
 
 /// Another run, as workflow code names it.

@@ -9,6 +9,7 @@ use crate::chain::Successor;
 use crate::child::{CancelExternal, SignalExternal, StartChild};
 use crate::failure::Failure;
 use crate::payload::{Digest, Payload};
+use crate::priority::Priority;
 use crate::search::SearchValue;
 use crate::time::Timestamp;
 
@@ -167,6 +168,12 @@ pub struct ActivityOptions {
     pub retry_policy: RetryPolicy,
     /// What cancelling the call means.
     pub cancellation_type: CancellationType,
+    /// Which of the attempts that wait leaves first; the run's own by default.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Priority::is_default")
+    )]
+    pub priority: Priority,
 }
 
 impl Default for ActivityOptions {
@@ -179,6 +186,7 @@ impl Default for ActivityOptions {
             heartbeat_timeout: None,
             retry_policy: RetryPolicy::default(),
             cancellation_type: CancellationType::Try,
+            priority: Priority::default(),
         }
     }
 }

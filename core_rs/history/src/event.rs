@@ -10,6 +10,7 @@ use crate::child::Parent;
 use crate::failure::{Failure, RetryState};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
+use crate::priority::Priority;
 use crate::search::SearchValue;
 use crate::time::Timestamp;
 
@@ -253,4 +254,10 @@ pub struct RunStarted {
         serde(default, skip_serializing_if = "Vec::is_empty")
     )]
     pub search_attributes: Vec<(String, SearchValue)>,
+    /// Which of the attempts that wait leaves first, of this run's activities and children.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Priority::is_default")
+    )]
+    pub priority: Priority,
 }

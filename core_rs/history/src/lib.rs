@@ -20,6 +20,7 @@ pub mod ids;
 #[cfg(feature = "json")]
 pub mod json;
 pub mod payload;
+pub mod priority;
 pub mod record;
 pub mod search;
 #[cfg(feature = "testing")]
@@ -40,6 +41,7 @@ pub use history::{HistoryError, HistoryReader, decode_history};
 pub use id_policy::{IdConflictPolicy, IdPolicy, IdReusePolicy};
 pub use ids::{IdempotencyKey, MessageId, RunId, TaskId};
 pub use payload::{Digest, Payload};
+pub use priority::Priority;
 pub use record::{Record, RecordBody};
 pub use search::{SearchValue, Visibility, VisibilityChange};
 pub use time::Timestamp;

@@ -14,6 +14,7 @@ use crate::event::{Event, RunStarted};
 use crate::failure::{Failure, FailureKind, RetryState};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
+use crate::priority::Priority;
 use crate::record::{Record, RecordBody};
 use crate::time::Timestamp;
 
@@ -174,6 +175,7 @@ pub fn start(workflow_type: &str) -> RunStarted {
         parent: None,
         signal: None,
         search_attributes: Vec::new(),
+        priority: Priority::default(),
     }
 }
 

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use perdure_history::testing::failure;
 use perdure_history::{
     ActivityOptions, Batch, BatchEncoder, BatchError, Chain, Command, Digest, Event, Failure,
-    HistoryError, MessageId, Payload, Record, RecordBody, RunId, RunStarted, ScheduleActivity,
-    Site, Timestamp, decode_history,
+    HistoryError, MessageId, Payload, Priority, Record, RecordBody, RunId, RunStarted,
+    ScheduleActivity, Site, Timestamp, decode_history,
 };
 
 const RUN: RunId = RunId([7; 16]);
@@ -52,6 +52,7 @@ fn started() -> Event {
         parent: None,
         signal: None,
         search_attributes: vec![],
+        priority: Priority::default(),
     }))
 }
 

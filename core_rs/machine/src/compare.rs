@@ -6,7 +6,7 @@
 //! the run is found by.
 //!
 //! Not compared is what only says how the engine carries the call out: timeouts, retry policy, task
-//! queue, headers, and the instant at which a timer is due. The recorded value stands. Raising a
+//! queue, priority, headers, and the instant at which a timer is due. The recorded value stands. Raising a
 //! timeout or lengthening a sleep is the most common harmless edit, and must not park every open
 //! run. Sites are not compared, and neither is the text of a failure, which holds line numbers.
 
@@ -264,6 +264,7 @@ fn activity_differences(found: &mut Found, recorded: &ScheduleActivity, asked: &
         &new.heartbeat_timeout,
     );
     found.field("retry_policy", &old.retry_policy, &new.retry_policy);
+    found.field("priority", &old.priority, &new.priority);
 }
 
 /// Of messages to other runs; of what has nothing in common, that.
@@ -357,6 +358,7 @@ fn child_differences(found: &mut Found, recorded: &StartChild, asked: &StartChil
     );
     found.field("task_queue", &recorded.task_queue, &asked.task_queue);
     found.field("run_timeout", &recorded.run_timeout, &asked.run_timeout);
+    found.field("priority", &recorded.priority, &asked.priority);
 }
 
 /// The command's kind, as the export of a history names it.

@@ -14,6 +14,7 @@
 mod delivery;
 mod getters;
 mod patch;
+mod priority;
 mod submission;
 
 use alloc::boxed::Box;

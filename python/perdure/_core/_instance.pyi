@@ -34,6 +34,7 @@ class ActivityPlan:
         timeouts_us: tuple[int | None, int | None, int | None, int | None],
         retry: tuple[int, float, int, int, list[str], float],
         cancellation_type: str,
+        priority: tuple[int | None, str | None, float | None],
     ) -> ActivityPlan: ...
     @property
     def reference(self) -> Any: ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TypedDict
 
+from perdure.priority import Priority
 from perdure.retry import RetryPolicy
 
 __all__ = ["ActivityCancellationType", "ActivityOptions", "ActivityOptionsFields"]
@@ -34,6 +35,7 @@ class ActivityOptionsFields(TypedDict, total=False):
     retry_policy: RetryPolicy
     cancellation_type: ActivityCancellationType
     summary: str | None
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class ActivityOptions:
     """What cancelling the call means; `TRY_CANCEL` by default."""
     summary: str | None = None
     """One line for people, shown by the command line; none by default."""
+    priority: Priority = Priority()
+    """Which of the attempts that wait leaves first; the run's own by default."""
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -13,6 +13,7 @@ from perdure.cli._exit import CommandError, ExitCode
 from perdure.cli._values import read_input
 from perdure.client import Client, WorkflowHandle
 from perdure.errors import NotFoundError
+from perdure.priority import Priority
 
 __all__ = [
     "Commands",
@@ -22,11 +23,13 @@ __all__ = [
     "add_input",
     "add_namespace",
     "add_output",
+    "add_priority",
     "add_run",
     "add_store",
     "arguments_of",
     "connect",
     "find_run",
+    "priority_of",
 ]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -104,6 +107,37 @@ def add_input(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="an argument of the workflow, or @FILE; repeat it for further arguments",
     )
+
+
+def add_priority(parser: argparse.ArgumentParser) -> None:
+    """`--priority-key`, `--fairness-key`, `--fairness-weight`."""
+    parser.add_argument(
+        "--priority-key",
+        type=int,
+        choices=range(1, 6),
+        help="which of the activity attempts that wait leaves first: 1 before 5; 3 by default",
+    )
+    parser.add_argument(
+        "--fairness-key", metavar="KEY", help="whose it is: keys leave in turns; none by default"
+    )
+    parser.add_argument(
+        "--fairness-weight",
+        type=float,
+        metavar="WEIGHT",
+        help="how many turns its fairness key has for one of another; 1 by default",
+    )
+
+
+def priority_of(options: argparse.Namespace) -> Priority:
+    """The priority that `add_priority` asks for.
+
+    Raises:
+        CommandError: It is out of range.
+    """
+    try:
+        return Priority(options.priority_key, options.fairness_key, options.fairness_weight)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
 def arguments_of(options: argparse.Namespace) -> list[Any]:

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from perdure._core import encode
 from perdure.convert import attribute_fields, memo_fields
 from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from perdure.priority import Priority
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributes
 from perdure.workflow._message_handler import name_of
@@ -54,6 +55,9 @@ class StartOptions:
     """Whether closed runs of the id stand in the way; they do not by default."""
     id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.FAIL
     """What becomes of an open run of the id; by default it goes on, and the start fails."""
+    priority: Priority = Priority()
+    """Which of the activity attempts that wait leaves first, of this run and its children; the
+    middle of all by default."""
 
     def message(self) -> dict[str, Any]:
         """What these say in the message of a start.
@@ -72,6 +76,7 @@ class StartOptions:
             "headers": list(self.headers.items()),
             "memo": _without_none(memo_fields(self.memo)),
             "search_attributes": _without_none(attribute_fields(self.search_attributes)),
+            "priority": self.priority.fields(),
         }
         fields |= self._id_policies()
         if self.start_signal is not None:
@@ -112,6 +117,7 @@ class StartOptionsFields(TypedDict, total=False):
     search_attributes: SearchAttributes | None
     id_reuse_policy: WorkflowIDReusePolicy | None
     id_conflict_policy: WorkflowIDConflictPolicy | None
+    priority: Priority | None
 
 
 def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -152,6 +152,7 @@ class Children:
             "parent_close_policy": options.parent_close_policy.value,
             "cancellation_type": options.cancellation_type.value,
             "headers": list(options.headers.items()),
+            "priority": options.priority.fields(),
         }
         n, run_id, workflow_id = start_child(self._core, site, reference, fields)
         child = self._open[n] = _Child(self._loop, n, run_id, workflow_id, reference, options)

@@ -44,6 +44,7 @@ def _compile(reference: ActivityReference, options: ActivityOptions) -> Activity
         ),
         retry=policy.fields(),
         cancellation_type=options.cancellation_type.value,
+        priority=options.priority.fields(),
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from perdure.priority import Priority
+
 __all__ = ["ChildOptions", "ChildWorkflowCancellationType", "ParentClosePolicy"]
 
 
@@ -50,6 +52,8 @@ class ChildOptions:
     """What cancelling the call means; `WAIT_CANCELLATION_COMPLETED` by default."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Texts that travel along; none by default."""
+    priority: Priority = Priority()
+    """Which of the activity attempts that wait leaves first; the parent's own by default."""
 
     def __post_init__(self) -> None:
         if self.run_timeout is not None and self.run_timeout <= timedelta(0):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from perdure import _runtime
+from perdure.priority import Priority
 from perdure.workflow._child_options import (
     ChildOptions,
     ChildWorkflowCancellationType,
@@ -35,6 +36,7 @@ class ChildOptionsFields(TypedDict, total=False):
     parent_close_policy: ParentClosePolicy
     cancellation_type: ChildWorkflowCancellationType
     headers: Mapping[str, str]
+    priority: Priority
 
 
 class ChildReference(Generic[Result]):
@@ -132,7 +134,7 @@ def execute_child_workflow(
         args: Further arguments; none by default.
         result_type: With a name: what the result is decoded as; plain values by default.
         **options: As in `ChildOptions`: `id`, `task_queue`, `run_timeout`,
-            `parent_close_policy`, `cancellation_type`, `headers`.
+            `parent_close_policy`, `cancellation_type`, `headers`, `priority`.
 
     Raises:
         ChildWorkflowError: It did not complete, or its id is taken; `cause` says why.

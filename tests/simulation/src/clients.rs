@@ -111,6 +111,7 @@ impl Clients {
             signal: None,
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
+            priority: perdure_history::Priority::default(),
         };
         self.wish(MessageBody::Start(Box::new(start)));
     }

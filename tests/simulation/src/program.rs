@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_history::{ActivityOptions, CancellationType, RetryPolicy};
+use perdure_history::{ActivityOptions, CancellationType, Priority, RetryPolicy};
 
 use crate::random::Random;
 
@@ -165,7 +165,10 @@ fn plan(random: &mut Random) -> Plan {
         initial_interval: Duration::from_millis(100 + random.below(2_000) as u64),
         ..RetryPolicy::default()
     };
+    // Of what is drawn anyway: the kept seeds stay what they were.
+    let drawn = retry_policy.initial_interval.subsec_millis();
     let options = ActivityOptions {
+        priority: priority(drawn),
         start_to_close_timeout: Some(Duration::from_secs(5 + random.below(30) as u64)),
         schedule_to_close_timeout: random
             .percent(15)
@@ -181,5 +184,16 @@ fn plan(random: &mut Random) -> Plan {
         name: Arc::from(name),
         service,
         options,
+    }
+}
+
+/// One of the priorities, fairness keys and weights there are, and none of each.
+fn priority(drawn: u32) -> Priority {
+    let priority_key = u8::try_from(drawn % 6).ok().filter(|key| *key > 0);
+    let fairness_key = ["tenant-1", "tenant-2"].get(drawn as usize / 6 % 3);
+    Priority {
+        priority_key,
+        fairness_key: fairness_key.map(|key| Arc::from(*key)),
+        fairness_weight: (drawn.is_multiple_of(4)).then_some(2.5),
     }
 }

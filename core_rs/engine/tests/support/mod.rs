@@ -347,6 +347,7 @@ impl World {
             signal: None,
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
+            priority: perdure_history::Priority::default(),
         }
     }
 

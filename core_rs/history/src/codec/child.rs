@@ -12,6 +12,7 @@ use super::common::{
 use super::failure::{read_failure, write_failure};
 use super::kind;
 use super::options::{number_of, read_cancellation};
+use super::priority::{read_priority, write_priority};
 use super::reader::{FieldsReader, Reader};
 use super::site::Sites;
 use super::writer::{Fields, Writer};
@@ -24,6 +25,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::ids::RunId;
 use crate::payload::Digest;
+use crate::priority::Priority;
 
 pub(crate) fn write_parent(writer: &mut Writer, parent: Option<&Parent>) {
     write_option(writer, parent, |writer, parent| {
@@ -115,6 +117,10 @@ fn write_start(fields: &mut Fields<'_>, sites: &mut Sites, n: u64, child: &Start
     fields.optional(headers.is_empty(), |writer| {
         write_pairs(writer, headers, |writer, value: &String| writer.text(value));
     });
+    let priority = &child.priority;
+    fields.optional(priority.is_default(), |writer| {
+        write_priority(writer, priority)
+    });
 }
 
 fn read_start(
@@ -134,6 +140,7 @@ fn read_start(
         parent_close_policy: fields.optional(ParentClosePolicy::default, read_policy)?,
         cancellation_type: fields.optional(CancellationType::default, read_cancellation)?,
         headers: fields.optional(Vec::new, |reader| read_pairs(reader, read_string))?,
+        priority: fields.optional(Priority::default, read_priority)?,
     })
 }
 

@@ -12,6 +12,7 @@ use super::common::{
 };
 use super::failure::{read_failure, read_retry_state, retry_state_number, write_failure};
 use super::kind;
+use super::priority::{read_priority, write_priority};
 use super::reader::{FieldsReader, Reader};
 use super::search::{read_value, write_value};
 use super::writer::{Fields, Writer};
@@ -20,6 +21,7 @@ use crate::chain::{Chain, is_default};
 use crate::event::{Event, RunStarted, StartSignal, Version};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
+use crate::priority::Priority;
 use crate::time::Timestamp;
 
 pub(crate) fn kind_of(event: &Event) -> u64 {
@@ -181,6 +183,10 @@ pub(crate) fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
     fields.optional(attributes.is_empty(), |writer| {
         write_pairs(writer, attributes, write_value);
     });
+    let priority = &started.priority;
+    fields.optional(priority.is_default(), |writer| {
+        write_priority(writer, priority)
+    });
 }
 
 /// Reads the body of an event of `kind`, if that is one.
@@ -292,5 +298,6 @@ pub(crate) fn read_started(fields: &mut FieldsReader<'_, '_>) -> Result<RunStart
         parent: fields.optional(|| None, child::read_parent)?,
         signal: fields.optional(|| None, read_signal)?,
         search_attributes: fields.optional(Vec::new, |reader| read_pairs(reader, read_value))?,
+        priority: fields.optional(Priority::default, read_priority)?,
     })
 }

@@ -14,6 +14,7 @@ pub(crate) mod event;
 pub(crate) mod failure;
 pub mod kind;
 pub(crate) mod options;
+pub(crate) mod priority;
 pub(crate) mod reader;
 pub(crate) mod search;
 pub(crate) mod site;

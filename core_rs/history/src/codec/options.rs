@@ -10,10 +10,12 @@ use super::common::{
     read_duration, read_option, read_optional_duration, read_string, write_duration, write_option,
     write_optional_duration,
 };
+use super::priority::{read_priority, write_priority};
 use super::reader::Reader;
 use super::writer::Writer;
 use crate::batch::BatchError;
 use crate::command::{ActivityOptions, CancellationType, RetryPolicy};
+use crate::priority::Priority;
 
 const START_TO_CLOSE_TIMEOUT: Option<Duration> = Some(Duration::from_secs(3_600));
 const INITIAL_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,11 +32,12 @@ pub(crate) fn is_default(options: &ActivityOptions) -> bool {
         heartbeat_timeout: None,
         retry_policy,
         cancellation_type: CancellationType::Try,
+        priority,
     } = options
     else {
         return false;
     };
-    is_default_policy(retry_policy)
+    priority.is_default() && is_default_policy(retry_policy)
 }
 
 pub(crate) fn is_default_policy(policy: &RetryPolicy) -> bool {
@@ -78,6 +81,10 @@ pub(crate) fn write_options(writer: &mut Writer, options: &ActivityOptions) {
         fields.optional(task_queue.is_none(), |writer| {
             write_option(writer, task_queue, |writer, name| writer.text(name));
         });
+        let priority = &options.priority;
+        fields.optional(priority.is_default(), |writer| {
+            write_priority(writer, priority)
+        });
     });
 }
 
@@ -94,6 +101,7 @@ pub(crate) fn read_options(reader: &mut Reader<'_>) -> Result<ActivityOptions, B
             || None,
             |reader| read_option(reader, |reader| reader.text().map(Arc::from)),
         )?;
+        let priority = fields.optional(Priority::default, read_priority)?;
         Ok(ActivityOptions {
             task_queue,
             schedule_to_start_timeout,
@@ -102,6 +110,7 @@ pub(crate) fn read_options(reader: &mut Reader<'_>) -> Result<ActivityOptions, B
             heartbeat_timeout,
             retry_policy,
             cancellation_type,
+            priority,
         })
     })
 }
@@ -116,6 +125,7 @@ pub(crate) fn default_options() -> ActivityOptions {
         heartbeat_timeout: None,
         retry_policy: default_policy(),
         cancellation_type: CancellationType::Try,
+        priority: Priority::default(),
     }
 }
 

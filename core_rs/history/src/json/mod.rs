@@ -15,6 +15,7 @@
 
 pub(crate) mod float;
 mod lines;
+pub(crate) mod optional_float;
 mod scalar;
 mod value;
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use perdure_history::{
     ActivityOptions, Batch, CancelExternal, CancellationType, Chain, Command, Digest, Event,
-    ExternalRun, Failure, FailureKind, MessageId, Parent, ParentClosePolicy, Payload, Record,
-    RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity, SearchValue,
+    ExternalRun, Failure, FailureKind, MessageId, Parent, ParentClosePolicy, Payload, Priority,
+    Record, RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity, SearchValue,
     SignalExternal, Site, StartChild, StartSignal, Successor, TimeoutKind, Timestamp, Version,
 };
 use proptest::collection::vec;
@@ -209,9 +209,16 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
         spans,
         retry_policy(),
         cancellation_type,
+        priority(),
     )
         .prop_map(
-            |(task_queue, [start, close, all, heartbeat], retry_policy, cancellation_type)| {
+            |(
+                task_queue,
+                [start, close, all, heartbeat],
+                retry_policy,
+                cancellation_type,
+                priority,
+            )| {
                 ActivityOptions {
                     task_queue: task_queue.map(Arc::from),
                     schedule_to_start_timeout: start,
@@ -220,10 +227,25 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
                     heartbeat_timeout: heartbeat,
                     retry_policy,
                     cancellation_type,
+                    priority,
                 }
             },
         );
     prop_oneof![Just(ActivityOptions::default()), changed]
+}
+
+fn priority() -> impl Strategy<Value = Priority> {
+    let fields = (
+        option::of(any::<u8>()),
+        option::of(text()),
+        option::of(any::<f64>()),
+    );
+    let changed = fields.prop_map(|(priority_key, fairness_key, fairness_weight)| Priority {
+        priority_key,
+        fairness_key: fairness_key.map(Arc::from),
+        fairness_weight,
+    });
+    prop_oneof![Just(Priority::default()), changed]
 }
 
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
@@ -251,12 +273,18 @@ fn start_child() -> impl Strategy<Value = Command> {
         CancellationType::WaitCompleted,
         CancellationType::Abandon,
     ]);
-    let options = (option::of(duration()), policy, cancellation_type, headers());
+    let options = (
+        option::of(duration()),
+        policy,
+        cancellation_type,
+        headers(),
+        priority(),
+    );
     (names, values, options).prop_map(
         |(
             (run, workflow_id, workflow_type, task_queue),
             (arguments, digest, seed, site),
-            (run_timeout, parent_close_policy, cancellation_type, headers),
+            (run_timeout, parent_close_policy, cancellation_type, headers, priority),
         )| {
             Command::StartChild(Arc::new(StartChild {
                 run: RunId(run),
@@ -271,6 +299,7 @@ fn start_child() -> impl Strategy<Value = Command> {
                 parent_close_policy,
                 cancellation_type,
                 headers,
+                priority,
             }))
         },
     )
@@ -449,6 +478,7 @@ fn started() -> BoxedStrategy<RunStarted> {
         option::of(parent()),
         signal,
         vec((text(), search_value()), 0..3),
+        priority(),
     );
     let pairs = (vec((text(), payload()), 0..3), headers(), version, place);
     (names, rest, pairs)
@@ -456,7 +486,7 @@ fn started() -> BoxedStrategy<RunStarted> {
             |(
                 (namespace, workflow_id, workflow_type, task_queue),
                 (message_id, arguments, seed, origin, run_timeout),
-                (memo, headers, version, (chain, parent, signal, search_attributes)),
+                (memo, headers, version, (chain, parent, signal, search_attributes, priority)),
             )| {
                 RunStarted {
                     message_id,
@@ -475,6 +505,7 @@ fn started() -> BoxedStrategy<RunStarted> {
                     parent,
                     signal,
                     search_attributes,
+                    priority,
                 }
             },
         )

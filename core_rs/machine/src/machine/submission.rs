@@ -44,7 +44,10 @@ impl Machine {
         match self.delivering {
             Delivering::Nothing => Err(MachineError::OutsideTurn),
             Delivering::Recorded => self.check(&command),
-            Delivering::Live => self.record(command),
+            Delivering::Live => {
+                let command = self.inherit(command);
+                self.record(command)
+            }
         }
     }
 

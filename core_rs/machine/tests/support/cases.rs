@@ -8,8 +8,9 @@ use perdure_history::testing::{
     HistoryBuilder, complete_run, failure, record_patch, schedule_with, start,
 };
 use perdure_history::{
-    CancellationType, Command, Event, Failure, FailureKind, MessageId, RetryState, RunStarted,
-    SearchValue, StartSignal, Successor, TimeoutKind, Timestamp,
+    CancellationType, Command, Event, Failure, FailureKind, MessageId, ParentClosePolicy, Priority,
+    RetryState, RunId, RunStarted, SearchValue, StartChild, StartSignal, Successor, TimeoutKind,
+    Timestamp,
 };
 
 use super::payload;
@@ -137,6 +138,11 @@ fn of_runs_and_timers() -> Vec<Case> {
             "run/continued_as_new",
             "A run goes on in another, with other arguments.",
             continued_as_new(),
+        ),
+        case(
+            "run/priority",
+            "The run has a priority, its calls say more of it or inherit it whole.",
+            priorities(),
         ),
         Case {
             path: "run/search",
@@ -367,6 +373,54 @@ fn updates() -> HistoryBuilder {
     });
     history.complete_run();
     history
+}
+
+/// 1 run started, 2 schedule charge, 3 schedule audit, 4 start child | 5 completed (2), 6 complete run
+fn priorities() -> HistoryBuilder {
+    let of_run = priority(Some(2), Some(("tenant-7", 0.5)));
+    let mut history = HistoryBuilder::started_by(RunStarted {
+        priority: of_run.clone(),
+        ..start("order")
+    });
+    let charge = history.command(with_priority("charge", of_run.clone()));
+    let first = priority(Some(1), None).inheriting(&of_run);
+    history.command(with_priority("audit", first));
+    let arguments = payload(b"\x90");
+    history.command(Command::StartChild(Arc::new(StartChild {
+        run: RunId([9; 16]),
+        workflow_id: "child".into(),
+        workflow_type: "order".into(),
+        task_queue: "default".into(),
+        digest: arguments.digest(),
+        arguments,
+        seed: 5,
+        site: Arc::default(),
+        run_timeout: None,
+        parent_close_policy: ParentClosePolicy::Abandon,
+        cancellation_type: CancellationType::Try,
+        headers: Vec::new(),
+        priority: priority(None, Some(("tenant-8", 1.0))).inheriting(&of_run),
+    })));
+    history.turn(SECOND);
+    history.completed(charge);
+    history.complete_run();
+    history
+}
+
+fn priority(priority_key: Option<u8>, fairness: Option<(&str, f64)>) -> Priority {
+    Priority {
+        priority_key,
+        fairness_key: fairness.map(|(key, _)| Arc::from(key)),
+        fairness_weight: fairness.map(|(_, weight)| weight),
+    }
+}
+
+fn with_priority(name: &str, priority: Priority) -> Command {
+    let mut command = call(name, b"\x90");
+    if let Command::ScheduleActivity(asked) = &mut command {
+        Arc::make_mut(asked).options.priority = priority;
+    }
+    command
 }
 
 /// 1 run started, 2 set search attributes, 3 set memo, 4 schedule charge | 5 completed (4),

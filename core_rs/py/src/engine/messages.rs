@@ -17,6 +17,7 @@ use super::task::read_token;
 use crate::failure::PyFailure;
 use crate::fields::field;
 use crate::instance::{RetryFields, retry_policy};
+use crate::priority;
 use crate::search;
 
 /// The body of a message of a kind: `start`, `signal`, `update`, `await_update`, `cancel`,
@@ -125,6 +126,7 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
         memo: search::memo(&search::dictionary(fields, "memo")?)?,
         headers: field(fields, "headers")?,
         search_attributes: search::attributes(&search::dictionary(fields, "search_attributes")?)?,
+        priority: priority::priority_of(fields)?,
         parent: None,
         chain: Chain {
             retry_policy: retry(fields)?,

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use crate::convert::Shape;
 use crate::event_loop::GilCell;
+use crate::priority::{PriorityFields, priority as priority_in};
 
 /// How many plans are found by identity; when there are more, all are forgotten.
 const KNOWN_PLANS_MAX: usize = 1_000;
@@ -94,7 +95,7 @@ impl ActivityPlan {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     #[pyo3(signature = (*, reference, name, service, result, task_queue, timeouts_us, retry,
-        cancellation_type))]
+        cancellation_type, priority))]
     fn new(
         reference: Py<PyAny>,
         name: &str,
@@ -104,6 +105,7 @@ impl ActivityPlan {
         timeouts_us: TimeoutFields,
         retry: RetryFields,
         cancellation_type: &str,
+        priority: PriorityFields,
     ) -> PyResult<Self> {
         let micros = |span: Option<u64>| span.map(Duration::from_micros);
         let options = ActivityOptions {
@@ -122,6 +124,7 @@ impl ActivityPlan {
                     return Err(PyValueError::new_err(message));
                 }
             },
+            priority: priority_in(priority),
         };
         Ok(Self {
             name: name.into(),

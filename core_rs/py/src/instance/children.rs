@@ -17,6 +17,7 @@ use super::site::CallSite;
 use crate::event_loop::LoopCore;
 use crate::failure::PyFailure;
 use crate::fields::field;
+use crate::priority;
 use crate::search;
 
 /// Starts a child; gives the command's number, the child's run and its workflow id.
@@ -48,6 +49,7 @@ fn start_child(
         parent_close_policy: policy(&field::<String>(fields, "parent_close_policy")?)?,
         cancellation_type: cancellation(&field::<String>(fields, "cancellation_type")?)?,
         headers: field(fields, "headers")?,
+        priority: priority::priority_of(fields)?,
     };
     let arguments = asked.arguments.clone();
     let n = submit(

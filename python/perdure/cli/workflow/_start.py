@@ -13,9 +13,11 @@ from perdure.cli._options import (
     add_command,
     add_input,
     add_output,
+    add_priority,
     add_store,
     arguments_of,
     connect,
+    priority_of,
 )
 from perdure.cli._output import print_json
 from perdure.errors import EncodeError
@@ -60,6 +62,7 @@ def add_start(parser: argparse.ArgumentParser) -> None:
         choices=[policy.value for policy in WorkflowIDConflictPolicy],
         help="what becomes of an open run of the id; by default the start fails",
     )
+    add_priority(parser)
     add_store(parser)
     add_output(parser)
 
@@ -86,6 +89,7 @@ async def start(
             start_delay=_span(options.start_delay),
             id_reuse_policy=_policy(WorkflowIDReusePolicy, options.id_reuse_policy),
             id_conflict_policy=_policy(WorkflowIDConflictPolicy, options.id_conflict_policy),
+            priority=priority_of(options),
             start_signal=signal,
             start_signal_args=signal_arguments,
         )
