@@ -60,7 +60,7 @@ async def notes_by_a_child(name: str) -> None:
 
 
 async def has_queued(handle: WorkflowHandle[Any], count: int) -> None:
-    while len(await handle.pending_activities()) < count:
+    while len(await handle.pending_activities()) < count:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
 

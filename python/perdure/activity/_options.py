@@ -58,7 +58,7 @@ class ActivityOptions:
     """What cancelling the call means; `TRY_CANCEL` by default."""
     summary: str | None = None
     """One line for people, shown by the command line; none by default."""
-    priority: Priority = Priority()
+    priority: Priority = field(default_factory=Priority)
     """Which of the attempts that wait leaves first; the run's own by default."""
 
     def __post_init__(self) -> None:

@@ -55,7 +55,7 @@ class StartOptions:
     """Whether closed runs of the id stand in the way; they do not by default."""
     id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.FAIL
     """What becomes of an open run of the id; by default it goes on, and the start fails."""
-    priority: Priority = Priority()
+    priority: Priority = field(default_factory=Priority)
     """Which of the activity attempts that wait leaves first, of this run and its children; the
     middle of all by default."""
 

@@ -52,7 +52,7 @@ class ChildOptions:
     """What cancelling the call means; `WAIT_CANCELLATION_COMPLETED` by default."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Texts that travel along; none by default."""
-    priority: Priority = Priority()
+    priority: Priority = field(default_factory=Priority)
     """Which of the activity attempts that wait leaves first; the parent's own by default."""
 
     def __post_init__(self) -> None:
