@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use perdure_history::{
-    Chain, IdPolicy, MessageId, Parent, Payload, Priority, RunId, SearchValue, StartSignal, Timestamp,
+    Chain, IdPolicy, MessageId, Parent, Payload, Priority, RunId, SearchValue, StartSignal,
+    Timestamp,
 };
 use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};

@@ -375,7 +375,8 @@ fn updates() -> HistoryBuilder {
     history
 }
 
-/// 1 run started, 2 schedule charge, 3 schedule audit, 4 start child | 5 completed (2), 6 complete run
+/// 1 run started, 2 schedule charge, 3 schedule audit, 4 start child | 5 completed (2), 6 complete
+/// run
 fn priorities() -> HistoryBuilder {
     let of_run = priority(Some(2), Some(("tenant-7", 0.5)));
     let mut history = HistoryBuilder::started_by(RunStarted {
