@@ -13,6 +13,7 @@ import pytest
 
 from perdure import Client, Worker, workflow
 from perdure.client import PatchUsage, PatchVerdict, SyncClient
+from perdure.errors import EncodeError
 
 SECONDS_MAX = 60.0
 NAME = "order"
@@ -148,3 +149,25 @@ def command(*arguments: str) -> str:
 )
 def test_the_verdict(counts: tuple[int, int, int], verdict: PatchVerdict) -> None:
     assert usage(*counts)[0].verdict is verdict
+
+
+def test_open_runs_are_found_by_their_patches_and_ended_ones_are_not(tmp_path: Path) -> None:
+    async def life() -> None:
+        client = await Client.connect(f"file:{tmp_path / 'app.db'}")
+        assert await client.patches("change") == [PatchUsage("change", "", 0, 0, 0)]
+        await begin(client, Patched, "ended", "terminated", "open")
+        await begin(client, Deprecated, "last")
+        assert await client.count_workflows('PerdurePatches = "change"') == 3
+        await end(client, Patched, "ended")
+        async with Worker(client, workflows=[Old]):
+            # Its history has not been read by this engine, which knows its patches all the same.
+            handle = await client.get_workflow_handle("terminated")
+            await handle.terminate()
+        found = [run.workflow_id async for run in client.list_workflows('PerdurePatches != ""')]
+        assert found == ["open"]
+        assert await client.count_workflows('PerdureDeprecatedPatches = "change"') == 1
+        assert await client.patches() == usage(1, 1, 0)
+        with pytest.raises(EncodeError, match="engine's own"):
+            await client.start_workflow(NAME, search_attributes={"PerdurePatches": ["mine"]})
+
+    asyncio.run(asyncio.wait_for(life(), SECONDS_MAX))

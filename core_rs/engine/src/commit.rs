@@ -135,7 +135,8 @@ impl Context {
         // First, since the id of an update that was rejected is not consumed.
         commit.keep_updates(run, written.effects);
         append.consumed_message_ids = asks::consumed(run.id, &commit, &written.records);
-        append.visibility = visibility::changed_by(run, append.create.is_some(), &written.records);
+        let (creates, closes) = (append.create.is_some(), commit.closed.is_some());
+        append.visibility = visibility::changed_by(run, creates, closes, &written.records);
         self.chain_records(run, written.records, &mut append);
         append.close = commit.closed.as_ref().map(|closed| Close {
             status: closing::stored(closed.status),

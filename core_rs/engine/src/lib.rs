@@ -26,6 +26,7 @@ mod loading;
 pub mod message_codec;
 mod messages;
 pub mod parking;
+mod patches;
 mod pending;
 mod posts;
 mod queries;

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::input::ParkReason;
 use crate::parking::code;
+use crate::patches::Patches;
 use crate::run::{Phase, Run};
 use crate::versions::Versions;
 
@@ -184,6 +185,7 @@ fn take_history(run: &mut Run, outcome: Result<Vec<Bytes>, StoreError>) -> Resul
         run.parent = started.parent.clone().map(Box::new);
     }
     run.children = asks::open_children(&records);
+    run.patches = Patches::of_history(&records);
     if run.lacks_schedules {
         fill_schedules(run, &records);
     }

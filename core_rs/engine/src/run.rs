@@ -14,6 +14,7 @@ use crate::commit::Commit;
 use crate::effect::ReplyTo;
 use crate::input::{ActivityWord, Query};
 use crate::parking::Parked;
+use crate::patches::Patches;
 use crate::pending::{Delivered, Pending, failed};
 use crate::starts::Rival;
 use crate::task::TaskReport;
@@ -105,6 +106,8 @@ pub(crate) struct Run {
     pub(crate) closing: Option<ClosingRequest>,
     /// Messages that came after the one that closes the run.
     pub(crate) late: Vec<Delivered>,
+    /// The patches that it has asked for; known once it was begun or read here.
+    pub(crate) patches: Patches,
     /// What ran the history as it was read; absent in a run that began in this engine.
     pub(crate) versions: Option<Box<Versions>>,
     pub(crate) parked: Option<Box<Parked>>,
@@ -165,6 +168,7 @@ impl Run {
             delay_over: false,
             closing: None,
             late: Vec::new(),
+            patches: Patches::default(),
             versions: None,
             parked: None,
             unparked: false,

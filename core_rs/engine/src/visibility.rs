@@ -6,7 +6,12 @@ use crate::run::Run;
 
 /// The changes among the records, in order. A run may be made before its start is recorded (nobody
 /// has its type): it is found from then on.
-pub(crate) fn changed_by(run: &Run, creates: bool, records: &[Record]) -> VisibilityChange {
+pub(crate) fn changed_by(
+    run: &mut Run,
+    creates: bool,
+    closes: bool,
+    records: &[Record],
+) -> VisibilityChange {
     let mut change = VisibilityChange::default();
     if creates {
         for pending in &run.pending {
@@ -27,6 +32,7 @@ pub(crate) fn changed_by(run: &Run, creates: bool, records: &[Record]) -> Visibi
             _ => {}
         }
     }
+    run.patches.tell(&mut change, records, closes);
     change
 }
 

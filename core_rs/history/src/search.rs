@@ -13,6 +13,12 @@ use crate::codec::writer::Writer;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
+/// The search attribute of open runs that lists the patches whose new branch they took.
+pub const PATCHES: &str = "PerdurePatches";
+
+/// The search attribute of open runs that lists the patches that they know as deprecated.
+pub const DEPRECATED_PATCHES: &str = "PerdureDeprecatedPatches";
+
 /// The value of a search attribute, with its type.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]

@@ -383,7 +383,7 @@ class Client:
     async def patches(self, *ids: str, workflow_type: str | None = None) -> list[PatchUsage]:
         """Which open runs of this namespace still need a patch, by workflow type.
 
-        It reads the histories of all open runs; runs that have ended need nothing any more.
+        No history is read for it; runs that have ended need nothing any more.
 
         Args:
             *ids: Only these patches, also when no open run knows them; by default all that open
@@ -391,7 +391,7 @@ class Client:
             workflow_type: Only this type; all that have open runs by default.
 
         Raises:
-            StoreError: The store or one of the histories cannot be read.
+            StoreError: The store cannot be read.
         """
         return await asyncio.to_thread(patch_usages, self.path, self.namespace, workflow_type, ids)
 

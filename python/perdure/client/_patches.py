@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import enum
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from perdure.client._stored import stored_history, stored_runs
+from perdure._core import StoreReader
 
 __all__ = ["PatchUsage", "PatchVerdict", "patch_usages"]
+
+_ATTRIBUTES = "PerdurePatches", "PerdureDeprecatedPatches"
+"""Open runs have them from the write that records a marker: patched ones, and deprecated ones."""
 
 
 class PatchVerdict(enum.Enum):
@@ -31,6 +32,7 @@ class PatchUsage:
 
     id: str
     workflow_type: str
+    """Empty for a patch that was asked for while no run is open."""
     patched: int
     """Open runs with the marker of `patched`: they took the new branch."""
     deprecated: int
@@ -49,35 +51,24 @@ class PatchUsage:
 def patch_usages(
     path: Path, namespace: str, workflow_type: str | None, ids: Sequence[str]
 ) -> list[PatchUsage]:
-    """Reads the histories of all open runs, one at a time; runs that have ended are left aside.
+    """Counts the open runs, and those that have a marker: no history is read.
 
     Raises:
-        StoreError: The store cannot be read, or a history is damaged: nothing is safe then.
+        StoreError: The store cannot be read.
     """
     open_runs: dict[str, int] = {}
     marked: dict[tuple[str, str], list[int]] = {}
     if path.exists() and path.stat().st_size:
-        for run in stored_runs(path, namespace=namespace, workflow_type=workflow_type):
-            if run.is_closed:
-                continue
-            open_runs[run.workflow_type] = open_runs.get(run.workflow_type, 0) + 1
-            for patch, deprecated in _markers(stored_history(path, run.run_id)):
-                marked.setdefault((run.workflow_type, patch), [0, 0])[deprecated] += 1
-    types = [workflow_type] if workflow_type is not None else list(open_runs)
+        reader = StoreReader(path)
+        open_runs = dict(reader.open_by_type(namespace))
+        for deprecated, attribute in enumerate(_ATTRIBUTES):
+            for of_type, patch, count in reader.open_by_value(namespace, attribute):
+                marked.setdefault((of_type, patch), [0, 0])[deprecated] = count
+    types = [workflow_type] if workflow_type is not None else list(open_runs) or [""]
     named = {(each, patch) for each in types for patch in ids}
-    found = sorted({*named, *(marked if not ids else ())})
+    known = {each for each in marked if workflow_type in (None, each[0])}
     return [
         PatchUsage(patch, each, patched, deprecated, open_runs.get(each, 0) - patched - deprecated)
-        for each, patch in found
+        for each, patch in sorted(named or known)
         for patched, deprecated in [marked.get((each, patch), [0, 0])]
     ]
-
-
-def _markers(history: str) -> Iterator[tuple[str, bool]]:
-    """The patches of one run, and whether they were deprecated; each once."""
-    for line in history.splitlines():
-        if '"record_patch"' not in line:
-            continue
-        command: dict[str, Any] = json.loads(line).get("command") or {}
-        if command.get("kind") == "record_patch":
-            yield command["id"], command.get("deprecated", False)

@@ -19,6 +19,8 @@ __all__ = [
     "memo_values",
 ]
 
+_RESERVED = "Perdure"
+"""How the names begin that the engine itself gives to runs."""
 _NAME_MAXIMUM = 128
 _TEXT_MAXIMUM = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,6 +39,11 @@ def attribute_fields(attributes: SearchAttributes) -> dict[str, tuple[str, Any] 
         if not 0 < len(name) <= _NAME_MAXIMUM:
             raise EncodeError(
                 f"the name of a search attribute has 1 to {_NAME_MAXIMUM} characters", path=name
+            )
+        if name.startswith(_RESERVED):
+            raise EncodeError(
+                f"search attributes whose names begin with {_RESERVED} are the engine's own",
+                path=name,
             )
         kind = None if isinstance(key, str) else key.kind
         fields[name] = None if value is None else _field(name, kind, value)

@@ -176,6 +176,21 @@ impl StoreReader {
         self.with(py, |reader| reader.count(&search))
     }
 
+    /// How many runs of a namespace are open, by workflow type.
+    fn open_by_type(&self, py: Python<'_>, namespace: &str) -> PyResult<Vec<(String, u64)>> {
+        self.with(py, |reader| reader.open_by_type(namespace))
+    }
+
+    /// The same by workflow type and by the values of a text attribute.
+    fn open_by_value(
+        &self,
+        py: Python<'_>,
+        namespace: &str,
+        attribute: &str,
+    ) -> PyResult<Vec<(String, String, u64)>> {
+        self.with(py, |reader| reader.open_by_value(namespace, attribute))
+    }
+
     /// The history of a run as JSON lines, one record each.
     fn history(&self, py: Python<'_>, run: &[u8]) -> PyResult<String> {
         let run = run_id(run)?;

@@ -15,6 +15,7 @@ mod inline;
 mod lock;
 mod message;
 mod narrowing;
+mod open_counts;
 mod owner;
 mod page_checks;
 mod paths;

@@ -11,7 +11,7 @@ use crate::filter::Search;
 use crate::local::error::{self, Failure};
 use crate::local::paths::StorePaths;
 use crate::local::schema::{self, Found};
-use crate::local::{query, recover, search};
+use crate::local::{open_counts, query, recover, search};
 use crate::query::{RunFilter, RunSummary};
 use crate::store::StoreError;
 
@@ -111,6 +111,30 @@ impl LocalReader {
     /// [`StoreError`] when the store cannot be read.
     pub fn count(&self, search: &Search) -> Result<u64, StoreError> {
         self.say(search::count(&self.connection, search))
+    }
+
+    /// How many runs of a namespace are open, by workflow type.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn open_by_type(&self, namespace: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        self.say(open_counts::by_type(&self.connection, namespace))
+    }
+
+    /// The same by workflow type and by the values of a text attribute.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn open_by_value(
+        &self,
+        namespace: &str,
+        attribute: &str,
+    ) -> Result<Vec<(String, String, u64)>, StoreError> {
+        self.say(open_counts::by_value(
+            &self.connection,
+            namespace,
+            attribute,
+        ))
     }
 
     /// Reads and checks all that is stored, which costs what is stored.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::fail_points::Write;
 use crate::local::durable;
 use crate::local::error::{self, Failure};
+use crate::local::open_counts;
 use crate::local::page_checks::{self, PAGE_BYTES, RESERVED_AT, RESERVED_BYTES, TABLE_LEAF};
 use crate::local::paths::beside;
 use crate::store::StoreError;
@@ -261,6 +262,7 @@ pub(crate) fn upgrade(connection: &Connection) -> Result<(), Failure> {
     }
     durable::transact(connection, Write::Create, || {
         connection.execute_batch(SEARCH_TABLES)?;
+        open_counts::index_patches(connection)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         Ok(())
     })
