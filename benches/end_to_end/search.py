@@ -46,8 +46,8 @@ async def _measure(folder: Path) -> None:
 
 
 async def _run(client: Client, number: int) -> None:
-    attributes = {"CustomerId": str(number % _CUSTOMERS)}
-    await client.execute_workflow(workflows.empty, search_attributes=attributes)
+    customer = str(number % _CUSTOMERS)
+    await client.execute_workflow(workflows.empty, search_attributes={"CustomerId": customer})
 
 
 if __name__ == "__main__":

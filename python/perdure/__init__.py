@@ -1,8 +1,21 @@
 """Perdure: durable execution. Ordinary Python workflows that survive any crash."""
 
 from perdure import activity, errors, schedule, workflow
-from perdure._interceptor import ExecuteActivityCall, Interceptor, StartWorkflowCall
+from perdure._interceptor import (
+    EndWorkflowCall,
+    ExecuteActivityCall,
+    Interceptor,
+    SendMessageCall,
+    StartWorkflowCall,
+)
 from perdure._registry import register_type
+from perdure._workflow_interceptor import (
+    ExecuteWorkflowCall,
+    HandleMessageCall,
+    ScheduleActivityCall,
+    StartChildWorkflowCall,
+    WorkflowInterceptor,
+)
 from perdure.client import Client, WorkflowHandle, WorkflowUpdateHandle
 from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from perdure.priority import Priority
@@ -12,18 +25,25 @@ from perdure.worker import NatsOptions, StdioService, Worker
 
 __all__ = [
     "Client",
+    "EndWorkflowCall",
     "ExecuteActivityCall",
+    "ExecuteWorkflowCall",
+    "HandleMessageCall",
     "Interceptor",
     "NatsOptions",
     "Priority",
     "RetryPolicy",
+    "ScheduleActivityCall",
     "SearchAttributeKey",
+    "SendMessageCall",
+    "StartChildWorkflowCall",
     "StartWorkflowCall",
     "StdioService",
     "Worker",
     "WorkflowHandle",
     "WorkflowIDConflictPolicy",
     "WorkflowIDReusePolicy",
+    "WorkflowInterceptor",
     "WorkflowUpdateHandle",
     "activity",
     "errors",

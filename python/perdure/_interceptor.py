@@ -1,18 +1,23 @@
-"""What users put around starts of workflows and attempts of activities."""
+"""What users put around the calls of a client and around attempts of activities."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from perdure._workflow_interceptor import WorkflowInterceptor
 
 __all__ = [
+    "EndWorkflowCall",
     "ExecuteActivityCall",
     "Interceptor",
+    "Next",
+    "SendMessageCall",
     "StartWorkflowCall",
-    "around_activity",
-    "around_start",
+    "around",
 ]
 
 
@@ -33,6 +38,32 @@ class StartWorkflowCall:
 
 
 @dataclass(frozen=True, slots=True)
+class SendMessageCall:
+    """A client's signal, query or update."""
+
+    workflow_id: str
+    """The user's name for the run."""
+    run_id: str
+    """The run."""
+    name: str
+    """The name of the signal, query or update."""
+    arguments: tuple[Any, ...]
+    """What its handler is called with."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndWorkflowCall:
+    """A client's wish that a run should end."""
+
+    workflow_id: str
+    """The user's name for the run."""
+    run_id: str
+    """The run."""
+    reason: str
+    """Why, for people; empty when nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExecuteActivityCall:
     """An attempt of an activity in this process; `activity.info()` has the rest."""
 
@@ -41,7 +72,7 @@ class ExecuteActivityCall:
     arguments: tuple[Any, ...]
     """What it is called with."""
     headers: Mapping[str, str]
-    """Texts that the run was started with."""
+    """Texts that the run was started with, and those of this call over them."""
 
 
 Call = TypeVar("Call")
@@ -62,6 +93,36 @@ class Interceptor:
         """Around a client's start of a run; gives the run id."""
         return await proceed(call)
 
+    async def signal_workflow(
+        self, call: SendMessageCall, proceed: Next[SendMessageCall, None]
+    ) -> None:
+        """Around a client's signal; one that starts its run is a start."""
+        await proceed(call)
+
+    async def query_workflow(
+        self, call: SendMessageCall, proceed: Next[SendMessageCall, Any]
+    ) -> Any:
+        """Around a client's query; gives its answer."""
+        return await proceed(call)
+
+    async def start_update(self, call: SendMessageCall, proceed: Next[SendMessageCall, Any]) -> Any:
+        """Around a client's update until it is accepted, or completed if that is waited for; gives
+        its handle.
+        """
+        return await proceed(call)
+
+    async def cancel_workflow(
+        self, call: EndWorkflowCall, proceed: Next[EndWorkflowCall, None]
+    ) -> None:
+        """Around a client's request that a run cancel itself."""
+        await proceed(call)
+
+    async def terminate_workflow(
+        self, call: EndWorkflowCall, proceed: Next[EndWorkflowCall, None]
+    ) -> None:
+        """Around a client's termination of a run."""
+        await proceed(call)
+
     async def execute_activity(
         self, call: ExecuteActivityCall, proceed: Next[ExecuteActivityCall, Any]
     ) -> Any:
@@ -71,22 +132,19 @@ class Interceptor:
         """
         return await proceed(call)
 
+    def workflow_interceptor(self) -> WorkflowInterceptor | None:
+        """What stands around the code of one run, made anew for each run and each replay of it.
 
-def around_start(
-    interceptors: Sequence[Interceptor], innermost: Next[StartWorkflowCall, str]
-) -> Next[StartWorkflowCall, str]:
-    """A start with the interceptors around it, the first one outermost."""
+        None by default: nothing does.
+        """
+        return None
+
+
+def around(
+    interceptors: Sequence[Any], method: str, innermost: Next[Call, Result]
+) -> Next[Call, Result]:
+    """A call with that method of all interceptors around it, the first one outermost."""
     proceed = innermost
     for each in reversed(interceptors):
-        proceed = partial(each.start_workflow, proceed=proceed)
-    return proceed
-
-
-def around_activity(
-    interceptors: Sequence[Interceptor], innermost: Next[ExecuteActivityCall, Any]
-) -> Next[ExecuteActivityCall, Any]:
-    """An attempt with the interceptors around it, the first one outermost."""
-    proceed = innermost
-    for each in reversed(interceptors):
-        proceed = partial(each.execute_activity, proceed=proceed)
+        proceed = partial(getattr(each, method), proceed=proceed)
     return proceed

@@ -50,7 +50,7 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         initial_interval=timedelta(milliseconds=given.get("initial_interval_ms", 20)),
         maximum_attempts=given.get("maximum_attempts", 0),
     )
-    return {**timeouts, "retry_policy": policy}
+    return {**timeouts, "retry_policy": policy, "headers": given.get("headers")}
 
 
 @workflow.defn

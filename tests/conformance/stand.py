@@ -118,9 +118,11 @@ class Stand:
         """Runs a coroutine on the stand's loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE_SECONDS)
 
-    def start(self, workflow: Any, *arguments: Any) -> WorkflowHandle[Any]:
+    def start(
+        self, workflow: Any, *arguments: Any, headers: Mapping[str, str] | None = None
+    ) -> WorkflowHandle[Any]:
         """Starts a workflow."""
-        return self.run(self.client.start_workflow(workflow, *arguments))
+        return self.run(self.client.start_workflow(workflow, *arguments, headers=headers))
 
     def start_call(self, name: str, *arguments: Any, **options: Any) -> WorkflowHandle[Any]:
         """Starts a run that calls one activity."""

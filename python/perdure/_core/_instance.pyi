@@ -35,6 +35,7 @@ class ActivityPlan:
         retry: tuple[int, float, int, int, list[str], float],
         cancellation_type: str,
         priority: tuple[int | None, str | None, float | None],
+        headers: list[tuple[str, str]],
     ) -> ActivityPlan: ...
     @property
     def reference(self) -> Any: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TypedDict
@@ -36,6 +37,7 @@ class ActivityOptionsFields(TypedDict, total=False):
     cancellation_type: ActivityCancellationType
     summary: str | None
     priority: Priority
+    headers: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class ActivityOptions:
     """One line for people, shown by the command line; none by default."""
     priority: Priority = field(default_factory=Priority)
     """Which of the attempts that wait leaves first; the run's own by default."""
+    headers: Mapping[str, str] | None = None
+    """Texts that travel along with the call, over those of the run; none by default."""
 
     def __post_init__(self) -> None:
         for each in fields(self):

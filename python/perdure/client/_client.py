@@ -156,12 +156,12 @@ class Client:
             once = {**fields, "run": new_run().bytes, "seed": new_seed()}
             post = partial(deliver, self.path, "start", chosen.request_id or new_message_id())
             run_id = await send_start(self.interceptors, once, positional, post)
-            return WorkflowHandle(self.path, chosen.id, run_id, result_type)
+            return self._handle(chosen.id, run_id, result_type)
 
         if chosen.start_signal is None:
             return await start()
-        send = partial(_signalled, self.path, chosen, result_type)
-        return await tell(self.path, start, send)
+        send = partial(_signal, chosen)
+        return await tell(start, partial(self._handle, result_type=result_type), send)
 
     async def start_update_with_start(
         self,
@@ -211,7 +211,7 @@ class Client:
                 result_type=result_type,
             )
 
-        return await tell(self.path, start, send)
+        return await tell(start, self._handle, send)
 
     async def execute_update_with_start(
         self, update: str | Callable[..., Any], /, *arguments: Any, **options: Any
@@ -276,9 +276,13 @@ class Client:
         """
         if run_id is None:
             async for run in self.list_workflows(workflow_id=workflow_id):
-                return WorkflowHandle(self.path, workflow_id, run.run_id)
+                return self._handle(workflow_id, run.run_id)
             raise NotFoundError(f"there is no run of workflow id {workflow_id!r}")
-        return WorkflowHandle(self.path, workflow_id, run_id)
+        return self._handle(workflow_id, run_id)
+
+    def _handle(self, workflow_id: str, run_id: str, result_type: Any = Any) -> WorkflowHandle[Any]:
+        around = self.interceptors
+        return WorkflowHandle(self.path, workflow_id, run_id, result_type, interceptors=around)
 
     def get_async_activity_handle(
         self,
@@ -396,17 +400,13 @@ class Client:
         return await asyncio.to_thread(patch_usages, self.path, self.namespace, workflow_type, ids)
 
 
-async def _signalled(
-    path: Path,
-    options: StartOptions,
-    result_type: Any,
-    handle: WorkflowHandle[Any],
-    is_new: bool,
+async def _signal(
+    options: StartOptions, handle: WorkflowHandle[Any], is_new: bool
 ) -> WorkflowHandle[Any]:
     """The run of a signal-with-start: a new one has its signal already."""
     if not is_new and options.start_signal is not None:
         await handle.signal(options.start_signal, args=options.start_signal_args)
-    return WorkflowHandle(path, handle.id, handle.run_id, result_type)
+    return handle
 
 
 def _call_of(workflow: Any, arguments: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, get_type_hints, overload
 
 from perdure._core import StoreReader, decode, encode
+from perdure._interceptor import EndWorkflowCall, Interceptor, SendMessageCall, around
 from perdure.client._answer import Answer
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver, hosts, pending_activities
@@ -116,11 +117,20 @@ def _pending_activity(
 class WorkflowHandle(Generic[Result]):
     """A run to wait for, look at, ask, signal, update, cancel or terminate."""
 
-    def __init__(self, path: Path, workflow_id: str, run_id: str, result_type: Any = Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        workflow_id: str,
+        run_id: str,
+        result_type: Any = Any,
+        *,
+        interceptors: Sequence[Interceptor] = (),
+    ) -> None:
         self.id = workflow_id
         self.run_id = run_id
         self._path = path
         self._result_type = result_type
+        self._interceptors = interceptors
 
     async def result(self, *, follow_runs: bool = True) -> Result:
         """Waits until the run closes, and gives what it returned.
@@ -177,8 +187,13 @@ class WorkflowHandle(Generic[Result]):
             NotFoundError: There is no such run.
             EncodeError: An argument cannot travel.
         """
-        data = encode([*arguments, *args])
-        await self._post("signal", name=name_of("signal", signal), arguments=data)
+
+        async def proceed(call: SendMessageCall) -> None:
+            data = encode(list(call.arguments))
+            await self._post("signal", name=call.name, arguments=data)
+
+        call = self._message(name_of("signal", signal), (*arguments, *args))
+        await around(self._interceptors, "signal_workflow", proceed)(call)
 
     @overload
     async def query(
@@ -210,10 +225,15 @@ class WorkflowHandle(Generic[Result]):
             NotFoundError: There is no such run.
             EncodeError: An argument cannot travel.
         """
-        data = encode([*arguments, *args])
-        answer = await self._send("query", name=name_of("query", query), arguments=data)
         hint = result_type if isinstance(query, str) else get_type_hints(query).get("return", Any)
-        return decode(answer.query_answer(), shape_of(hint))
+
+        async def proceed(call: SendMessageCall) -> Any:
+            data = encode(list(call.arguments))
+            answer = await self._send("query", name=call.name, arguments=data)
+            return decode(answer.query_answer(), shape_of(hint))
+
+        call = self._message(name_of("query", query), (*arguments, *args))
+        return await around(self._interceptors, "query_workflow", proceed)(call)
 
     @overload
     async def execute_update(
@@ -310,15 +330,21 @@ class WorkflowHandle(Generic[Result]):
             NotFoundError: There is no such run.
             EncodeError: An argument cannot travel.
         """
-        return await start_update(
-            self._path,
-            self.run_id,
-            update,
-            (*arguments, *args),
-            update_id=id,
-            stage=wait_for_stage,
-            result_type=result_type,
-        )
+        hint = result_type if isinstance(update, str) else get_type_hints(update).get("return", Any)
+
+        async def proceed(call: SendMessageCall) -> WorkflowUpdateHandle[Any]:
+            return await start_update(
+                self._path,
+                self.run_id,
+                call.name,
+                call.arguments,
+                update_id=id,
+                stage=wait_for_stage,
+                result_type=hint,
+            )
+
+        call = self._message(name_of("update", update), (*arguments, *args))
+        return await around(self._interceptors, "start_update", proceed)(call)
 
     def get_update_handle(self, id: str, *, result_type: Any = Any) -> WorkflowUpdateHandle[Any]:
         """The handle of an update that was sent before, also before a restart.
@@ -336,7 +362,12 @@ class WorkflowHandle(Generic[Result]):
             RunClosedError: It is closed.
             NotFoundError: There is no such run.
         """
-        await self._post("cancel", reason=reason)
+
+        async def proceed(call: EndWorkflowCall) -> None:
+            await self._post("cancel", reason=call.reason)
+
+        call = EndWorkflowCall(self.id, self.run_id, reason)
+        await around(self._interceptors, "cancel_workflow", proceed)(call)
 
     async def terminate(self, reason: str = "") -> None:
         """Ends the run without running its code.
@@ -345,7 +376,12 @@ class WorkflowHandle(Generic[Result]):
             RunClosedError: It is closed.
             NotFoundError: There is no such run.
         """
-        await self._post("terminate", reason=reason)
+
+        async def proceed(call: EndWorkflowCall) -> None:
+            await self._post("terminate", reason=call.reason)
+
+        call = EndWorkflowCall(self.id, self.run_id, reason)
+        await around(self._interceptors, "terminate_workflow", proceed)(call)
 
     async def unpark(self) -> None:
         """Tries a parked run again now."""
@@ -378,6 +414,9 @@ class WorkflowHandle(Generic[Result]):
     @property
     def _run(self) -> bytes:
         return uuid.UUID(self.run_id).bytes
+
+    def _message(self, name: str, arguments: tuple[Any, ...]) -> SendMessageCall:
+        return SendMessageCall(self.id, self.run_id, name, arguments)
 
     async def _post(self, kind: str, **fields: Any) -> None:
         message_id, run = new_message_id(), self._run

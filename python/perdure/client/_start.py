@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perdure._core import encode
-from perdure._interceptor import StartWorkflowCall, around_start
+from perdure._interceptor import StartWorkflowCall, around
 
 if TYPE_CHECKING:
     from perdure._interceptor import Interceptor
@@ -43,4 +43,4 @@ async def start(
         arguments=arguments,
         headers=dict(fields["headers"]),
     )
-    return await around_start(interceptors, proceed)(call)
+    return await around(interceptors, "start_workflow", proceed)(call)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast, get_type_hints
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from perdure._core import decode, encode
 from perdure.client._answer import Answer
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver
 from perdure.convert import shape_of
-from perdure.workflow._message_handler import name_of
 
 __all__ = ["UpdateStage", "WorkflowUpdateHandle", "start_update"]
 
@@ -64,7 +63,7 @@ class WorkflowUpdateHandle(Generic[Result]):
 async def start_update(
     path: Path,
     run_id: str,
-    update: Any,
+    name: str,
     arguments: Sequence[Any],
     *,
     update_id: str | None,
@@ -77,11 +76,10 @@ async def start_update(
         raise ValueError("an update's id is not empty")
     fields = {
         "run": uuid.UUID(run_id).bytes,
-        "name": name_of("update", update),
+        "name": name,
         "arguments": encode(list(arguments)),
         "stage": stage,
     }
     answer = await deliver(path, "update", chosen_id, fields)
-    hint = result_type if isinstance(update, str) else get_type_hints(update).get("return", Any)
     ended = answer.accepted_update(chosen_id)
-    return WorkflowUpdateHandle(path, run_id, chosen_id, hint, answer if ended else None)
+    return WorkflowUpdateHandle(path, run_id, chosen_id, result_type, answer if ended else None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from perdure.client._handle import WorkflowHandle
 from perdure.errors import RunClosedError, WorkflowAlreadyStartedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
+
+    from perdure.client._handle import WorkflowHandle
 
 __all__ = ["tell"]
 
@@ -17,8 +17,8 @@ Told = TypeVar("Told")
 
 
 async def tell(
-    path: Path,
     start: Callable[[], Awaitable[WorkflowHandle[Any]]],
+    handle_of: Callable[[str, str], WorkflowHandle[Any]],
     send: Callable[[WorkflowHandle[Any], bool], Awaitable[Told]],
 ) -> Told:
     """Sends something to the run that this starts, or to the open one of its id.
@@ -28,12 +28,12 @@ async def tell(
     while True:
         is_new = True
         try:
-            handle: WorkflowHandle[Any] = await start()
+            handle = await start()
         except WorkflowAlreadyStartedError as error:
             if not error.is_open:
                 raise
             is_new = False
-            handle = WorkflowHandle(path, error.workflow_id, error.run_id)
+            handle = handle_of(error.workflow_id, error.run_id)
         try:
             return await send(handle, is_new)
         except RunClosedError:

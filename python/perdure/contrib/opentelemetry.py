@@ -9,20 +9,41 @@ import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from perdure import activity
+from perdure import activity, workflow
 from perdure._interceptor import Interceptor
+from perdure._workflow_interceptor import WorkflowInterceptor
 
 if TYPE_CHECKING:
-    from perdure._interceptor import ExecuteActivityCall, Next, StartWorkflowCall
+    from perdure._interceptor import (
+        ExecuteActivityCall,
+        Next,
+        SendMessageCall,
+        StartWorkflowCall,
+    )
+    from perdure._workflow_interceptor import StartChildWorkflowCall
 
 __all__ = ["TracingInterceptor"]
 
 
+class _ChildrenInTheTrace(WorkflowInterceptor):
+    """A child begins with the trace context of its parent."""
+
+    def __init__(self, fields: frozenset[str]) -> None:
+        self._fields = fields
+
+    def start_child_workflow(self, call: StartChildWorkflowCall) -> StartChildWorkflowCall:
+        """The start, with the headers in which the context travels."""
+        headers = workflow.info().headers
+        context = {name: headers[name] for name in sorted(self._fields & headers.keys())}
+        return replace(call, headers={**context, **call.headers})
+
+
 class TracingInterceptor(Interceptor):
-    """Spans for starts of workflows and for attempts of activities.
+    """Spans for starts of workflows, signals, queries, updates, and attempts of activities.
 
     The trace context of the start travels in the run's headers, as the W3C's `traceparent` unless
-    another propagator is set, and reaches foreign activities too. Replay makes no spans.
+    another propagator is set, and reaches foreign activities and child workflows too. Replay makes
+    no spans.
     """
 
     def __init__(self, tracer: Any = None) -> None:
@@ -51,6 +72,39 @@ class TracingInterceptor(Interceptor):
             headers = dict(call.headers)
             self._propagate.inject(headers)
             return await proceed(replace(call, headers=headers))
+
+    async def signal_workflow(
+        self, call: SendMessageCall, proceed: Next[SendMessageCall, None]
+    ) -> None:
+        """A span around the signal."""
+        with self._message_span("SignalWorkflow", call):
+            await proceed(call)
+
+    async def query_workflow(
+        self, call: SendMessageCall, proceed: Next[SendMessageCall, Any]
+    ) -> Any:
+        """A span around the query."""
+        with self._message_span("QueryWorkflow", call):
+            return await proceed(call)
+
+    async def start_update(self, call: SendMessageCall, proceed: Next[SendMessageCall, Any]) -> Any:
+        """A span around the update, until it is accepted or as long as is waited for."""
+        with self._message_span("StartWorkflowUpdate", call):
+            return await proceed(call)
+
+    def workflow_interceptor(self) -> WorkflowInterceptor:
+        """What takes the trace over to children."""
+        return _ChildrenInTheTrace(frozenset(self._propagate.get_global_textmap().fields))
+
+    def _message_span(self, kind: str, call: SendMessageCall) -> Any:
+        return self._tracer.start_as_current_span(
+            f"{kind}:{call.name}",
+            kind=self._trace.SpanKind.CLIENT,
+            attributes={
+                "perdure.workflow_id": call.workflow_id,
+                "perdure.run_id": call.run_id,
+            },
+        )
 
     async def execute_activity(
         self, call: ExecuteActivityCall, proceed: Next[ExecuteActivityCall, Any]

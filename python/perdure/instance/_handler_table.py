@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from perdure.convert import decode_arguments
@@ -18,6 +20,8 @@ class HandlerTable(Generic[Handler]):
 
     def __init__(self) -> None:
         self._handlers: dict[str | None, Handler] = {}
+        self.around: Callable[[str, Callable[..., Any]], Callable[..., Any]] | None = None
+        """Puts the run's interceptors around the handler of a message; None when it has none."""
 
     def bind(self, handlers: dict[str | None, Handler]) -> None:
         """Takes the handlers that the workflow's class declares."""
@@ -41,11 +45,16 @@ class HandlerTable(Generic[Handler]):
         if handler is not None:
             values = decode_arguments(handler.parameter_types, arguments)
             inspect.signature(handler.fn).bind(*values)
-            return handler, values
+            return self._intercepted(name, handler), values
         dynamic = self._handlers.get(None)
         if dynamic is not None:
-            return dynamic, (name, list(decode_arguments((), arguments)))
+            return self._intercepted(name, dynamic), (name, list(decode_arguments((), arguments)))
         return None
+
+    def _intercepted(self, name: str, handler: Handler) -> Handler:
+        return (
+            handler if self.around is None else replace(handler, fn=self.around(name, handler.fn))
+        )
 
     def require(self, kind: str, name: str, arguments: bytes) -> tuple[Handler, tuple[Any, ...]]:
         """As `find`, for a kind of message that cannot wait for its handler.

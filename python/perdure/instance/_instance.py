@@ -19,6 +19,7 @@ from perdure.errors import (
     FailureError,
     UnknownWorkflowError,
 )
+from perdure.instance._around import InterceptedRuntime, main_around, overriding
 from perdure.instance._children import Children
 from perdure.instance._conditions import Conditions
 from perdure.instance._continuation import leaving, what_is_uncaught
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from perdure._core import ActivityPlan, CallSite, Failure
+    from perdure._workflow_interceptor import WorkflowInterceptor
     from perdure.activity._options import ActivityOptions
     from perdure.activity._reference import ActivityReference
     from perdure.workflow._continue_as_new import ContinueAsNewOptions
@@ -185,16 +187,31 @@ class Instance(InstanceCore):
         self.visibility.begin(started, info)
         self.loop.random_streams = RandomStreams(str(started["seed"]))
         arguments = decode_arguments(definition.parameter_types, started["arguments"])
-        instance, begin = definition.begin(arguments)
+        interceptors = self._intercept(definition)
+        instance, run = definition.begin()
         if definition.cls is not None:
             self.handlers.bind(instance)
         if started["signal"] is not None:
             self._signal(*started["signal"])
-        self._main = self.loop.create_task(begin())
+        main = main_around(interceptors, self.workflow_type, run)
+        self._main = self.loop.create_task(main(*arguments))
         self._main.add_done_callback(self._ended)
 
     def _new_children(self, task_queue: str) -> Children:
         return Children(self, self.loop, task_queue)
+
+    def _intercept(
+        self, definition: WorkflowDefinition[..., Any]
+    ) -> tuple[WorkflowInterceptor, ...]:
+        """Puts the workflow's interceptors around handlers and verbs; gives them."""
+        made = (each.workflow_interceptor() for each in definition.interceptors)
+        interceptors = tuple(each for each in made if each is not None)
+        if interceptors:
+            if overriding(interceptors, "schedule_activity"):
+                self.observe_calls()
+            self.handlers.intercept(interceptors)
+            self.loop.perdure_runtime = InterceptedRuntime(self, interceptors)
+        return interceptors
 
     def _ended(self, main: asyncio.Task[Any]) -> None:
         if main.cancelled():

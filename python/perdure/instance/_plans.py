@@ -45,6 +45,7 @@ def _compile(reference: ActivityReference, options: ActivityOptions) -> Activity
         retry=policy.fields(),
         cancellation_type=options.cancellation_type.value,
         priority=options.priority.fields(),
+        headers=list((options.headers or {}).items()),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from perdure._interceptor import Interceptor
 from perdure.testing._history import WorkflowHistory, find_histories
 from perdure.testing._judge import judge
 from perdure.testing._pool import replay_in_processes
@@ -31,10 +32,12 @@ class Replayer:
 
     Args:
         workflows: Workflow functions and classes.
+        interceptors: Those with which the workflows run, as far as they stand around their code;
+            none by default.
         processes: How many processes replay many histories; as many as there are cores by
             default, once it has taken a moment. 1 replays everything in this process, as is done
-            with workflows that another process cannot import: those of the main module and those
-            defined inside functions.
+            with interceptors, and with workflows that another process cannot import: those of the
+            main module and those defined inside functions.
         strict: Whether to report also the clocks and the randomness that workflow code reads past
             its run, such as `datetime.now()`, at their lines; False by default. It makes the
             replay several times slower.
@@ -45,9 +48,14 @@ class Replayer:
     """
 
     def __init__(
-        self, *, workflows: Sequence[Any], processes: int | None = None, strict: bool = False
+        self,
+        *,
+        workflows: Sequence[Any],
+        interceptors: Sequence[Interceptor] = (),
+        processes: int | None = None,
+        strict: bool = False,
     ) -> None:
-        definitions = [definition_of(each) for each in workflows]
+        definitions = [definition_of(each).intercepted(tuple(interceptors)) for each in workflows]
         self._workflows = {each.name: each for each in definitions}
         if len(self._workflows) < len(definitions):
             names = [each.name for each in definitions]
@@ -56,7 +64,8 @@ class Replayer:
         found = [names_of(each) for each in definitions]
         self._names = [each for each in found if each is not None]
         self._strict = strict
-        self._processes = 1 if None in found else processes
+        # Interceptors are objects of this process.
+        self._processes = 1 if None in found or interceptors else processes
 
     async def replay_workflow(
         self, history: WorkflowHistory, *, raise_on_replay_failure: bool = True

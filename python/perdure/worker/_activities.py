@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perdure._core import decode
-from perdure._interceptor import ExecuteActivityCall, around_activity
+from perdure._interceptor import ExecuteActivityCall, around
 from perdure.activity._context import CompleteAsync, set_context
 from perdure.convert import decode_arguments, failure_of, shape_of
 from perdure.errors import ApplicationError, DecodeError, EncodeError
@@ -204,7 +204,7 @@ class ActivityRunner:
         if interceptors:
             call = ExecuteActivityCall(definition.name, arguments, dict(task.headers))
             innermost = partial(self._proceed, definition, task)
-            return await around_activity(interceptors, innermost)(call)
+            return await around(interceptors, "execute_activity", innermost)(call)
         return await self._invoke(definition, task, arguments)
 
     async def _proceed(

@@ -53,7 +53,7 @@ class ServedQueue:
             raise ValueError("activities per second: a number above zero, or None for no limit")
         served = ServedQueue(
             task_queue,
-            {each.name: each for each in map(definition_of, workflows)},
+            {each.name: each.intercepted(interceptors) for each in map(definition_of, workflows)},
             {each.name: each for each in map(_activity_of, activities)},
             slots,
             interceptors,

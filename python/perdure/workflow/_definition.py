@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import typing
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from perdure.workflow import _linting
+
+if TYPE_CHECKING:
+    from perdure._interceptor import Interceptor
 
 __all__ = ["WorkflowDefinition", "definition_of", "defn", "run"]
 
@@ -40,6 +45,8 @@ class WorkflowDefinition(Generic[Parameters, Result]):
         self.fn = fn
         self.cls = cls
         """The class that holds state and handlers; None for a function."""
+        self.interceptors: tuple[Interceptor, ...] = ()
+        """What stands around its runs."""
         self.parameter_types = tuple(hints.get(each.name, Any) for each in parameters)
         self.result_type: Any = hints.get("return", Any)
         self.signature = signature.replace(parameters=parameters)
@@ -55,14 +62,22 @@ class WorkflowDefinition(Generic[Parameters, Result]):
         """The plain coroutine: an ordinary call, neither started nor recorded."""
         return self.fn(*args, **kwargs)
 
-    def begin(
-        self, arguments: tuple[Any, ...]
-    ) -> tuple[object, Callable[[], Coroutine[Any, Any, Any]]]:
-        """Makes the instance (`__init__` first), and what begins its `run`."""
+    def begin(self) -> tuple[object, Callable[..., Coroutine[Any, Any, Any]]]:
+        """Makes the instance (`__init__` first); gives it and its `run`."""
         if self.cls is None:
-            return self.fn, lambda: self.fn(*arguments)
+            return self.fn, self.fn
         instance = self.cls()
-        return instance, lambda: self.fn(instance, *arguments)
+        return instance, partial(self.fn, instance)
+
+    def intercepted(
+        self, interceptors: tuple[Interceptor, ...]
+    ) -> WorkflowDefinition[Parameters, Result]:
+        """The same workflow with something around its runs."""
+        if not interceptors:
+            return self
+        same = copy.copy(self)
+        same.interceptors = interceptors
+        return same
 
     def positional(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """The arguments as they travel: positional, with defaults filled in.

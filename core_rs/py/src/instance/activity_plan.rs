@@ -66,6 +66,8 @@ pub(crate) struct ActivityPlan {
     pub(crate) name: Arc<str>,
     pub(crate) service: Option<Arc<str>>,
     pub(crate) options: ActivityOptions,
+    /// Texts that travel with the call, over those of the run.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) result: Py<Shape>,
     /// The Python reference it was made from, with parameter types and declared errors.
     #[pyo3(get)]
@@ -95,7 +97,7 @@ impl ActivityPlan {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     #[pyo3(signature = (*, reference, name, service, result, task_queue, timeouts_us, retry,
-        cancellation_type, priority))]
+        cancellation_type, priority, headers))]
     fn new(
         reference: Py<PyAny>,
         name: &str,
@@ -106,6 +108,7 @@ impl ActivityPlan {
         retry: RetryFields,
         cancellation_type: &str,
         priority: PriorityFields,
+        headers: Vec<(String, String)>,
     ) -> PyResult<Self> {
         let micros = |span: Option<u64>| span.map(Duration::from_micros);
         let options = ActivityOptions {
@@ -130,6 +133,7 @@ impl ActivityPlan {
             name: name.into(),
             service: service.map(Into::into),
             options,
+            headers,
             result,
             reference,
         })

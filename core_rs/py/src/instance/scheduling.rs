@@ -16,6 +16,13 @@ pub(super) struct Waiting {
     pub(super) plan: Py<ActivityPlan>,
 }
 
+/// The headers of a run with those of one call over them.
+fn merged(run: &[(String, String)], call: &[(String, String)]) -> Vec<(String, String)> {
+    let is_kept = |name: &String| call.iter().all(|(other, _)| other != name);
+    let kept = run.iter().filter(|(name, _)| is_kept(name));
+    kept.chain(call).cloned().collect()
+}
+
 impl InstanceCore {
     /// The coroutine of one call of an activity.
     pub(super) fn call<'py>(
@@ -80,7 +87,10 @@ impl InstanceCore {
             digest,
             options: fields.options.clone(),
             site,
-            headers: slf.get().headers.with(py, |headers| headers.clone()),
+            headers: slf
+                .get()
+                .headers
+                .with(py, |run| merged(run, &fields.headers)),
         }));
         match slf.get().submit(py, command.clone())? {
             Submitted::Accepted { n } => Ok(n),
