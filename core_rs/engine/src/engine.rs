@@ -153,6 +153,7 @@ impl Engine {
                 self.context.hosted = Some(Hosted::new(queues));
                 self.try_parked_again(now);
             }
+            Input::ServiceLimits(limits) => self.context.slots.limit_services(&limits),
             Input::Drain => {
                 self.context.draining = true;
                 self.context.slots.close();

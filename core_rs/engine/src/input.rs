@@ -72,6 +72,8 @@ pub enum Input {
     },
     /// The host serves these task queues from now on (a deploy): parked runs are tried again.
     Hosted(Vec<ServedQueue>),
+    /// Most attempts of these services at once, over all of their workers; those of others stay.
+    ServiceLimits(Vec<(Arc<str>, usize)>),
     /// Take no new work; finish what is begun.
     Drain,
 }

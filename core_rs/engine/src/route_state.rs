@@ -25,7 +25,10 @@ struct Limit {
 #[derive(Debug)]
 pub(crate) struct RouteState {
     pub(crate) route: Route,
+    /// How many its workers take.
     pub(crate) limit: usize,
+    /// How many it may have at once, however many its workers take.
+    pub(crate) most: usize,
     pub(crate) used: usize,
     line: Line,
     limits: FxHashMap<Arc<str>, Limit>,
@@ -39,6 +42,7 @@ impl RouteState {
         Self {
             route,
             limit,
+            most: usize::MAX,
             used: 0,
             line: Line::default(),
             limits: FxHashMap::default(),
@@ -74,7 +78,11 @@ impl RouteState {
 
     /// Whether a slot is free and the rate lets an activity begin.
     fn is_free(&mut self, now: Timestamp) -> bool {
-        self.used < self.limit && self.rate.as_mut().is_none_or(|rate| rate.is_ready(now))
+        self.has_slot() && self.rate.as_mut().is_none_or(|rate| rate.is_ready(now))
+    }
+
+    fn has_slot(&self) -> bool {
+        self.used < self.limit.min(self.most)
     }
 
     /// Whether an activity runs as often as it may.
@@ -113,7 +121,7 @@ impl RouteState {
 
     /// When the rate lets the next begin of those who wait for nothing else.
     pub(crate) fn rate_ready_at(&self) -> Option<Timestamp> {
-        let waits = self.used < self.limit && !self.line.is_empty();
+        let waits = self.has_slot() && !self.line.is_empty();
         self.rate.filter(|_| waits).map(|rate| rate.ready_at())
     }
 
@@ -171,6 +179,9 @@ impl RouteState {
                 )
             }
             Route::Service(service) if self.absent => format!("no worker of {service} is alive"),
+            Route::Service(service) if self.used >= self.most => {
+                format!("{service} runs {} at once, which is its limit", self.used)
+            }
             Route::Service(service) => {
                 format!("all {} slots of {service} are taken", self.limit)
             }

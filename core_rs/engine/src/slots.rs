@@ -136,6 +136,16 @@ impl Slots {
         }
     }
 
+    /// Takes note of the most attempts of services at once.
+    pub(crate) fn limit_services(&mut self, limits: &[(Arc<str>, usize)]) {
+        for (service, most) in limits {
+            let id = self.route_to_service(service);
+            if let Some(state) = self.routes.get_mut(id.place) {
+                state.most = *most;
+            }
+        }
+    }
+
     /// The route behind an id.
     pub(crate) fn route(&self, id: RouteId) -> Option<Route> {
         self.routes.get(id.place).map(|state| state.route.clone())
@@ -395,6 +405,28 @@ mod tests {
         );
         assert!(!slots.try_hold(task(3), 5, (route, &name()), NOW));
         assert!(slots.held(&task(1), 4).is_none(), "another nonce is not it");
+    }
+
+    #[test]
+    fn a_service_takes_no_more_than_it_may_however_many_workers_it_has() {
+        let mut slots = Slots::default();
+        let service: Arc<str> = Arc::from("goaudit");
+        slots.limit_services(&[(Arc::clone(&service), 1)]);
+        let route = slots.route_to_service(&service);
+        slots.report(&ServiceReport {
+            service,
+            slots: 16,
+            activities: Vec::new(),
+            held: Vec::new(),
+        });
+        assert!(slots.try_hold(task(1), 5, (route, &name()), NOW));
+        assert!(!slots.try_hold(task(2), 5, (route, &name()), NOW));
+        assert_eq!(
+            slots.reason_to_wait(route, None),
+            "goaudit runs 1 at once, which is its limit"
+        );
+        slots.release(&task(1));
+        assert!(slots.try_hold(task(2), 5, (route, &name()), NOW));
     }
 
     #[test]

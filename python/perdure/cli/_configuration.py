@@ -11,6 +11,7 @@ url = "nats://127.0.0.1:4222"
 command = ["./goaudit"]
 directory = "services/goaudit"
 processes = 2
+max_concurrent = 8
 ```
 """
 
@@ -43,6 +44,8 @@ class ServiceConfiguration:
     processes: int
     transport: str
     """`nats` or `stdio`."""
+    max_concurrent: int | None
+    """Most attempts at once, over all of its workers; None for as many as they take."""
 
     def over_stdio(self) -> StdioService:
         """The service as the engine itself starts it."""
@@ -157,6 +160,9 @@ def _service(table: _Table, directory: Path, has_nats: bool) -> ServiceConfigura
     processes = table.number("processes", 1)
     if processes < 1:
         table.refuse("processes must be at least 1")
+    most = table.number("max_concurrent", 0)
+    if most < 0:
+        table.refuse("max_concurrent must be at least 1")
     transport = table.text("transport") or ("nats" if has_nats else "stdio")
     if transport not in {"nats", "stdio"}:
         table.refuse(f'transport is {transport!r}: write "nats" or "stdio"')
@@ -170,6 +176,7 @@ def _service(table: _Table, directory: Path, has_nats: bool) -> ServiceConfigura
         environment={} if environment is None else environment.all_texts(),
         processes=processes,
         transport=transport,
+        max_concurrent=most or None,
     )
     table.finish()
     return service

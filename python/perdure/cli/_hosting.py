@@ -38,6 +38,11 @@ def hosting_worker(
         activities=list(program.activities.values()),
         services=_over_stdio(configuration, has_nats=nats is not None),
         nats=nats,
+        service_limits={
+            service.name: service.max_concurrent
+            for service in configuration.services
+            if service.max_concurrent is not None
+        },
         strict=strict,
     )
 

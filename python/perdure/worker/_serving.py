@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,6 @@ from perdure.worker._schedules import schedules_queue
 from perdure.worker._socket import SocketServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from perdure._core import NatsChild
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from perdure.worker._options import NatsOptions, StdioService
     from perdure.worker._queues import ServedQueue
 
-__all__ = ["Serving", "serving_here"]
+__all__ = ["Services", "Serving", "serving_here"]
 
 _servings: dict[Path, Serving] = {}
 """The engines of this process, by the store that they own."""
@@ -41,6 +42,21 @@ def serving_here(path: Path, namespace: str, task_queue: str) -> Serving | None:
     return None if taken else serving
 
 
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services in other languages that a worker names, and how to reach them."""
+
+    over_stdio: tuple[StdioService, ...] = ()
+    nats: NatsOptions | None = None
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Most attempts at once of a service, by its name."""
+
+    def __post_init__(self) -> None:
+        for name, most in self.limits.items():
+            if most < 1:
+                raise ValueError(f"service_limits: {name} must be at least 1, and is {most}")
+
+
 class Serving:
     """An engine that owns a store, until the last of its workers has left."""
 
@@ -52,12 +68,10 @@ class Serving:
         self._socket = SocketServer(host, host.engine.socket_path)
         self._has_nats = False
 
-    async def start(
-        self, queue: ServedQueue, services: Sequence[StdioService], nats: NatsOptions | None
-    ) -> None:
+    async def start(self, queue: ServedQueue, services: Services) -> None:
         """Begins to serve, with the first worker."""
         self.host.queues.add(queue)
-        await self._reach(services, nats)
+        await self._reach(services)
         self.host.start()
         self.host.host_changed()
         await self._socket.start()
@@ -65,12 +79,10 @@ class Serving:
         # Others may join only now: a start that fails ends the engine.
         _servings[self.host.path] = self
 
-    async def join(
-        self, queue: ServedQueue, services: Sequence[StdioService], nats: NatsOptions | None
-    ) -> None:
+    async def join(self, queue: ServedQueue, services: Services) -> None:
         """One more worker, on a task queue of its own."""
         self.host.queues.add(queue)
-        await self._reach(services, nats)
+        await self._reach(services)
         self.host.host_changed()
 
     async def leave(self, task_queue: str, timeout_s: float) -> None:
@@ -100,11 +112,13 @@ class Serving:
         if self.nats_server is not None:
             self.nats_server.stop()
 
-    async def _reach(self, services: Sequence[StdioService], nats: NatsOptions | None) -> None:
+    async def _reach(self, services: Services) -> None:
         """Starts and connects what leads to services; one connection to NATS serves all."""
-        engine = self.host.engine
-        if services:
-            engine.start_stdio([_stdio_fields(each) for each in services])
+        engine, nats = self.host.engine, services.nats
+        if services.limits:
+            engine.limit_services(list(services.limits.items()))
+        if services.over_stdio:
+            engine.start_stdio([_stdio_fields(each) for each in services.over_stdio])
         if nats is None or self._has_nats:
             return
         address = nats_address(nats)

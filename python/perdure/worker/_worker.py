@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Self
@@ -22,7 +22,7 @@ from perdure.instance._determinism import install_determinism
 from perdure.worker._host import Host
 from perdure.worker._options import NatsOptions, StdioService
 from perdure.worker._queues import ServedQueue
-from perdure.worker._serving import Serving, serving_here
+from perdure.worker._serving import Services, Serving, serving_here
 from perdure.worker._watchdog import Watchdog
 
 __all__ = ["Worker"]
@@ -49,6 +49,7 @@ class Worker:
         activities: Sequence[ActivityDefinition[..., Any] | Callable[..., Any]] = (),
         services: Sequence[StdioService] = (),
         nats: NatsOptions | None = None,
+        service_limits: Mapping[str, int] | None = None,
         interceptors: Sequence[Interceptor] = (),
         max_concurrent_activities: int = 200,
         max_task_queue_activities_per_second: float | None = None,
@@ -70,6 +71,8 @@ class Worker:
             activities: Decorated functions.
             services: Services in other languages to start on this host; none by default.
             nats: How to reach services over NATS; not at all by default.
+            service_limits: Most attempts of a service at once, over all of its workers, by its
+                name; by default as many as its workers take.
             interceptors: What stands around its activities, inside the client's; none by default.
             max_concurrent_activities: Activities of this task queue at once; 200 by default.
             max_task_queue_activities_per_second: Of those, begun a second; no limit by default.
@@ -85,15 +88,14 @@ class Worker:
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
-            ValueError: No such address, or no such rate.
+            ValueError: No such address, limit or rate.
         """
         self.client = client = _client_of(client)
         self.task_queue = task_queue
         limits = (max_concurrent_activities, max_task_queue_activities_per_second)
         around = (*client.interceptors, *interceptors)
         self._queue = ServedQueue.of(task_queue, workflows, activities, limits, around)
-        self._services = tuple(services)
-        self._nats = nats
+        self._services = Services(tuple(services), nats, dict(service_limits or {}))
         self._open = _opening(client, max_cached_workflows, retention)
         processes = max_activity_processes or os.cpu_count() or 1
         self._new_host = partial(Host, client.path, processes=processes, clock=client.clock)
@@ -208,7 +210,7 @@ class Worker:
         host = self._new_host(engine, watchdog=self._new_watchdog())
         serving = Serving(host, self.client)
         try:
-            await serving.start(self._queue, self._services, self._nats)
+            await serving.start(self._queue, self._services)
         except BaseException:
             await serving.close(0.0)
             raise
@@ -220,7 +222,7 @@ class Worker:
         if serving is None:
             return False
         try:
-            await serving.join(self._queue, self._services, self._nats)
+            await serving.join(self._queue, self._services)
         except BaseException:
             await serving.leave(self.task_queue, 0.0)
             raise

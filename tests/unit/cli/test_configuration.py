@@ -66,6 +66,15 @@ def test_without_nats_services_speak_over_stdio(tmp_path: Path) -> None:
     (tmp_path / "perdure.toml").write_text('[services.a]\ncommand = ["a"]\n')
     (service,) = Configuration.find(tmp_path).services
     assert service.transport == "stdio"
+    assert service.max_concurrent is None
+
+
+def test_a_service_may_have_a_limit(tmp_path: Path) -> None:
+    (tmp_path / "perdure.toml").write_text(
+        '[services.a]\ncommand = ["a"]\nmax_concurrent = 8\n'
+    )
+    (service,) = Configuration.find(tmp_path).services
+    assert service.max_concurrent == 8
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,7 @@ def test_without_nats_services_speak_over_stdio(tmp_path: Path) -> None:
         ("[services.a]", r"\[services.a\]: command is missing"),
         ("[services.a]\ncommand = ['a']\nprocesses = 0", "processes must be at least 1"),
         ("[services.a]\ncommand = ['a']\nprocesses = true", "processes must be a number"),
+        ("[services.a]\ncommand = ['a']\nmax_concurrent = -1", "max_concurrent must be at least"),
         ("[services.a]\ncommand = ['a']\ntransport = 'http'", "transport is 'http'"),
         ("[services.a]\ncommand = ['a']\ntransport = 'nats'", r"add a \[nats\] table"),
         ("[nats]\naddr = 'x'", r"\[nats\]: 'addr' means nothing here"),

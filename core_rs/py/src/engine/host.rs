@@ -194,6 +194,12 @@ impl EngineHost {
         self.submit(Input::Hosted(served.collect()))
     }
 
+    /// Most attempts of these services at once, over all of their workers.
+    fn limit_services(&self, limits: Vec<(String, usize)>) -> PyResult<()> {
+        let limits = limits.into_iter().map(|(name, most)| (name.into(), most));
+        self.submit(Input::ServiceLimits(limits.collect()))
+    }
+
     /// Lends a turn's machine to an instance.
     fn begin_turn(
         &self,
