@@ -97,7 +97,7 @@ class Host:
 
     def host_changed(self) -> None:
         """Tells the engine what this process hosts; parked runs are tried again."""
-        self.engine.set_hosted(self.queues.hosted())
+        self.engine.set_hosted(self.queues.hosted(), list(self.queues.service_limits.items()))
         self._schedule()
 
     @property

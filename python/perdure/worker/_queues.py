@@ -72,6 +72,8 @@ class ServedQueues:
 
     def __init__(self) -> None:
         self._queues: dict[str, ServedQueue] = {}
+        self.service_limits: dict[str, int] = {}
+        """Most attempts at once of a service, by its name."""
 
     def __contains__(self, task_queue: str) -> bool:
         return task_queue in self._queues

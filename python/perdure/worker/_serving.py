@@ -115,8 +115,7 @@ class Serving:
     async def _reach(self, services: Services) -> None:
         """Starts and connects what leads to services; one connection to NATS serves all."""
         engine, nats = self.host.engine, services.nats
-        if services.limits:
-            engine.limit_services(list(services.limits.items()))
+        self.host.queues.service_limits.update(services.limits)
         if services.over_stdio:
             engine.start_stdio([_stdio_fields(each) for each in services.over_stdio])
         if nats is None or self._has_nats:

@@ -70,9 +70,7 @@ def test_without_nats_services_speak_over_stdio(tmp_path: Path) -> None:
 
 
 def test_a_service_may_have_a_limit(tmp_path: Path) -> None:
-    (tmp_path / "perdure.toml").write_text(
-        '[services.a]\ncommand = ["a"]\nmax_concurrent = 8\n'
-    )
+    (tmp_path / "perdure.toml").write_text('[services.a]\ncommand = ["a"]\nmax_concurrent = 8\n')
     (service,) = Configuration.find(tmp_path).services
     assert service.max_concurrent == 8
 

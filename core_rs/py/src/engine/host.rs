@@ -177,8 +177,11 @@ impl EngineHost {
     }
 
     /// Says which task queues this process serves: name, workflow types, most activities at once,
-    /// most that begin in a second, and most attempts of one activity at once.
-    fn set_hosted(&self, queues: Vec<Served>) -> PyResult<()> {
+    /// most that begin in a second, and most attempts of one activity at once. Of services, most
+    /// attempts at once.
+    fn set_hosted(&self, queues: Vec<Served>, services: Vec<(String, usize)>) -> PyResult<()> {
+        let limits = services.into_iter().map(|(name, most)| (name.into(), most));
+        self.submit(Input::ServiceLimits(limits.collect()))?;
         let served = queues
             .into_iter()
             .map(|(task_queue, types, most, rate, limits)| ServedQueue {
@@ -192,12 +195,6 @@ impl EngineHost {
                     .collect(),
             });
         self.submit(Input::Hosted(served.collect()))
-    }
-
-    /// Most attempts of these services at once, over all of their workers.
-    fn limit_services(&self, limits: Vec<(String, usize)>) -> PyResult<()> {
-        let limits = limits.into_iter().map(|(name, most)| (name.into(), most));
-        self.submit(Input::ServiceLimits(limits.collect()))
     }
 
     /// Lends a turn's machine to an instance.
