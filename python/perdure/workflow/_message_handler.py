@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "MessageHandler",
@@ -90,23 +91,49 @@ def name_of(kind: str, target: str | Callable[..., Any]) -> str:
 
 def handlers_of(kind: str, instance: object) -> dict[str | None, MessageHandler]:
     """The handlers that a workflow object has, by name; the dynamic one under None."""
-    handlers: dict[str | None, MessageHandler] = {}
-    for attribute in dir(type(instance)):
-        method = inspect.getattr_static(type(instance), attribute)
-        marked: tuple[str | None] | None = getattr(method, _attribute(kind), None)
-        if marked is not None:
-            handlers[marked[0]] = MessageHandler.of(getattr(instance, attribute))
-    return handlers
+    return {
+        each.name: MessageHandler(getattr(instance, each.attribute), each.parameter_types)
+        for each in _declared(kind, type(instance))
+    }
 
 
 def update_handlers_of(instance: object) -> dict[str | None, UpdateHandler]:
     """The update handlers that a workflow object has, by name; the dynamic one under None."""
     handlers: dict[str | None, UpdateHandler] = {}
-    for name, handler in handlers_of("update", instance).items():
-        validator = getattr(handler.fn, _VALIDATOR, None)
+    for each in _declared("update", type(instance)):
+        method = getattr(instance, each.attribute)
+        validator = getattr(method, _VALIDATOR, None)
         bound = None if validator is None else validator.__get__(instance)
-        handlers[name] = UpdateHandler.of(handler.fn, bound)
+        handlers[each.name] = UpdateHandler(method, each.parameter_types, each.result_type, bound)
     return handlers
+
+
+class _Declared(NamedTuple):
+    """A marked method of a class."""
+
+    attribute: str
+    name: str | None
+    parameter_types: tuple[Any, ...]
+    result_type: Any
+
+
+@functools.lru_cache(maxsize=1_000)
+def _declared(kind: str, cls: type) -> tuple[_Declared, ...]:
+    """What a class declares for a kind. Kept: reading it takes longer than beginning a run."""
+    found: list[_Declared] = []
+    for attribute in dir(cls):
+        method = inspect.getattr_static(cls, attribute)
+        marked: tuple[str | None] | None = getattr(method, _attribute(kind), None)
+        if marked is None:
+            continue
+        function = getattr(cls, attribute)
+        hints = typing.get_type_hints(function)
+        parameters = list(inspect.signature(function).parameters)
+        if not isinstance(method, staticmethod | classmethod):
+            del parameters[:1]
+        types = tuple(hints.get(name, Any) for name in parameters)
+        found.append(_Declared(attribute, marked[0], types, hints.get("return", Any)))
+    return tuple(found)
 
 
 def _attribute(kind: str) -> str:
