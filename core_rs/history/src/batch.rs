@@ -2,6 +2,7 @@
 //! `[version, run, first_n, prev_hash, epoch, flags, records, crc]`.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::Bytes;
 
@@ -218,6 +219,22 @@ impl Batch {
             .zip(blake3::hash(encoded).as_bytes())
             .for_each(|(to, from)| *to = *from);
         hash
+    }
+
+    /// Where the values of at least `at_least` bytes lie in an encoded batch, in order: payloads
+    /// and texts, whatever records they belong to. Nothing, when the bytes are not a batch.
+    #[must_use]
+    pub fn large_values(encoded: &Bytes, at_least: usize) -> Vec<Range<usize>> {
+        let mut large = Vec::new();
+        let walked = Reader::new(encoded, encoded.len()).walk(|value| {
+            if value.len() >= at_least {
+                large.push(value);
+            }
+        });
+        if walked.is_err() {
+            large.clear();
+        }
+        large
     }
 
     pub(crate) fn decode_with(bytes: &Bytes, sites: &mut Sites) -> Result<Self, BatchError> {

@@ -1,6 +1,8 @@
 //! Reads the subset of `MessagePack` that batches use. Nothing is trusted: a length is checked
 //! against what is left before anything is allocated for it.
 
+use core::ops::Range;
+
 use bytes::Bytes;
 
 use crate::batch::BatchError;
@@ -245,6 +247,12 @@ impl<'a> Reader<'a> {
 
     /// Passes over one value of any sort without recursion.
     pub(crate) fn skip(&mut self) -> Read<()> {
+        self.walk(|_| ())
+    }
+
+    /// Passes over one value of any sort without recursion, and shows where each string, binary
+    /// and extension value in it lies, its head left out.
+    pub(crate) fn walk(&mut self, mut found: impl FnMut(Range<usize>)) -> Read<()> {
         let mut left: u64 = 1;
         while left > 0 {
             left -= 1;
@@ -273,7 +281,9 @@ impl<'a> Reader<'a> {
                 0xdf => (0, 2 * self.big_endian(4)?),
                 0xc1 => return self.malformed("a MessagePack value"),
             };
+            let start = self.at;
             self.take(length)?;
+            found(start..self.at);
             left = left.saturating_add(elements);
         }
         Ok(())

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 
+use bytes::Bytes;
 use perdure_history::{MessageId, RunId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -13,6 +14,7 @@ use crate::append::{
 };
 use crate::check;
 use crate::local::checksum::Checksum;
+use crate::local::chunks::KnownChunks;
 use crate::local::error::Failure;
 use crate::local::head::{self, Head, Heads, Place};
 use crate::local::inbox::Posted;
@@ -56,6 +58,7 @@ pub(crate) struct GroupWriter<'store> {
     pub(crate) connection: &'store Connection,
     statements: Statements<'store>,
     pub(crate) heads: &'store mut Heads,
+    pub(crate) chunks: &'store mut KnownChunks,
     /// The epoch of this owner.
     epoch: u64,
     /// The epoch in the database: another one when a second owner has taken over.
@@ -76,7 +79,7 @@ impl<'store> GroupWriter<'store> {
     /// Begins to write inside a transaction of `connection`.
     pub(crate) fn begin(
         connection: &'store Connection,
-        heads: &'store mut Heads,
+        (heads, chunks): (&'store mut Heads, &'store mut KnownChunks),
         posted: &'store RefCell<Posted>,
         epoch: u64,
     ) -> Result<Self, Failure> {
@@ -85,11 +88,13 @@ impl<'store> GroupWriter<'store> {
         if found_epoch != epoch {
             // The other owner has written since: what was known of its runs is old.
             heads.clear();
+            chunks.clear();
         }
         Ok(Self {
             connection,
             statements,
             heads,
+            chunks,
             epoch,
             found_epoch,
             posted,
@@ -263,13 +268,14 @@ impl<'store> GroupWriter<'store> {
         })
     }
 
-    fn insert_batch(&mut self, place: Place, last_n: u64, body: &[u8]) -> Result<i64, Failure> {
+    fn insert_batch(&mut self, place: Place, last_n: u64, batch: &Bytes) -> Result<i64, Failure> {
+        let body = self.chunks.store(self.connection, place.run_key, batch)?;
         let last_n = last_n.cast_signed();
         Ok(self.statements.insert_batch.insert(params![
             place.run_key,
             last_n,
             place.last_batch,
-            batch_checksum(place.run_key, last_n, place.last_batch, body),
+            batch_checksum(place.run_key, last_n, place.last_batch, &body),
             body,
         ])?)
     }

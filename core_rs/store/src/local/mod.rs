@@ -6,6 +6,7 @@
 
 mod append;
 mod checksum;
+mod chunks;
 mod code;
 mod durable;
 mod error;

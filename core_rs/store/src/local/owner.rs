@@ -13,6 +13,7 @@ use crate::append::{Append, AppendError, InboxMessage};
 use crate::fail_points::Write;
 use crate::filter::Search;
 use crate::local::append::{self, GroupWriter};
+use crate::local::chunks::KnownChunks;
 use crate::local::error::{self, Failure};
 use crate::local::head::Heads;
 use crate::local::inbox::Posted;
@@ -43,6 +44,7 @@ pub struct LocalStore {
     connection: Connection,
     posted: RefCell<Posted>,
     heads: Heads,
+    chunks: KnownChunks,
     wal: Wal,
     epoch: u64,
     paths: StorePaths,
@@ -77,6 +79,7 @@ impl LocalStore {
             connection,
             posted: RefCell::new(posted),
             heads: Heads::default(),
+            chunks: KnownChunks::default(),
             wal,
             epoch,
             paths,
@@ -97,13 +100,15 @@ impl LocalStore {
         write: Write,
         work: impl FnOnce(&mut GroupWriter<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let (connection, heads) = (&self.connection, &mut self.heads);
+        let connection = &self.connection;
+        let known = (&mut self.heads, &mut self.chunks);
         let (posted, epoch) = (&self.posted, self.epoch);
         let result = durable::transact(connection, write, || {
-            work(&mut GroupWriter::begin(connection, heads, posted, epoch)?)
+            work(&mut GroupWriter::begin(connection, known, posted, epoch)?)
         });
         if result.is_err() {
             self.heads.clear();
+            self.chunks.clear();
         }
         result
     }
@@ -343,6 +348,7 @@ impl Store for LocalStore {
             writer.check_owner()?;
             let gone = retain::retain(writer.connection, closed_before, limit)?;
             writer.heads.clear();
+            writer.chunks.clear();
             Ok(gone.len())
         });
         let gone = gone.map_err(|failure| self.failed(&failure))?;

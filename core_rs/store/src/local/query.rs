@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::append::RunStatus;
 use crate::local::checksum::Checksum;
+use crate::local::chunks::ChunkReader;
 use crate::local::error::Failure;
 use crate::local::head::{self, Head};
 use crate::local::{append, code, message, visibility};
@@ -218,11 +219,14 @@ pub(crate) fn read(
     let mut statement = connection.prepare_cached(
         "SELECT run_key, last_n, batch_before, checksum, body FROM batches WHERE batch = ?1",
     )?;
+    let mut chunks = ChunkReader::new(connection)?;
     let mut batches = Vec::new();
     let (mut at, mut expected_n) = (head.place.last_batch, Some(head.place.last_n));
     while at != 0 {
         let batch = statement
-            .query_row(params![at], |row| Ok(read_batch(row, head.place.run_key)))
+            .query_row(params![at], |row| {
+                Ok(read_batch(row, head.place.run_key, from_n, &mut chunks))
+            })
             .optional()?
             .unwrap_or_else(|| Err(Failure::Damaged(format!("batch {at} is gone"))))
             .map_err(|failure| in_run(run, failure))?;
@@ -255,7 +259,12 @@ fn in_run(run: RunId, failure: Failure) -> Failure {
     }
 }
 
-fn read_batch(row: &Row<'_>, run_key: i64) -> Result<StoredBatch, Failure> {
+fn read_batch(
+    row: &Row<'_>,
+    run_key: i64,
+    from_n: u64,
+    chunks: &mut ChunkReader<'_>,
+) -> Result<StoredBatch, Failure> {
     let body = row
         .get_ref(4)?
         .as_blob()
@@ -267,10 +276,21 @@ fn read_batch(row: &Row<'_>, run_key: i64) -> Result<StoredBatch, Failure> {
             "the batch up to record {last_n} fails its checksum"
         )));
     }
+    let last_n = last_n.cast_unsigned();
+    let body = match last_n < from_n {
+        // It is before what is asked for.
+        true => Bytes::new(),
+        false => chunks.batch(body).map_err(|failure| match failure {
+            Failure::Damaged(reason) => {
+                Failure::Damaged(format!("in the batch up to record {last_n}, {reason}"))
+            }
+            other => other,
+        })?,
+    };
     Ok(StoredBatch {
-        last_n: last_n.cast_unsigned(),
+        last_n,
         before,
-        body: Bytes::copy_from_slice(body),
+        body,
     })
 }
 

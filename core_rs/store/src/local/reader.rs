@@ -11,7 +11,7 @@ use crate::filter::Search;
 use crate::local::error::{self, Failure};
 use crate::local::paths::StorePaths;
 use crate::local::schema::{self, Found};
-use crate::local::{open_counts, query, recover, search};
+use crate::local::{chunks, open_counts, query, recover, search};
 use crate::query::{RunFilter, RunSummary};
 use crate::store::StoreError;
 
@@ -25,6 +25,8 @@ pub struct Checked {
     pub runs: usize,
     /// Batches of all their histories.
     pub batches: usize,
+    /// Chunks of large values.
+    pub chunks: usize,
 }
 
 /// A view of a store that never writes. Each call sees the last commit.
@@ -178,7 +180,10 @@ fn check_pages(view: &Connection) -> Result<(), Failure> {
 
 fn check(view: &Connection) -> Result<Checked, Failure> {
     check_pages(view)?;
-    let mut checked = Checked::default();
+    let mut checked = Checked {
+        chunks: chunks::check(view)?,
+        ..Checked::default()
+    };
     let mut filter = RunFilter {
         limit: 1_000,
         ..RunFilter::default()

@@ -1,10 +1,12 @@
 //! Deleting closed runs when nobody needs them any more.
 
+use std::collections::BTreeSet;
+
 use perdure_history::{RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::local::error::Failure;
-use crate::local::{head, message, visibility};
+use crate::local::{chunks, head, message, visibility};
 
 /// Deletes runs closed before `closed_before`, oldest first, and gives their ids.
 pub(crate) fn retain(
@@ -48,16 +50,26 @@ fn delete(connection: &Connection, run: RunId) -> Result<bool, Failure> {
         Err(failure) => return Err(failure),
     };
     let mut at = head.place.last_batch;
+    let mut chunks = BTreeSet::new();
     while at != 0 {
         let before: Option<i64> = connection
-            .prepare_cached("SELECT batch_before FROM batches WHERE batch = ?1 AND run_key = ?2")?
-            .query_row(params![at, head.place.run_key], |row| row.get(0))
+            .prepare_cached(
+                "SELECT batch_before, body FROM batches WHERE batch = ?1 AND run_key = ?2",
+            )?
+            .query_row(params![at, head.place.run_key], |row| {
+                let body = row.get_ref(1)?.as_blob().unwrap_or_default();
+                chunks.extend(chunks::refers_to(body));
+                row.get(0)
+            })
             .optional()?;
         connection
             .prepare_cached("DELETE FROM batches WHERE batch = ?1 AND run_key = ?2")?
             .execute(params![at, head.place.run_key])?;
         // A damaged chain must not keep a run for ever: what cannot be followed is left behind.
         at = before.filter(|before| *before < at).unwrap_or(0);
+    }
+    for chunk in chunks {
+        chunks::release(connection, chunk, head.place.run_key)?;
     }
     connection
         .prepare_cached("DELETE FROM consumed WHERE run_key = ?1")?

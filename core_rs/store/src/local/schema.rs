@@ -126,6 +126,50 @@ CREATE TABLE attributes (
 CREATE INDEX runs_by_time ON runs (namespace, started_at, run, status, workflow_type);
 ";
 
+/// What format 3 has added to format 2: large values, kept once each.
+pub(crate) const CHUNK_TABLES: &str = "
+CREATE TABLE chunks (
+    chunk INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX chunks_by_digest ON chunks (digest);
+-- Which runs have a chunk: it goes with the last of them.
+CREATE TABLE chunk_uses (
+    chunk INTEGER NOT NULL,
+    run_key INTEGER NOT NULL,
+    PRIMARY KEY (chunk, run_key)
+) WITHOUT ROWID;
+";
+
+/// Tables that format 3 has added to format 2, made when they are missing.
+struct Added {
+    /// One of them: where it is, all are.
+    table: &'static str,
+    tables: &'static str,
+    /// What a reader, who cannot make them, reads in their place.
+    stand_in: &'static str,
+}
+
+/// Each part of what was added.
+const ADDED: &[Added] = &[
+    Added {
+        table: "visibility",
+        tables: SEARCH_TABLES,
+        stand_in: "
+            CREATE TEMP TABLE visibility (run_key INTEGER PRIMARY KEY, body BLOB, checksum);
+            CREATE TEMP TABLE attributes (name, class, value, run_key);",
+    },
+    Added {
+        table: "chunks",
+        tables: CHUNK_TABLES,
+        stand_in: "
+            CREATE TEMP TABLE chunks (chunk INTEGER PRIMARY KEY, digest, checksum, body);
+            CREATE TEMP TABLE chunk_uses (chunk, run_key);",
+    },
+];
+
 /// The table of `app.db-inbox`. Its numbers are never used again, so that they order receipts.
 pub(crate) const INBOX_TABLES: &str = "
 CREATE TABLE posted (
@@ -249,7 +293,9 @@ pub(crate) fn create_unless_there(
         connection.pragma_update(None, "user_version", FORMAT)?;
         connection.execute_batch(tables)?;
         if application_id == APPLICATION_ID {
-            connection.execute_batch(SEARCH_TABLES)?;
+            for added in ADDED {
+                connection.execute_batch(added.tables)?;
+            }
         }
         Ok(())
     })
@@ -257,25 +303,39 @@ pub(crate) fn create_unless_there(
 
 /// Brings a store of an older format to the present one, all or nothing.
 pub(crate) fn upgrade(connection: &Connection) -> Result<(), Failure> {
-    if number(connection, "user_version")? == FORMAT {
+    let missing = missing(connection)?;
+    let is_older = number(connection, "user_version")? < FORMAT;
+    if missing.is_empty() && !is_older {
         return Ok(());
     }
     durable::transact(connection, Write::Create, || {
-        connection.execute_batch(SEARCH_TABLES)?;
-        open_counts::index_patches(connection)?;
+        for added in &missing {
+            connection.execute_batch(added.tables)?;
+        }
+        if is_older {
+            open_counts::index_patches(connection)?;
+        }
         connection.pragma_update(None, "user_version", FORMAT)?;
         Ok(())
     })
 }
 
+/// The added parts that a database does not have. The page that says so is always checked.
+fn missing(connection: &Connection) -> rusqlite::Result<Vec<&'static Added>> {
+    let mut missing = Vec::new();
+    for added in ADDED {
+        if !connection.table_exists(Some("main"), added.table)? {
+            missing.push(added);
+        }
+    }
+    Ok(missing)
+}
+
 /// Lets a reader look at a store of an older format, which it cannot change, as at one in which
-/// no run has attributes.
+/// no run has attributes or large values.
 pub(crate) fn stand_in(connection: &Connection) -> Result<(), Failure> {
-    if number(connection, "user_version")? < FORMAT {
-        connection.execute_batch(
-            "CREATE TEMP TABLE visibility (run_key INTEGER PRIMARY KEY, body BLOB, checksum);
-             CREATE TEMP TABLE attributes (name, class, value, run_key);",
-        )?;
+    for added in missing(connection)? {
+        connection.execute_batch(added.stand_in)?;
     }
     Ok(())
 }
@@ -300,8 +360,12 @@ pub(crate) fn verify(
     }
     let expected = Connection::open_in_memory()?;
     expected.execute_batch(tables)?;
-    if found == FORMAT && application_id == APPLICATION_ID {
-        expected.execute_batch(SEARCH_TABLES)?;
+    if application_id == APPLICATION_ID {
+        for added in ADDED {
+            if connection.table_exists(Some("main"), added.table)? {
+                expected.execute_batch(added.tables)?;
+            }
+        }
     }
     if declarations(connection)? != declarations(&expected)? {
         return Err(Failure::Damaged(
