@@ -1,7 +1,7 @@
 //! A process dies at every named fail point: before the write, torn, after the write, after the
 //! sync. The store it leaves is compared with the oracle.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
@@ -9,19 +9,23 @@ use std::path::Path;
 use perdure_history::RunId;
 use perdure_store::fail_points::{self, VARIABLE, WRITES, Way, ways};
 use perdure_store::validation::fixture::{
-    WriteOne, at, close, create, id, message, put_timer, run, step,
+    WriteOne, at, batch_of, close, create, id, message, put_timer, run, step, value,
 };
-use perdure_store::{Inbox, InboxMessage, LocalStore, MemoryStore, Standby, Store};
+use perdure_store::{Inbox, InboxMessage, LocalReader, LocalStore, MemoryStore, Standby, Store};
 
 mod support;
 
 use support::{Folder, child, child_path, everything};
+
+/// How many times of each point are tried: all writes of the script.
+const POINTS: u64 = 12;
 
 /// One change of the script.
 #[derive(Clone, Copy)]
 enum Deed {
     Create(u32),
     Step(u32, u64),
+    Large(u32, u64),
     Take(u32, u64, &'static str),
     Close(u32, u64, i64),
     Post(Option<RunId>, &'static str),
@@ -41,12 +45,16 @@ fn script() -> Vec<Deed> {
         Deed::Take(1, 3, "signal"),
         Deed::Take(2, 2, "posted"),
         Deed::Create(3),
+        Deed::Large(3, 2),
         Deed::Post(None, "refused"),
         Deed::Discard(None, "refused"),
-        Deed::Close(2, 3, 50),
-        Deed::Close(3, 2, 60),
+        Deed::Large(2, 3),
+        Deed::Close(2, 4, 50),
+        Deed::Close(3, 3, 60),
         Deed::Retain(55),
-        Deed::Step(1, 4),
+        Deed::Large(1, 4),
+        Deed::Retain(65),
+        Deed::Step(1, 5),
     ]
 }
 
@@ -63,6 +71,13 @@ fn perform(
             steps.index_changes = vec![put_timer(n, 60)];
             steps.outbox = vec![message(Some(run(9)), &format!("{number}.{n}"))];
             store.write(steps).unwrap();
+        }
+        Deed::Large(number, n) => {
+            let mut large = step(store, number, n, 1);
+            // Part of it is what every other large step has too.
+            let values = [value(1, 30_000), value(n << 32, 20_000)];
+            large.batch = Some(batch_of(&[&values[0], &values[1]]));
+            store.write(large).unwrap();
         }
         Deed::Take(number, n, text) => {
             // What is taken was read before.
@@ -149,11 +164,13 @@ fn a_crash_at_every_point_leaves_whole_writes() {
         let (name, count) = counted.split_once(' ').unwrap();
         let count: u64 = count.parse().unwrap();
         assert!(count > 0, "no write reaches {name}");
-        for time in 1..=count.min(4) {
+        for time in 1..=count.min(POINTS) {
             let path = folder.file(&format!("{name}-{time}.db"));
             let (done, _) = run_child(&path, Some(format!("{name}:{time}")));
             let store = LocalStore::open_owner(&path, Standby::Refuse).unwrap();
             let found = everything(&store).unwrap();
+            // Every chunk that a batch needs is there, and is what its address says.
+            LocalReader::open(&path).unwrap().check().unwrap();
             let is = |deeds: usize| states.get(deeds) == Some(&found);
             let own = ["append", "post", "discard", "retain", "inbox_post"];
             let own = own.contains(&name.split('.').next().unwrap());

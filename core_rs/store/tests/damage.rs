@@ -1,12 +1,12 @@
 //! Truncated, bit-flipped, foreign and newer files: a typed error, or exactly what was stored.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use std::fs;
 use std::path::Path;
 
 use perdure_store::validation::fixture::{
-    WriteOne, close, create, id, message, put_timer, run, step, timer,
+    WriteOne, batch_of, close, create, id, message, put_timer, run, step, timer, value,
 };
 use perdure_store::{
     Checked, Inbox, IndexChange, LocalReader, LocalStore, Standby, Store, StoreError,
@@ -32,6 +32,10 @@ fn make(path: &Path) -> String {
                 large.state = vec![9; 3_000].into();
                 steps.index_changes.push(IndexChange::Put(large));
                 steps.batch = Some(vec![3; 9_000].into());
+            }
+            if n == 5 {
+                let values = [value(1, 30_000), value(u64::from(number) << 32, 30_000)];
+                steps.batch = Some(batch_of(&[&values[0], &values[1]]));
             }
             store.write(steps).unwrap();
         }
@@ -251,11 +255,13 @@ fn a_full_check_reads_everything_that_is_stored() {
     let path = folder.file("app.db");
     make(&path);
     let checked = LocalReader::open(&path).unwrap().check().unwrap();
+    assert!(checked.chunks > 6, "{checked:?}");
     assert_eq!(
         checked,
         Checked {
             runs: 6,
-            batches: 6 * 7 + 1
+            batches: 6 * 7 + 1,
+            ..checked
         }
     );
     let connection = rusqlite::Connection::open(&path).unwrap();

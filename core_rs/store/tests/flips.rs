@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use perdure_history::RunId;
 use perdure_store::validation::fixture::{
-    batch, close, create, id, message, put_timer, run, step, timer,
+    batch, batch_of, close, create, id, message, put_timer, run, step, timer, value,
 };
 use perdure_store::{
     Append, AppendError, IndexChange, LocalReader, LocalStore, RunFilter, Standby, Store,
@@ -59,6 +59,10 @@ fn make(path: &Path) {
             large.state = vec![9; 1_500].into();
             signalled.index_changes = vec![put_timer(2, 60), IndexChange::Put(large)];
             signalled.batch = Some(vec![number as u8; 9_000].into());
+        }
+        if number % 10 == 5 {
+            let large = value(u64::from(number) << 32, 17_000);
+            signalled.batch = Some(batch_of(&[&large]));
         }
         signalled
     });

@@ -109,6 +109,37 @@ pub fn batch(number: u32, last_n: u64) -> Bytes {
     Bytes::from(format!("batch of run {number} up to record {last_n}"))
 }
 
+/// The bytes of a batch that holds these values, as the history writes them.
+#[must_use]
+pub fn batch_of(values: &[&[u8]]) -> Bytes {
+    let length = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes();
+    let mut batch = vec![0xdd];
+    batch.extend(length(values.len()));
+    for value in values {
+        batch.push(0xc6);
+        batch.extend(length(value.len()));
+        batch.extend_from_slice(value);
+    }
+    batch.into()
+}
+
+/// A value of so many bytes with nothing in it twice; another one for each seed.
+#[must_use]
+pub fn value(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut value = Vec::with_capacity(bytes + 8);
+    while value.len() < bytes {
+        // SplitMix64.
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        value.extend_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
+    }
+    value.truncate(bytes);
+    value
+}
+
 /// An outstanding timer.
 #[must_use]
 pub fn timer(command_n: u64, second: i64) -> Outstanding {

@@ -12,6 +12,7 @@ pub mod fencing;
 pub mod fixture;
 pub mod inbox;
 pub mod index;
+pub mod large;
 pub mod reading;
 pub mod retention;
 pub mod start;
@@ -37,6 +38,7 @@ pub fn check_all(subject: &mut impl Subject) {
     fencing::check(subject);
     inbox::check(subject);
     index::check(subject);
+    large::check(subject);
     reading::check(subject);
     retention::check(subject);
     start::check(subject);

@@ -1,0 +1,198 @@
+//! What large values cost, and what becomes of their chunks.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use perdure_store::validation::fixture::{
+    WriteOne, at, batch, batch_of, close, create, run, step, value,
+};
+use perdure_store::{Append, LocalReader, LocalStore, Standby, Store, StoreError};
+use rusqlite::{Connection, OpenFlags};
+
+mod support;
+
+use support::Folder;
+
+/// Messages of an agent's context, one a step.
+const STEPS: u64 = 200;
+const MESSAGE_BYTES: usize = 2_048;
+
+fn owner(path: &Path) -> LocalStore {
+    LocalStore::open_owner(path, Standby::Refuse).unwrap()
+}
+
+/// The database of a closed store, to be changed behind its back. Its pages get their checksums
+/// from the file system that a store of this process has registered.
+fn raw(path: &Path) -> Connection {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    Connection::open_with_flags_and_vfs(path, flags, c"perdure-pages").unwrap()
+}
+
+fn number(path: &Path, sql: &str) -> i64 {
+    raw(path).query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn write(store: &mut LocalStore, append: Append, batch: &Bytes) {
+    let append = Append {
+        batch: Some(batch.clone()),
+        ..append
+    };
+    store.write(append).unwrap();
+}
+
+/// A list of messages as its encoding: the length, then each message.
+fn list(messages: &[Vec<u8>]) -> Vec<u8> {
+    let length = |bytes: usize| u16::try_from(bytes).unwrap().to_be_bytes();
+    let mut list = vec![0x91, 0xdc];
+    list.extend(length(messages.len()));
+    for message in messages {
+        list.push(0xda);
+        list.extend(length(message.len()));
+        list.extend_from_slice(message);
+    }
+    list
+}
+
+#[test]
+fn a_growing_list_costs_what_is_added_to_it() {
+    let folder = Folder::in_memory();
+    let path = folder.file("app.db");
+    let mut store = owner(&path);
+    store.write(create(&store, 1)).unwrap();
+    let (mut messages, mut passed) = (Vec::new(), 0);
+    for n in 2..STEPS + 2 {
+        messages.push(value(n << 32, MESSAGE_BYTES));
+        let batch = batch_of(&[&messages[messages.len() - 1], &list(&messages)]);
+        passed += batch.len();
+        let append = step(&store, 1, n, 1);
+        write(&mut store, append, &batch);
+    }
+    drop(store);
+    let added = usize::try_from(STEPS).unwrap() * MESSAGE_BYTES;
+    let stored = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+    println!("{passed} bytes passed, {added} added, {stored} stored");
+    // Each message as a result, in the list, and with what lies around its end.
+    assert!(stored < 6 * added && passed > 90 * added);
+}
+
+#[test]
+fn small_values_lie_in_their_batch() {
+    let folder = Folder::in_memory();
+    let path = folder.file("app.db");
+    let mut store = owner(&path);
+    store.write(create(&store, 1)).unwrap();
+    let many = value(1, 1_000);
+    let many = batch_of(&[&many[..]; 64]);
+    let append = step(&store, 1, 2, 1);
+    write(&mut store, append, &many);
+    drop(store);
+    assert_eq!(number(&path, "SELECT count(*) FROM chunks"), 0);
+    let body: Vec<u8> = raw(&path)
+        .query_row("SELECT body FROM batches WHERE last_n = 3", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(
+        body, many,
+        "byte for byte what it was before there were chunks"
+    );
+}
+
+#[test]
+fn a_chunk_goes_with_the_last_run_that_has_it() {
+    let folder = Folder::in_memory();
+    let path = folder.file("app.db");
+    let mut store = owner(&path);
+    let (shared, own) = (value(1, 100_000), value(2, 100_000));
+    for (number, values) in (1..).zip([[&shared, &own], [&shared, &shared]]) {
+        let append = create(&store, number);
+        write(&mut store, append, &batch_of(&[values[0], values[1]]));
+        store
+            .write(close(&store, number, 2, i64::from(number)))
+            .unwrap();
+    }
+    let stored = |store: &LocalStore| {
+        let reader = LocalReader::open(&store.paths().database).unwrap();
+        reader.check().unwrap().chunks
+    };
+    let all = stored(&store);
+    assert_eq!(store.retain(at(2), 1).unwrap(), 1);
+    let left = stored(&store);
+    assert!(left > 5 && left < all, "{left} of {all}");
+    assert_eq!(
+        store.read(run(2), 1).unwrap(),
+        [batch_of(&[&shared, &shared]), batch(2, 3)]
+    );
+    assert_eq!(store.retain(at(9), 9).unwrap(), 1);
+    assert_eq!(stored(&store), 0);
+    drop(store);
+    assert_eq!(number(&path, "SELECT count(*) FROM chunk_uses"), 0);
+}
+
+#[test]
+fn a_lost_or_damaged_chunk_is_told_of_by_its_runs_alone_and_never_shared_again() {
+    for sql in [
+        "DELETE FROM chunks WHERE chunk = 3",
+        "UPDATE chunks SET body = x'00' WHERE chunk = 3",
+        "UPDATE chunks SET body = (SELECT body FROM chunks WHERE chunk = 4) WHERE chunk = 3",
+        "UPDATE chunks SET checksum = checksum + 1 WHERE chunk = 3",
+    ] {
+        let folder = Folder::in_memory();
+        let path = folder.file("app.db");
+        let mut store = owner(&path);
+        let large = batch_of(&[&value(1, 100_000)]);
+        let append = create(&store, 1);
+        write(&mut store, append, &large);
+        store.write(create(&store, 2)).unwrap();
+        drop(store);
+        raw(&path).execute_batch(sql).unwrap();
+        let reader = LocalReader::open(&path).unwrap();
+        for answer in [reader.check().map(drop), reader.check_pages()] {
+            assert!(matches!(answer, Err(StoreError::Damaged { .. })), "{sql}");
+        }
+        drop(reader);
+        let mut store = owner(&path);
+        let told = store.read(run(1), 1).unwrap_err().to_string();
+        let place = "in the batch up to record 2, chunk 3 ";
+        assert!(
+            told.contains(&format!("run {}: {place}", run(1))),
+            "{sql}: {told}"
+        );
+        assert_eq!(store.read(run(2), 1).unwrap(), [batch(2, 2)]);
+        // The same value comes again: nothing is built on the damage.
+        let append = create(&store, 3);
+        write(&mut store, append, &large);
+        assert!(store.read(run(3), 1).unwrap() == [&large], "{sql}");
+        // And the damage keeps nobody.
+        store.write(close(&store, 1, 2, 5)).unwrap();
+        assert_eq!(store.retain(at(6), 9).unwrap(), 1);
+        assert!(store.read(run(3), 1).unwrap() == [&large], "{sql}");
+    }
+}
+
+#[test]
+fn a_store_without_chunks_opens_and_gets_them() {
+    let folder = Folder::in_memory();
+    let path = folder.file("app.db");
+    let mut store = owner(&path);
+    // As older versions wrote it: whole in its row.
+    store.write(create(&store, 1)).unwrap();
+    let old = batch_of(&[&value(9, 50_000)]);
+    let append = step(&store, 1, 2, 1);
+    write(&mut store, append, &batch_of(&[b"small"]));
+    drop(store);
+    raw(&path)
+        .execute_batch("DROP TABLE chunks; DROP TABLE chunk_uses;")
+        .unwrap();
+    let reader = LocalReader::open(&path).unwrap();
+    assert_eq!(reader.read(run(1), 1).unwrap().len(), 2);
+    assert_eq!(reader.check().unwrap().chunks, 0);
+    drop(reader);
+    let mut store = owner(&path);
+    let append = step(&store, 1, 3, 1);
+    write(&mut store, append, &old);
+    assert!(store.read(run(1), 4).unwrap() == [&old]);
+}
