@@ -241,3 +241,40 @@ fn a_hole_a_broken_chain_and_another_run_are_told_apart() {
         })
     );
 }
+
+#[test]
+fn the_large_values_of_a_batch_are_found_wherever_they_stand() {
+    let large = Bytes::from(vec![9; 300]);
+    let completed = |command_n, result: &Bytes| Event::ActivityCompleted {
+        command_n,
+        attempt: 1,
+        result: Payload(result.clone()),
+    };
+    let signal = Event::SignalReceived {
+        message_id: MessageId("m-2".into()),
+        name: "added".into(),
+        arguments: Payload(large.clone()),
+    };
+    let batch = Batch {
+        run: RUN,
+        first_n: 3,
+        prev_hash: [0; 16],
+        epoch: 1,
+        flags: 0,
+        records: vec![
+            event(3, completed(2, &Bytes::from_static(b"small"))),
+            event(4, completed(2, &large)),
+            event(5, signal),
+        ],
+    };
+    let encoded = batch.encode();
+    let found = Batch::large_values(&encoded, 300);
+    let values: Vec<&[u8]> = found.iter().map(|at| &encoded[at.clone()]).collect();
+    assert_eq!(values, [&large[..], &large[..]]);
+    assert_eq!(Batch::large_values(&encoded, 301), []);
+    assert_eq!(
+        Batch::large_values(&encoded.slice(..encoded.len() - 300), 300),
+        [],
+        "not a batch"
+    );
+}
