@@ -58,6 +58,14 @@ PARTS = (
             "empty_start_result_p50_ms",
         ),
     ),
+    Part(
+        ("benches.end_to_end.growing",),
+        (
+            "growing_context_200_steps_stored_bytes",
+            "growing_context_200_steps_stored_ratio",
+        ),
+        pinned=False,
+    ),
     Part(("benches.end_to_end.syncs",), ("syncs_per_step",), pinned=False),
     Part(
         ("benches.end_to_end.concurrent",),
@@ -139,6 +147,7 @@ GOALS: Mapping[str, Goal] = {
     "restart_10000_sleeping_ready_s": Goal("< 1", lambda value, _all: value < 1),
     "list_filtered_100000_runs_ms": Goal("< 50", lambda value, _all: value < 50),
     "count_filtered_100000_runs_ms": Goal("< 50", lambda value, _all: value < 50),
+    "growing_context_200_steps_stored_ratio": _at_most(8),
     "live_run_overhead_kib": _at_most(20),
     "evictions_left_objects": Goal("= 0", lambda value, _all: value == 0),
 }

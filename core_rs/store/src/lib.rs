@@ -25,7 +25,7 @@ pub use append::{
     RunStatus, StatusChange,
 };
 pub use filter::{Cursor, QueryError, RunQuery, Search, parse as parse_query};
-pub use local::{Checked, Inbox, LocalReader, LocalStore, Owner, Standby, StorePaths};
+pub use local::{Checked, Inbox, LocalReader, LocalStore, Owner, Standby, StorePaths, StoredSize};
 pub use memory::MemoryStore;
 pub use query::{RunFilter, RunSummary};
 #[cfg(feature = "testing")]

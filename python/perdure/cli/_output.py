@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
-__all__ = ["Style", "duration_text", "notice", "print_json", "print_table", "time_text"]
+__all__ = [
+    "Style",
+    "duration_text",
+    "notice",
+    "print_json",
+    "print_table",
+    "size_text",
+    "time_text",
+]
 
 COLUMN_MAX = 60
 """A cell of a table is cut to this width; JSON has it all."""
@@ -36,6 +44,14 @@ class Style:
     def paint(self, text: str, color: str) -> str:
         """The text in a color."""
         return f"\x1b[{_CODES[color]}m{text}\x1b[0m" if self.enabled else text
+
+
+def size_text(count: int) -> str:
+    """So many bytes, in the unit that suits."""
+    if count < 1_024:
+        return f"{count} bytes"
+    kib = count / 1_024
+    return f"{kib:.1f} KiB" if kib < 1_024 else f"{kib / 1_024:.1f} MiB"
 
 
 def notice(text: str) -> None:

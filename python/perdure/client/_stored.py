@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from perdure._core import StoreReader
 
-__all__ = ["StoredRun", "stored_history", "stored_runs"]
+__all__ = ["StoredRun", "StoredSize", "stored_history", "stored_runs", "stored_size"]
 
 _PAGE = 100
 
@@ -52,6 +52,29 @@ def stored_history(path: Path, run_id: str) -> str:
         StoreError: It cannot be read.
     """
     return _reader(path).history(uuid.UUID(run_id).bytes)
+
+
+class StoredSize(NamedTuple):
+    """What the history of a run takes."""
+
+    history_bytes: int
+    """Of all its records, as they are read."""
+    stored_bytes: int
+    """What is stored for it: what is in it many times, such as a growing argument, once."""
+    large_values: int
+    """Values in it that lie in chunks."""
+    chunks: int
+    """The chunks that they lie in, each counted once."""
+
+
+def stored_size(path: Path, run_id: str) -> StoredSize | None:
+    """What the history of a run takes; None when the store does not have it.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    size = StoreReader(path).stored_size(uuid.UUID(run_id).bytes)
+    return None if size is None else StoredSize(*size)
 
 
 _readers: dict[Path, StoreReader] = {}

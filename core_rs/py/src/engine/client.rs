@@ -233,6 +233,21 @@ impl StoreReader {
             .map_err(|error| errors::damaged(py, &error))
     }
 
+    /// What the history of a run takes: its bytes, the bytes stored for it, its large values, and
+    /// the chunks that they lie in.
+    fn stored_size(&self, py: Python<'_>, run: &[u8]) -> PyResult<Option<(u64, u64, u64, u64)>> {
+        let run = run_id(run)?;
+        let size = self.with(py, |reader| reader.stored_size(run))?;
+        Ok(size.map(|size| {
+            (
+                size.history_bytes,
+                size.stored_bytes,
+                size.large_values,
+                size.chunks,
+            )
+        }))
+    }
+
     /// The history of a run as it is stored, to be replayed.
     fn recorded(&self, py: Python<'_>, run: &[u8]) -> PyResult<RecordedHistory> {
         let run = run_id(run)?;

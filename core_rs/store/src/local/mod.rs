@@ -29,6 +29,7 @@ mod search;
 mod visibility;
 mod wal;
 
+pub use chunks::StoredSize;
 pub use inbox::Inbox;
 pub use lock::{Owner, Standby};
 pub use owner::LocalStore;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::append::RunStatus;
 use crate::local::checksum::Checksum;
-use crate::local::chunks::ChunkReader;
+use crate::local::chunks::{self, ChunkReader, StoredSize};
 use crate::local::error::Failure;
 use crate::local::head::{self, Head};
 use crate::local::{append, code, message, visibility};
@@ -219,13 +219,13 @@ pub(crate) fn read(
     let mut statement = connection.prepare_cached(
         "SELECT run_key, last_n, batch_before, checksum, body FROM batches WHERE batch = ?1",
     )?;
-    let mut chunks = ChunkReader::new(connection)?;
+    let mut reader = ChunkReader::new(connection)?;
     let mut batches = Vec::new();
     let (mut at, mut expected_n) = (head.place.last_batch, Some(head.place.last_n));
     while at != 0 {
         let batch = statement
             .query_row(params![at], |row| {
-                Ok(read_batch(row, head.place.run_key, from_n, &mut chunks))
+                Ok(read_batch(row, head.place.run_key, from_n, &mut reader))
             })
             .optional()?
             .unwrap_or_else(|| Err(Failure::Damaged(format!("batch {at} is gone"))))
@@ -243,6 +243,16 @@ pub(crate) fn read(
     }
     batches.reverse();
     Ok(batches)
+}
+
+/// What the history of a run takes; `None` when there is no such run.
+pub(crate) fn stored_size(
+    connection: &Connection,
+    run: RunId,
+) -> Result<Option<StoredSize>, Failure> {
+    let head = head::load(connection, run)?;
+    head.map(|head| chunks::size(connection, &head).map_err(|failure| in_run(run, failure)))
+        .transpose()
 }
 
 /// A batch as it lies in the database.
@@ -263,7 +273,7 @@ fn read_batch(
     row: &Row<'_>,
     run_key: i64,
     from_n: u64,
-    chunks: &mut ChunkReader<'_>,
+    reader: &mut ChunkReader<'_>,
 ) -> Result<StoredBatch, Failure> {
     let body = row
         .get_ref(4)?
@@ -280,7 +290,7 @@ fn read_batch(
     let body = match last_n < from_n {
         // It is before what is asked for.
         true => Bytes::new(),
-        false => chunks.batch(body).map_err(|failure| match failure {
+        false => reader.batch(body).map_err(|failure| match failure {
             Failure::Damaged(reason) => {
                 Failure::Damaged(format!("in the batch up to record {last_n}, {reason}"))
             }

@@ -8,6 +8,7 @@ use perdure_history::{MessageId, RunId};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::filter::Search;
+use crate::local::chunks::StoredSize;
 use crate::local::error::{self, Failure};
 use crate::local::paths::StorePaths;
 use crate::local::schema::{self, Found};
@@ -73,6 +74,18 @@ impl LocalReader {
             .map_err(Failure::Sql);
         let batches = view.and_then(|view| query::read(&view, run, from_n));
         self.say(batches)
+    }
+
+    /// What the history of a run takes; `None` when there is no such run.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn stored_size(&self, run: RunId) -> Result<Option<StoredSize>, StoreError> {
+        let view = self
+            .connection
+            .unchecked_transaction()
+            .map_err(Failure::Sql);
+        self.say(view.and_then(|view| query::stored_size(&view, run)))
     }
 
     /// As [`Store::describe`](crate::Store::describe).
@@ -151,7 +164,7 @@ impl LocalReader {
         self.say(view.and_then(|view| check(&view)))
     }
 
-    /// Checks every page, every chunk of a large value, and what is open, without following any history: for `perdure doctor`,
+    /// Checks every page, and what is open, without following any history: for `perdure doctor`,
     /// which then reads one history after another.
     ///
     /// # Errors
@@ -161,7 +174,7 @@ impl LocalReader {
             .connection
             .unchecked_transaction()
             .map_err(Failure::Sql);
-        self.say(view.and_then(|view| check_pages(&view)).map(drop))
+        self.say(view.and_then(|view| check_pages(&view)))
     }
 
     fn say<T>(&self, outcome: Result<T, Failure>) -> Result<T, StoreError> {
@@ -169,19 +182,19 @@ impl LocalReader {
     }
 }
 
-/// Says how many chunks there are.
-fn check_pages(view: &Connection) -> Result<usize, Failure> {
+fn check_pages(view: &Connection) -> Result<(), Failure> {
     let found: String = view.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found != "ok" {
         return Err(Failure::Damaged(found));
     }
     recover::open_runs(view)?;
-    chunks::check(view)
+    Ok(())
 }
 
 fn check(view: &Connection) -> Result<Checked, Failure> {
+    check_pages(view)?;
     let mut checked = Checked {
-        chunks: check_pages(view)?,
+        chunks: chunks::check(view)?,
         ..Checked::default()
     };
     let mut filter = RunFilter {

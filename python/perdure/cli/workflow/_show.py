@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from perdure.cli._exit import ExitCode
-from perdure.cli._options import Commands, add_command, add_run, find_run
-from perdure.cli._output import print_json, print_table
+from perdure.cli._options import Commands, add_command, add_run, connect, find_run
+from perdure.cli._output import print_json, print_table, size_text
+from perdure.client._stored import StoredSize, stored_size
 
 __all__ = ["add"]
 
@@ -26,6 +28,8 @@ _HIDDEN = {
     "task_queue",
 }
 _COLORS = {"→": "cyan", "·": "dim"}
+_LARGE_LETTERS = 16 * 1_024
+"""A value whose JSON is as long is not shown, but how long it is."""
 
 
 def add(commands: Commands) -> None:
@@ -49,7 +53,18 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         return ExitCode.OK
     rows = [_row(record) for record in records if "n" in record]
     print_table(("", "n", "time", "what", "details"), rows, colors=_COLORS)
+    path = (await connect(options)).path
+    size = await asyncio.to_thread(stored_size, path, handle.run_id)
+    if size is not None and size.large_values:
+        print(f"\n{_size_text(size)}")
     return ExitCode.OK
+
+
+def _size_text(size: StoredSize) -> str:
+    return (
+        f"{size_text(size.history_bytes)} of history, stored in {size_text(size.stored_bytes)}: "
+        f"{size.large_values:,} large values lie in {size.chunks:,} chunks"
+    )
 
 
 def _row(record: dict[str, Any]) -> tuple[str, ...]:
@@ -88,4 +103,5 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         payload = cast("dict[str, Any]", value)
         value = payload["value"] if set(payload) == {"value"} else payload
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text) < _LARGE_LETTERS else f"({size_text(len(text.encode()))})"

@@ -11,12 +11,15 @@ mod check;
 mod cut;
 mod read;
 mod release;
+mod size;
 mod stored;
 mod write;
 
 pub(crate) use check::check;
 pub(crate) use read::ChunkReader;
 pub(crate) use release::release;
+pub use size::StoredSize;
+pub(crate) use size::size;
 pub(crate) use stored::refers_to;
 pub(crate) use write::KnownChunks;
 

@@ -1,0 +1,123 @@
+"""Large values lie in chunks: what a growing list costs, and that nobody else sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from perdure import activity, workflow
+from perdure.client._stored import stored_size
+from perdure.testing import Replayer, WorkflowHistory
+from tests.e2e.conftest import Serve
+
+MESSAGE_LETTERS = 2_048
+STEPS = 60
+
+
+@activity.defn
+async def reply(context: list[str]) -> str:
+    """A text like no other."""
+    seed = hashlib.sha256(str(len(context)).encode()).hexdigest()
+    digests = (hashlib.sha256(f"{seed}{number}".encode()).hexdigest() for number in range(64))
+    return "".join(digests)[:MESSAGE_LETTERS]
+
+
+@workflow.defn
+class Chat:
+    """Grows by a message a step, and by what signals bring."""
+
+    def __init__(self) -> None:
+        self.context: list[str] = []
+        self.go_on = False
+
+    @workflow.run
+    async def run(self, steps: int) -> str:
+        for _ in range(steps):
+            self.context.append(await reply(self.context))
+        await workflow.wait_condition(lambda: self.go_on)
+        self.context.append(await reply(self.context))
+        return hashlib.sha256("".join(self.context).encode()).hexdigest()
+
+    @workflow.signal
+    def added(self, text: str) -> None:
+        self.context.append(text)
+        self.go_on = True
+
+
+def expected(steps: int, text: str) -> str:
+    async def all_of_it() -> list[str]:
+        context: list[str] = []
+        for _ in range(steps):
+            context.append(await reply(context))
+        context.append(text)
+        context.append(await reply(context))
+        return context
+
+    return hashlib.sha256("".join(asyncio.run(all_of_it())).encode()).hexdigest()
+
+
+def test_a_growing_list_is_stored_once_and_read_as_it_was(serve: Serve, tmp_path: Path) -> None:
+    text = "signalled " * 20_000
+    path = tmp_path / "app.db"
+
+    async def first() -> str:
+        async with serve([Chat], [reply]) as client:
+            handle = await client.start_workflow(Chat.run, STEPS, id="chat")
+            # Nobody is told when a run has nothing to do but to wait.
+            while (await handle.describe()).history_length < 2 * STEPS + 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        return handle.run_id
+
+    async def second(run_id: str) -> tuple[str, str]:
+        # Nothing of the first worker is left but the store.
+        async with serve([Chat], [reply]) as client:
+            handle = await client.get_workflow_handle("chat", run_id=run_id)
+            await handle.signal(Chat.added, text)
+            return await handle.result(), await handle.fetch_history()
+
+    run_id = asyncio.run(first())
+    before = stored_size(path, run_id)
+    assert before is not None
+    added = STEPS * MESSAGE_LETTERS
+    assert before.history_bytes > STEPS * added / 2
+    # As results, in the lists, and with what lies around their ends.
+    assert before.stored_bytes < 6 * added
+    result, history = asyncio.run(second(run_id))
+    assert result == expected(STEPS, text)
+    # The exported history has all of it, and needs no store.
+    assert text in history
+    assert len(history) > before.history_bytes
+    replayed = asyncio.run(
+        Replayer(workflows=[Chat]).replay_workflow(WorkflowHistory.from_json(history))
+    )
+    assert replayed.replay_failure is None
+    command = [sys.executable, "-m", "perdure.cli", "workflow", "show", "chat"]
+    environment = os.environ | {"PERDURE_STORE": f"file:{path}"}
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout
+    size = stored_size(path, run_id)
+    assert size is not None
+    assert f"{size.large_values:,} large values lie in {size.chunks:,} chunks" in shown
+    assert "arguments (195.3 KiB)" in shown
+
+
+def test_runs_share_what_they_have_in_common(serve: Serve, tmp_path: Path) -> None:
+    async def runs() -> list[str]:
+        async with serve([Chat], [reply]) as client:
+            handles = [await client.start_workflow(Chat.run, 30, id=f"{n}") for n in range(4)]
+            for handle in handles:
+                await handle.signal(Chat.added, "go on")
+            await asyncio.gather(*(handle.result() for handle in handles))
+            return [handle.run_id for handle in handles]
+
+    ids = asyncio.run(runs())
+    sizes = [size for size in (stored_size(tmp_path / "app.db", each) for each in ids) if size]
+    assert len(sizes) == 4
+    files = (tmp_path / name for name in ("app.db", "app.db-wal"))
+    on_disk = sum(file.stat().st_size for file in files if file.exists())
+    assert on_disk < sum(size.history_bytes for size in sizes) / 2
