@@ -13,6 +13,7 @@ from perdure import activity, workflow
 from perdure.client._stored import stored_size
 from perdure.testing import Replayer, WorkflowHistory
 from tests.e2e.conftest import Serve
+from tests.e2e.waiting import until
 
 MESSAGE_LETTERS = 2_048
 STEPS = 60
@@ -60,6 +61,11 @@ def expected(steps: int, text: str) -> str:
     return hashlib.sha256("".join(asyncio.run(all_of_it())).encode()).hexdigest()
 
 
+def large_values(path: Path, run_id: str) -> int:
+    size = stored_size(path, run_id)
+    return 0 if size is None else size.large_values
+
+
 def test_a_growing_list_is_stored_once_and_read_as_it_was(serve: Serve, tmp_path: Path) -> None:
     text = "signalled " * 20_000
     path = tmp_path / "app.db"
@@ -67,9 +73,8 @@ def test_a_growing_list_is_stored_once_and_read_as_it_was(serve: Serve, tmp_path
     async def first() -> str:
         async with serve([Chat], [reply]) as client:
             handle = await client.start_workflow(Chat.run, STEPS, id="chat")
-            # Nobody is told when a run has nothing to do but to wait.
-            while (await handle.describe()).history_length < 2 * STEPS + 1:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+            # A list of eight messages is the first that is large.
+            await until(lambda: large_values(path, handle.run_id) == STEPS - 8)
         return handle.run_id
 
     async def second(run_id: str) -> tuple[str, str]:
