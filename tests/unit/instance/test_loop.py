@@ -445,3 +445,36 @@ def test_a_finished_run_leaves_nothing_to_the_collector() -> None:
         assert alive() is None
     finally:
         gc.enable()
+
+
+def test_a_task_that_nobody_holds_lives_until_it_is_done() -> None:
+    run = Run()
+    seen: list[str] = []
+    done: list[weakref.ref[Any]] = []
+
+    async def waits(seconds: float) -> None:
+        try:
+            if seconds:
+                await asyncio.sleep(seconds)
+            else:
+                await asyncio.get_running_loop().create_future()
+        finally:
+            seen.append(f"over {seconds}")
+
+    async def main() -> list[str]:
+        asyncio.create_task(waits(0), name="for ever")  # noqa: RUF006
+        done.append(weakref.ref(asyncio.create_task(waits(1))))
+        await asyncio.sleep(2)
+        return sorted(task.get_name() for task in asyncio.all_tasks())
+
+    task = run.start(main())
+    run.loop.run_until_idle()
+    while run.fire_next():
+        gc.collect()
+        run.loop.run_until_idle()
+        gc.collect()
+    assert task.result() == ["Task-1", "for ever"]
+    assert seen == ["over 1"]
+    assert [each() for each in done] == [None], "what is done is not held"
+    assert [each.get_name() for each in run.loop.tasks()] == ["Task-1", "for ever"]
+    evict(run.loop)

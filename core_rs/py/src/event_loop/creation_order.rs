@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefMethods;
 use pyo3::types::PyWeakrefReference;
@@ -12,10 +13,11 @@ const SWEEP_MINIMUM: usize = 64;
 struct Entry {
     number: u64,
     reference: Py<PyWeakrefReference>,
+    kept: Option<Py<PyAny>>,
 }
 
-/// A weak registry. An address may be used again, so an entry counts only while its reference
-/// leads to the object itself.
+/// A weak registry, except for what it is told to keep. An address may be used again, so an entry
+/// counts only while its reference leads to the object itself.
 pub(crate) struct CreationOrder {
     entries: HashMap<usize, Entry>,
     next_number: u64,
@@ -31,11 +33,13 @@ impl CreationOrder {
         }
     }
 
-    /// Enters `object` as the newest and returns what to drop once the cell is closed.
+    /// Enters `object` as the newest and returns what to drop once the cell is closed. What is
+    /// kept stays alive until `let_go`, though nobody else holds it.
     pub(crate) fn add(
         &mut self,
         object: &Bound<'_, PyAny>,
         reference: Py<PyWeakrefReference>,
+        keeps: bool,
     ) -> Swept {
         let mut swept = Swept(Vec::new());
         if self.entries.len() >= self.sweep_at {
@@ -54,11 +58,39 @@ impl CreationOrder {
         }
         let number = self.next_number;
         self.next_number += 1;
-        swept.0.extend(
-            self.entries
-                .insert(object.as_ptr() as usize, Entry { number, reference }),
-        );
+        let kept = keeps.then(|| object.clone().unbind());
+        let entry = Entry {
+            number,
+            reference,
+            kept,
+        };
         swept
+            .0
+            .extend(self.entries.insert(object.as_ptr() as usize, entry));
+        swept
+    }
+
+    /// Keeps `object` no longer and returns what to drop once the cell is closed.
+    pub(crate) fn let_go(&mut self, object: &Bound<'_, PyAny>) -> Option<Py<PyAny>> {
+        self.entries
+            .get_mut(&(object.as_ptr() as usize))
+            .and_then(|entry| entry.kept.take())
+    }
+
+    /// Keeps nothing any longer and returns what to drop once the cell is closed.
+    pub(crate) fn let_all_go(&mut self) -> Vec<Py<PyAny>> {
+        self.entries
+            .values_mut()
+            .filter_map(|entry| entry.kept.take())
+            .collect()
+    }
+
+    /// Shows the garbage collector what is kept.
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.entries
+            .values()
+            .filter_map(|entry| entry.kept.as_ref())
+            .try_for_each(|kept| visit.call(kept))
     }
 
     /// The number of `object`, if it was entered here.

@@ -194,6 +194,14 @@ fn schedule<'py>(
     arguments: &Arguments<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = core.py();
+    if let [task] = arguments.rest
+        && task_callbacks::is_when_done(py, &arguments.callback)
+    {
+        // SAFETY: a borrowed argument, alive for the call.
+        let task: Borrowed<'_, '_, PyAny> = unsafe { Borrowed::from_ptr(py, *task) };
+        core.get().task_is_done(&task);
+        return Ok(py.None().into_bound(py));
+    }
     admit(core, Scheduled::Callback)?;
     if core.get().is_dead() {
         return Ok(Bound::new(py, Handle::cancelled_from_birth())?.into_any());

@@ -97,9 +97,15 @@ impl LoopCore {
         let reference = PyWeakrefReference::new(generator)?.unbind();
         let swept = self
             .generators
-            .with(generator.py(), |all| all.add(generator, reference));
+            .with(generator.py(), |all| all.add(generator, reference, false));
         drop(swept);
         Ok(())
+    }
+
+    /// A task is done: from now on it lives as long as somebody holds it.
+    pub(crate) fn task_is_done(&self, task: &Bound<'_, PyAny>) {
+        let kept = self.tasks.with(task.py(), |tasks| tasks.let_go(task));
+        drop(kept);
     }
 
     /// Forgets a generator that is being finalized; says whether it was this run's.
@@ -286,7 +292,8 @@ impl LoopCore {
             }
         }?;
         let reference = PyWeakrefReference::new(&task)?.unbind();
-        let swept = tasks.with(py, |tasks| tasks.add(&task, reference));
+        let keeps = task_callbacks::tells_when_done(&task)?;
+        let swept = tasks.with(py, |tasks| tasks.add(&task, reference, keeps));
         drop(swept);
         Ok(task)
     }
@@ -349,7 +356,7 @@ impl LoopCore {
         self.tasks.with(task.py(), |tasks| tasks.number(task))
     }
 
-    /// The tasks that still exist, done or not, oldest first.
+    /// The tasks that still exist, done or not, oldest first. Those that are not done always do.
     fn tasks<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
         self.tasks.with(py, |tasks| tasks.alive(py))
     }
@@ -401,7 +408,8 @@ impl LoopCore {
         }
         let source = self.timer_source.with(py, Option::take);
         let context = self.root_context.with(py, Option::take);
-        drop((queue, timers, source, context));
+        let tasks = self.tasks.with(py, CreationOrder::let_all_go);
+        drop((queue, timers, source, context, tasks));
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -413,6 +421,9 @@ impl LoopCore {
             .unwrap_or(Ok(()))?;
         self.timers
             .traverse(|timers| timers.values().try_for_each(|handle| visit.call(handle)))
+            .unwrap_or(Ok(()))?;
+        self.tasks
+            .traverse(|tasks| tasks.visit(&visit))
             .unwrap_or(Ok(()))?;
         self.queue
             .traverse(|queue| queue.visit(&visit))

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyCFunction, PyDict, PyTuple, PyType};
 
 use super::loop_core::LoopCore;
 use crate::current;
@@ -95,6 +95,35 @@ pub(crate) fn new_task<'py>(
     TASK.import(py, "asyncio", "Task")?
         .call((coro,), Some(&keywords))
 }
+
+/// Has `task` call back when it is done; false if it is done already.
+///
+/// The loop keeps a task until then. Of a task that nobody references the collector would choose
+/// the end, at another moment in each replay: its `finally` blocks would run there.
+pub(crate) fn tells_when_done(task: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = task.py();
+    let done = task.call_method0(pyo3::intern!(py, "done"))?;
+    if done.is_truthy()? {
+        return Ok(false);
+    }
+    let callback = when_done(py)?.bind(py);
+    task.call_method1(pyo3::intern!(py, "add_done_callback"), (callback,))?;
+    Ok(true)
+}
+
+/// Whether this is that callback. It is taken where a task schedules it, and never queued.
+pub(crate) fn is_when_done(py: Python<'_>, callback: &Bound<'_, PyAny>) -> bool {
+    when_done(py).is_ok_and(|known| known.is(callback))
+}
+
+fn when_done(py: Python<'_>) -> PyResult<&Py<PyCFunction>> {
+    static CALLBACK: PyOnceLock<Py<PyCFunction>> = PyOnceLock::new();
+    CALLBACK.get_or_try_init(py, || Ok(wrap_pyfunction!(task_is_done, py)?.unbind()))
+}
+
+/// Marks that a task of a workflow is done.
+#[pyfunction]
+fn task_is_done(_task: &Bound<'_, PyAny>) {}
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(learn_task_callbacks, module)?)
