@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import gc
 import sys
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -344,3 +345,35 @@ def test_e21_tasks_have_the_same_names_again() -> None:
         return await client.execute_workflow(names_tasks)
 
     assert three_ways(scenario, THIS, activities=[after]) == [f"Task-{n}" for n in (1, 3, 2)]
+
+
+@activity.defn
+def collects_garbage() -> int:
+    """Between two turns: that is when the collector may run."""
+    gc.collect()
+    return 0
+
+
+@workflow.defn
+async def forgets_its_tasks() -> list[Any]:
+    log: list[Any] = []
+
+    async def forgotten(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append(f"{name} collected")
+
+    for name in "ab":
+        asyncio.create_task(forgotten(name), name=name)  # noqa: RUF006
+        await collects_garbage()
+        log.append(sorted(task.get_name() for task in asyncio.all_tasks()))
+    return log
+
+
+def test_a_task_that_nobody_holds_is_not_collected_while_it_waits() -> None:
+    async def scenario(client: Client) -> Any:
+        return await client.execute_workflow(forgets_its_tasks)
+
+    expected = [["Task-1", "a"], ["Task-1", "a", "b"]]
+    assert three_ways(scenario, THIS, activities=[collects_garbage]) == expected

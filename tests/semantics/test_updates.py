@@ -125,6 +125,31 @@ async def function_with_updates() -> list[Any]:
     return log
 
 
+@workflow.defn
+class Ledger:
+    """An update that makes it go on in another run."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+        self.turned = False
+
+    @workflow.run
+    async def run(self, entries: list[str]) -> list[str]:
+        self.entries = [*entries, *self.entries]
+        await workflow.wait_condition(lambda: "end" in self.entries)
+        return self.entries
+
+    @workflow.update
+    def add(self, entry: str) -> int:
+        self.entries.append(entry)
+        return len(self.entries)
+
+    @workflow.update
+    async def turn_the_page(self) -> str:
+        await double(1)
+        workflow.continue_as_new([*self.entries, "page"])
+
+
 async def _refused(handle: Any, update: Any, *arguments: Any) -> str:
     with pytest.raises(WorkflowUpdateFailedError) as failed:
         await handle.execute_update(update, *arguments)
@@ -256,6 +281,24 @@ def test_g5_the_same_id_is_executed_once() -> None:
     several, log = three_ways(scenario, THIS, activities=[double])
     assert several == [2] * 5
     assert log == ["init", "run", ["before", 1], ["after", 1]]
+
+
+def test_h11_an_update_may_go_on_in_another_run() -> None:
+    async def scenario(client: Client) -> Any:
+        handle = await client.start_workflow(Ledger.run, [], id="ledger")
+        counts = [await handle.execute_update(Ledger.add, "first", id="add")]
+        with pytest.raises(RunClosedError):
+            await handle.execute_update(Ledger.turn_the_page)
+        # The id belongs to the run: in the next one it is free.
+        newest = await client.get_workflow_handle("ledger")
+        counts.append(await newest.execute_update(Ledger.add, "second", id="add"))
+        counts.append(await handle.execute_update(Ledger.add, "third"))
+        await newest.execute_update(Ledger.add, "end")
+        return counts, await handle.result()
+
+    counts, entries = three_ways(scenario, THIS, activities=[double])
+    assert entries == ["first", "page", "second", "third", "end"]
+    assert counts == [1, 3, 4]
 
 
 def test_g7_updates_and_signals_are_handled_in_the_order_of_their_receipt() -> None:

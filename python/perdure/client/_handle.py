@@ -274,6 +274,8 @@ class WorkflowHandle(Generic[Result]):
     ) -> Any:
         """Sends an update, and waits for what its handler returns.
 
+        A run that has gone on in another one has it sent to that one, unless it had accepted it.
+
         Args:
             update: The decorated method, or the update's name.
             *arguments: Its arguments.
@@ -285,7 +287,8 @@ class WorkflowHandle(Generic[Result]):
         Raises:
             WorkflowUpdateFailedError: It was refused, or its handler failed; `__cause__` says why.
             WorkflowParkedError: A bug has stopped the run.
-            RunClosedError: The run is closed, or closed before the handler ended.
+            RunClosedError: The run is closed and none follows it, or it closed before the handler
+                ended.
             NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s; the
                 update is kept.
             NotFoundError: There is no such run.
@@ -324,7 +327,7 @@ class WorkflowHandle(Generic[Result]):
         Raises:
             WorkflowUpdateFailedError: It was refused; `__cause__` says why.
             WorkflowParkedError: A bug has stopped the run.
-            RunClosedError: The run is closed.
+            RunClosedError: The run is closed and none follows it.
             NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s; the
                 update is kept.
             NotFoundError: There is no such run.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
-from perdure._core import decode, encode
+from perdure._core import StoreReader, decode, encode
 from perdure.client._answer import Answer
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver
@@ -75,11 +77,31 @@ async def start_update(
     if not chosen_id:
         raise ValueError("an update's id is not empty")
     fields = {
-        "run": uuid.UUID(run_id).bytes,
         "name": name,
         "arguments": encode(list(arguments)),
         "stage": stage,
     }
-    answer = await deliver(path, "update", chosen_id, fields)
+    while True:
+        fields["run"] = uuid.UUID(run_id).bytes
+        answer = await deliver(path, "update", chosen_id, fields)
+        following = None
+        if answer.kind == "closed":
+            following = await asyncio.to_thread(_run_to_ask_next, path, run_id, chosen_id)
+        if following is None:
+            break
+        run_id = following
     ended = answer.accepted_update(chosen_id)
     return WorkflowUpdateHandle(path, run_id, chosen_id, result_type, answer if ended else None)
+
+
+def _run_to_ask_next(path: Path, run_id: str, update_id: str) -> str | None:
+    """The run that follows a closed one; None also when the closed one had accepted the update."""
+    reader, run = StoreReader(path), uuid.UUID(run_id).bytes
+    outcome = reader.outcome(run)
+    if outcome is None or outcome.next_run_id is None:
+        return None
+    for line in reader.history(run).splitlines():
+        event: dict[str, Any] = json.loads(line).get("event", {})
+        if event.get("kind") == "update_accepted" and event.get("message_id") == update_id:
+            return None
+    return outcome.next_run_id

@@ -27,6 +27,9 @@ __all__ = ["exception_of", "failure_fields", "failure_from_fields", "failure_of"
 _MAXIMUM_CAUSES = 20
 """Causes kept of one error: a chain longer than that is a loop, or nobody reads it."""
 
+_MAXIMUM_SHOWN = 10
+"""Errors of a group that its text names."""
+
 
 def failure_of(error: BaseException) -> Failure:
     """What is recorded of an exception: its class, text, details, stack and causes."""
@@ -76,7 +79,7 @@ def _failure_of(error: BaseException, causes_left: int) -> Failure:
             )
         case _:
             return Failure.application(
-                str(error), type_name=type(error).__name__, stack=_stack_of(error), cause=cause
+                _text_of(error), type_name=type(error).__name__, stack=_stack_of(error), cause=cause
             )
 
 
@@ -170,13 +173,25 @@ def _cause_of(error: BaseException, causes_left: int) -> Failure | None:
     if causes_left == 0:
         return None
     if isinstance(error, BaseExceptionGroup):
-        # A failure has one cause: the first of the group, and the text of all.
+        # A failure has one cause: the first of the group. Its own text has them all.
         group = cast("BaseExceptionGroup[BaseException]", error)
         return _failure_of(group.exceptions[0], causes_left - 1)
     cause = error.__cause__
     if cause is None and not error.__suppress_context__:
         cause = error.__context__
     return _failure_of(cause, causes_left - 1) if cause is not None else None
+
+
+def _text_of(error: BaseException) -> str:
+    """What an exception says; a group says what each of its errors does."""
+    if not isinstance(error, BaseExceptionGroup):
+        return str(error)
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    shown = group.exceptions[:_MAXIMUM_SHOWN]
+    texts = [f"{type(each).__name__}: {_text_of(each)}" for each in shown]
+    if len(shown) < len(group.exceptions):
+        texts.append(f"and {len(group.exceptions) - len(shown)} more")
+    return f"{group}: {'; '.join(texts)}"
 
 
 def _stack_of(error: BaseException) -> str:
