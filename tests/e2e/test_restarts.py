@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from perdure import Client, activity, workflow
+from perdure import activity, workflow
 from perdure.errors import (
     ApplicationError,
     RunClosedError,
@@ -93,29 +93,6 @@ def test_a4_a_result_is_the_same_after_a_restart(serve: Serve) -> None:
         assert await handle.result() == before
         async with serve([gives_a_value], [double]) as client:
             assert await (await client.get_workflow_handle("value")).result() == before
-
-    run(test)
-
-
-def test_a16_a_run_whose_class_is_gone_is_parked_by_name_and_not_failed(serve: Serve) -> None:
-    async def test() -> None:
-        @workflow.defn(name="renamed")
-        async def waits() -> int:
-            await workflow.wait_condition(lambda: False)
-            return 0
-
-        async with serve([waits], [double]) as client:
-            handle = await client.start_workflow("renamed", id="gone")
-        async with serve([gives_a_value], [double]) as client:
-            handle = await client.get_workflow_handle("gone")
-            await handle.signal("wakes it", 1)
-            described = await handle.describe()
-            assert described.status == "parked"
-            assert 'workflow type "renamed"' in (described.park_reason or "")
-        async with serve([waits], [double]) as client:
-            handle = await client.get_workflow_handle("gone")
-            assert (await handle.describe()).status == "running"
-            await handle.terminate()
 
     run(test)
 
@@ -218,6 +195,24 @@ def test_a15_idle_runs_leave_memory_and_come_back_with_their_state(serve: Serve)
             results = await asyncio.gather(*(each.result() for each in handles))
             assert results == [[n, 1, 2] for n in range(runs)]
             assert _live_loops() <= cached
+
+    run(test)
+
+
+def test_a16_a_run_whose_class_is_gone_is_parked_by_name_and_not_failed(serve: Serve) -> None:
+    async def test() -> None:
+        async with serve([Tally]) as client:
+            await client.start_workflow(Tally.run, 0, id="gone")
+        async with serve([gives_a_value], [double]) as client:
+            handle = await client.get_workflow_handle("gone")
+            await handle.signal("tell", 1)
+            described = await handle.describe()
+            assert described.status == "parked"
+            assert 'workflow type "Tally"' in (described.park_reason or "")
+        async with serve([Tally]) as client:
+            handle = await client.get_workflow_handle("gone")
+            await handle.signal(Tally.tell, 2)
+            assert await handle.result() == [0, 1, 2]
 
     run(test)
 
