@@ -116,6 +116,7 @@ def test_a7_a_group_fails_the_run_unless_a_bug_is_in_it_and_its_errors_are_seen(
                 await client.execute_workflow(raises_a_group, False)
             cause = failed.value.cause
             assert str(cause).endswith(": ApplicationError: first; ApplicationError: second")
+            assert cause is not None
             assert str(cause.__cause__) == "first"
             with pytest.raises(WorkflowParkedError) as parked:
                 await client.execute_workflow(raises_a_group, True)
@@ -183,6 +184,8 @@ class Tally:
 
 def test_a15_idle_runs_leave_memory_and_come_back_with_their_state(serve: Serve) -> None:
     runs, cached = 400, 20
+    # Those at work come on top, and what earlier tests have left.
+    most = _live_loops() + cached + 10
 
     async def test() -> None:
         async with serve([Tally], max_cached_workflows=cached) as client:
@@ -190,11 +193,11 @@ def test_a15_idle_runs_leave_memory_and_come_back_with_their_state(serve: Serve)
                 *(client.start_workflow(Tally.run, n) for n in range(runs))
             )
             for told in (1, 2):
-                assert _live_loops() <= cached
+                assert _live_loops() <= most
                 await asyncio.gather(*(each.signal(Tally.tell, told) for each in handles))
             results = await asyncio.gather(*(each.result() for each in handles))
             assert results == [[n, 1, 2] for n in range(runs)]
-            assert _live_loops() <= cached
+            assert _live_loops() <= most
 
     run(test)
 

@@ -345,6 +345,34 @@ def test_f1_a_signal_that_comes_with_the_start_is_handled_before_run() -> None:
     assert three_ways(scenario, THIS) == ["init", "first", "run", "second"]
 
 
+def test_an_update_that_comes_with_the_start_is_handled_once_or_refused() -> None:
+    async def scenario(client: Client) -> Any:
+        async def deposit(amount: int, workflow_id: str) -> Any:
+            return await client.start_update_with_start(
+                Account.deposit_double if amount > 0 else Account.deposit,
+                amount,
+                workflow=Account.run,
+                id=workflow_id,
+                update_id="first",
+            )
+
+        async def log_of(workflow_id: str) -> Any:
+            handle = await client.get_workflow_handle(workflow_id)
+            await handle.execute_update(Account.close)
+            return await handle.result()
+
+        several = await asyncio.gather(*(deposit(1, "taken") for _ in range(3)))
+        balances = [await update.result() for update in several]
+        with pytest.raises(WorkflowUpdateFailedError, match="deposit something"):
+            await deposit(0, "refused")
+        return balances, await log_of("taken"), await log_of("refused")
+
+    balances, taken, refused = three_ways(scenario, THIS, activities=[double])
+    assert balances == [2, 2, 2]
+    assert taken == ["init", "run", ["before", 1], ["after", 1]]
+    assert refused == ["init", "run"]
+
+
 def test_an_update_starts_the_run_that_it_is_for() -> None:
     async def scenario(client: Client) -> Any:
         async def deposit(amount: int) -> Any:

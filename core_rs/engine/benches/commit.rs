@@ -80,6 +80,7 @@ impl<S: Store + 'static> Host<S> {
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
             priority: perdure_history::Priority::default(),
+            update: None,
         };
         let body = MessageBody::Start(Box::new(start));
         self.runtime

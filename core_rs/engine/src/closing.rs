@@ -128,6 +128,10 @@ impl Context {
                 };
                 self.effects.push_back(Effect::Reply { to, reply });
             }
+            if let Some(message_id) = about.carrier {
+                let run = None;
+                self.effect(Effect::Consumed { run, message_id });
+            }
             if let Some(message_id) = about.message_id {
                 self.effects.push_back(Effect::Consumed {
                     run: Some(run.id),

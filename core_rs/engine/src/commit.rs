@@ -67,6 +67,8 @@ pub(crate) struct Commit {
     cancelled: Vec<TaskId>,
     /// Senders of messages that this write puts into the inbox.
     pub(crate) kept: Vec<ReplyTo>,
+    /// Starts whose update is durable in the run that they found open.
+    carriers: Vec<MessageId>,
     /// What the run has for others.
     posts: Vec<Post>,
     /// Messages that a closing write drops.
@@ -342,7 +344,8 @@ impl Context {
                 detail,
             });
         }
-        if !run.is_held() {
+        // What came with the start is durable as soon as the run is.
+        if !run.is_held() && append.create.is_none() {
             return;
         }
         let parked = run.parked.as_mut().filter(|parked| !parked.trying);
@@ -380,6 +383,7 @@ impl Context {
             pending.about.in_inbox = true;
             pending.about.message_id = Some(message_id);
             commit.kept.extend(pending.about.reply_to.take());
+            commit.carriers.extend(pending.about.carrier.take());
         }
     }
 
@@ -465,6 +469,7 @@ impl Context {
 
     fn answer_senders(&mut self, run: &mut Run, commit: &mut Commit) {
         for delivered in &mut commit.delivered {
+            commit.carriers.extend(delivered.carrier.take());
             if let Some(to) = delivered.reply_to.take() {
                 self.reply(to, Reply::Accepted);
             }
@@ -473,6 +478,7 @@ impl Context {
             self.reply(to, Reply::Accepted);
         }
         for double in std::mem::take(&mut run.doubles) {
+            commit.carriers.extend(double.about.carrier);
             if let Some(to) = double.about.reply_to {
                 self.reply(to, Reply::Accepted);
             }
@@ -488,6 +494,10 @@ impl Context {
                 let run = Some(run.id);
                 self.effect(Effect::Consumed { run, message_id });
             }
+        }
+        for message_id in commit.carriers.drain(..) {
+            let run = None;
+            self.effect(Effect::Consumed { run, message_id });
         }
     }
 }

@@ -252,6 +252,19 @@ pub struct StartRun {
     pub id_policy: IdPolicy,
     /// Which of the attempts that wait leaves first.
     pub priority: Priority,
+    /// An update that comes with the start: the run has it as soon as it exists.
+    pub update: Option<StartUpdate>,
+}
+
+/// An update that a start brings along. An open run of the workflow id takes it instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartUpdate {
+    /// Unique among the run's updates.
+    pub id: MessageId,
+    /// The update's name.
+    pub name: String,
+    /// The positional arguments, one encoded list.
+    pub arguments: Payload,
 }
 
 /// A run handed to the host to be stepped. The machine moves with it: while the host has it, the

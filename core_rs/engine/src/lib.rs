@@ -61,7 +61,7 @@ pub use effect::{Effect, Reply, ReplyTo};
 pub use engine::{Engine, EngineOptions};
 pub use input::{
     ActivityWord, AppendFailure, Input, Message, MessageBody, ParkReason, Query, ServedQueue,
-    StartRun, Turn, TurnOutcome, TurnReport, UpdateStage,
+    StartRun, StartUpdate, Turn, TurnOutcome, TurnReport, UpdateStage,
 };
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};

@@ -9,7 +9,7 @@ use perdure_history::{
     RetryState, RunId, RunStarted, Timestamp,
 };
 
-use crate::input::{ActivityWord, MessageBody, StartRun, UpdateStage};
+use crate::input::{ActivityWord, MessageBody, StartRun, StartUpdate, UpdateStage};
 use crate::task::TaskOutcome;
 
 /// The first byte of what is kept: an event follows.
@@ -123,19 +123,32 @@ pub(crate) fn encode_event(run: RunId, event: &Event, at: Timestamp) -> Bytes {
     encode_record(EVENT, run, 1, RecordBody::Event(event.clone()), at)
 }
 
+fn encode_events(run: RunId, events: Vec<Event>, at: Timestamp) -> Bytes {
+    let records = (1..).zip(events).map(|(n, event)| Record {
+        n,
+        at,
+        body: RecordBody::Event(event),
+    });
+    encode_records(EVENT, run, 1, records.collect())
+}
+
 /// The form in which the inbox of a run keeps what its command `n` asks of another run.
 pub(crate) fn encode_ask(run: RunId, n: u64, command: &Command, at: Timestamp) -> Bytes {
     encode_record(ASK, run, n, RecordBody::Command(command.clone()), at)
 }
 
 fn encode_record(sort: u8, run: RunId, n: u64, body: RecordBody, at: Timestamp) -> Bytes {
+    encode_records(sort, run, n, vec![Record { n, at, body }])
+}
+
+fn encode_records(sort: u8, run: RunId, n: u64, records: Vec<Record>) -> Bytes {
     let batch = Batch {
         run,
         first_n: n,
         prev_hash: [0; 16],
         epoch: 0,
         flags: 0,
-        records: vec![Record { n, at, body }],
+        records,
     };
     let encoded = batch.encode();
     let mut out = BytesMut::with_capacity(1 + encoded.len());
@@ -145,7 +158,9 @@ fn encode_record(sort: u8, run: RunId, n: u64, body: RecordBody, at: Timestamp) 
 }
 
 fn encode_start(message_id: &MessageId, start: &StartRun, at: Timestamp) -> Bytes {
-    let event = encode_event(start.run, &started(message_id, start), at);
+    let mut events = vec![started(message_id, start)];
+    events.extend(start.update.as_ref().map(StartUpdate::event));
+    let event = encode_events(start.run, events, at);
     if start.id_policy == IdPolicy::default() {
         return event;
     }
@@ -256,6 +271,11 @@ pub fn decode_message(body: &Bytes) -> Result<Kept, KeptError> {
             let mut records = batch.records.into_iter();
             match (records.next().map(|record| record.body), records.next()) {
                 (Some(RecordBody::Event(event)), None) => Ok(kept(batch.run, event)),
+                (Some(RecordBody::Event(Event::RunStarted(started))), Some(second)) => {
+                    let mut start = start_of(batch.run, &started);
+                    start.update = Some(update_in(second.body, records.next().is_some())?);
+                    Ok(Kept::Message(MessageBody::Start(Box::new(start))))
+                }
                 _ => Err(KeptError::NotOneEvent),
             }
         }
@@ -303,6 +323,29 @@ fn kept(run: RunId, event: Event) -> Kept {
         Event::RunTerminated { reason, .. } => MessageBody::Terminate { run, reason },
         event => return Kept::Result { run, event },
     })
+}
+
+/// The update that a start brings: the last record of what is kept.
+fn update_in(record: RecordBody, more_follow: bool) -> Result<StartUpdate, KeptError> {
+    match record {
+        RecordBody::Event(Event::UpdateAccepted {
+            message_id,
+            name,
+            arguments,
+        }) if !more_follow => Ok(StartUpdate {
+            id: message_id,
+            name,
+            arguments,
+        }),
+        _ => Err(KeptError::NotOneEvent),
+    }
+}
+
+impl StartUpdate {
+    /// The event that it becomes once its validator has accepted it.
+    pub(crate) fn event(&self) -> Event {
+        accepted(&self.id, &self.name, &self.arguments)
+    }
 }
 
 /// An update as the event that it becomes once its validator has accepted it.
@@ -355,6 +398,7 @@ pub(crate) fn start_of(run: RunId, started: &RunStarted) -> StartRun {
         search_attributes: started.search_attributes.clone(),
         id_policy: perdure_history::IdPolicy::default(),
         priority: started.priority.clone(),
+        update: None,
     }
 }
 
@@ -375,9 +419,18 @@ mod tests {
             },
             ..start.clone()
         };
+        let with_update = StartRun {
+            update: Some(StartUpdate {
+                id: MessageId("u1".to_owned()),
+                name: "charge".to_owned(),
+                arguments: Payload(Bytes::from_static(b"\x91\x01")),
+            }),
+            ..start.clone()
+        };
         let bodies = [
             MessageBody::Start(Box::new(start)),
             MessageBody::Start(Box::new(replacing)),
+            MessageBody::Start(Box::new(with_update)),
             MessageBody::Signal {
                 run,
                 name: "approve".to_owned(),

@@ -6,7 +6,7 @@ use crate::closing::ClosingRequest;
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
-use crate::input::{ActivityWord, Message, MessageBody, StartRun};
+use crate::input::{ActivityWord, Message, MessageBody, StartRun, StartUpdate};
 use crate::loading::{LAST_RECORD, Lookup};
 use crate::message_codec;
 use crate::pending::{Delivered, Pending};
@@ -74,6 +74,7 @@ impl Engine {
                     name,
                     arguments,
                     stage,
+                    carrier: None,
                 };
                 self.update(message_id, update, reply_to, received_at, now);
             }
@@ -198,6 +199,14 @@ pub(crate) fn start_event(
         ..Delivered::default()
     };
     Pending { event, about }
+}
+
+/// The update that came with a start, behind it.
+pub(crate) fn brought(update: &StartUpdate, received_at: Timestamp) -> Pending {
+    Pending {
+        event: update.event(),
+        about: about(update.id.clone(), None, received_at),
+    }
 }
 
 impl Context {

@@ -25,6 +25,9 @@ pub(crate) struct Delivered {
     pub(crate) asker: Option<Asker>,
     /// Whether it is in the store's inbox.
     pub(crate) in_inbox: bool,
+    /// The start that brought it to a run that was open already. It stays in the inbox until what
+    /// it brought is durable.
+    pub(crate) carrier: Option<MessageId>,
     /// Whether it is the firing of a timer, which stays due until a turn has recorded it.
     pub(crate) timer: bool,
 }

@@ -121,6 +121,7 @@ impl Engine {
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
             priority: child.priority.clone(),
+            update: None,
         };
         self.start(asked, None, &start, false, now);
     }

@@ -13,11 +13,12 @@ use perdure_store::{Append, InboxMessage, NewRun, StoreError};
 use crate::closing::ClosingRequest;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
-use crate::input::{MessageBody, StartRun};
+use crate::input::{MessageBody, StartRun, StartUpdate, UpdateStage};
 use crate::message_codec;
-use crate::messages::start_event;
+use crate::messages::{brought, start_event};
 use crate::renewal;
 use crate::run::{Identity, Run, Timer};
+use crate::updates::NewUpdate;
 use crate::wheel::Due;
 
 /// A start whose workflow id another run has, until it is known what comes of that.
@@ -67,6 +68,8 @@ impl Engine {
         run.start_waiters.extend(reply_to);
         run.pending
             .push_back(start_event(&message_id, start, in_inbox, now));
+        run.pending
+            .extend(start.update.as_ref().map(|update| brought(update, now)));
         if let Some(fire_at) = renewal::deadline(start.run_timeout, &chain, now) {
             let key = self
                 .context
@@ -111,6 +114,7 @@ impl Engine {
         if !is_durable {
             run.rivals.push(rival);
         } else if reply_to.is_none()
+            && start.update.is_none()
             && start.id_policy.conflict != IdConflictPolicy::TerminateExisting
         {
             self.start_is_settled(rival.message_id);
@@ -164,13 +168,33 @@ impl Engine {
             }
             self.replace(open, rival, now);
         } else {
-            self.start_is_settled(rival.message_id);
             let reply = match policy {
                 IdConflictPolicy::UseExisting => Reply::Started { run: open },
                 _ => Reply::AlreadyStarted { run: open },
             };
             self.reply_start(rival.reply_to, reply);
+            match rival.start.update {
+                Some(update) => self.bring(open, update, rival.message_id, now),
+                None => self.start_is_settled(rival.message_id),
+            }
         }
+    }
+
+    /// The open run takes what a start brought; the start stays in the inbox until it has.
+    fn bring(&mut self, open: RunId, update: StartUpdate, carrier: MessageId, now: Timestamp) {
+        let StartUpdate {
+            id,
+            name,
+            arguments,
+        } = update;
+        let brought = NewUpdate {
+            run: open,
+            name,
+            arguments,
+            stage: UpdateStage::default(),
+            carrier: Some(carrier),
+        };
+        self.update(id, brought, None, now, now);
     }
 
     /// Ends a run without running its code, for another to take its place.

@@ -49,5 +49,6 @@ pub(crate) fn start(run: RunId, workflow_id: &str, workflow_type: &str) -> Start
         search_attributes: Vec::new(),
         id_policy: perdure_history::IdPolicy::default(),
         priority: perdure_history::Priority::default(),
+        update: None,
     }
 }

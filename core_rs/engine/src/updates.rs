@@ -90,6 +90,8 @@ pub(crate) struct NewUpdate {
     pub(crate) name: String,
     pub(crate) arguments: Payload,
     pub(crate) stage: UpdateStage,
+    /// The start that brought it to an open run.
+    pub(crate) carrier: Option<MessageId>,
 }
 
 impl Engine {
@@ -107,12 +109,16 @@ impl Engine {
             name,
             arguments,
             stage,
+            carrier,
         } = update;
         let waits = &mut self.context.updates;
         waits.wait(run, message_id.clone(), reply_to, stage);
         let id = message_id.clone();
         let found = self.with_run(run, |context, run| {
-            if !run.pending.iter().any(|pending| is_update(pending, &id)) {
+            let waits = run.pending.iter_mut().find(|one| is_update(one, &id));
+            if let Some(pending) = waits {
+                pending.about.carrier = carrier.or(pending.about.carrier.take());
+            } else {
                 let event = Event::UpdateAccepted {
                     message_id: id.clone(),
                     name,
@@ -121,6 +127,7 @@ impl Engine {
                 let about = Delivered {
                     received_at,
                     message_id: Some(id),
+                    carrier,
                     ..Delivered::default()
                 };
                 run.pending.push_back(Pending { event, about });

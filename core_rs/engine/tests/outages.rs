@@ -77,6 +77,7 @@ fn start(world: &mut World, id: &str, run: u8, workflow_id: &str) -> perdure_eng
         search_attributes: Vec::new(),
         id_policy: perdure_history::IdPolicy::default(),
         priority: perdure_history::Priority::default(),
+        update: None,
     };
     world.send_as(id, MessageBody::Start(Box::new(start)))
 }

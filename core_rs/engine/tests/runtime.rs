@@ -119,6 +119,7 @@ impl<S: Store + 'static> Host<S> {
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
             priority: perdure_history::Priority::default(),
+            update: None,
         };
         let start = MessageBody::Start(Box::new(start));
         self.runtime
@@ -229,6 +230,7 @@ fn what_another_process_posts_is_delivered_once() {
         search_attributes: Vec::new(),
         id_policy: perdure_history::IdPolicy::default(),
         priority: perdure_history::Priority::default(),
+        update: None,
     };
     let start = MessageBody::Start(Box::new(start));
     let received_at = host.runtime.now();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
@@ -20,7 +20,7 @@ from perdure.client._schedules import ScheduleHandle, create_schedule, list_sche
 from perdure.client._search import NameFilter, Pages
 from perdure.client._start import start as send_start
 from perdure.client._start_options import StartOptions, StartOptionsFields
-from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
+from perdure.client._updates import UpdateStage, WorkflowUpdateHandle, update_fields
 from perdure.client._with_start import tell
 from perdure.errors import NotFoundError
 from perdure.schedule import Schedule
@@ -140,13 +140,23 @@ class Client:
             EncodeError: An argument cannot travel.
             ValueError: A span is negative, or the policies contradict each other.
         """
-        name, result_type, positional = _call_of(workflow, (*arguments, *args))
         given: dict[str, Any] = {
             option: value for option, value in options.items() if value is not None
         }
-        chosen = StartOptions(**given)
+        return await self._start(workflow, (*arguments, *args), StartOptions(**given), {})
+
+    async def _start(
+        self,
+        workflow: Any,
+        arguments: tuple[Any, ...],
+        chosen: StartOptions,
+        brought: Mapping[str, Any],
+    ) -> WorkflowHandle[Any]:
+        """Starts a run, with what the message of the start brings along."""
+        name, result_type, positional = _call_of(workflow, arguments)
         fields: dict[str, Any] = {
             **chosen.message(),
+            **brought,
             "namespace": self.namespace,
             "workflow_type": name,
             "arguments": encode(list(positional)),
@@ -177,7 +187,9 @@ class Client:
         result_type: Any = Any,
         **start_options: Any,
     ) -> WorkflowUpdateHandle[Any]:
-        """Sends an update to the open run of an id, or starts that run first.
+        """Sends an update to the open run of an id, or starts that run with it.
+
+        Both go in one message: there is never a run without the update that it was started for.
 
         Args:
             update: The decorated method, or the update's name.
@@ -198,15 +210,21 @@ class Client:
             EncodeError: An argument cannot travel.
         """
 
+        chosen_id = new_message_id() if update_id is None else update_id
+        given = {option: value for option, value in start_options.items() if value is not None}
+        options = StartOptions(id=id, **given)
+        brought = update_fields(update, (*arguments, *args), chosen_id)
+
         async def start() -> WorkflowHandle[Any]:
-            return await self.start_workflow(workflow, args=workflow_args, id=id, **start_options)
+            return await self._start(workflow, tuple(workflow_args), options, brought)
 
         async def send(handle: WorkflowHandle[Any], _is_new: bool) -> WorkflowUpdateHandle[Any]:
+            # What the start has brought is not handled again: this waits for what came of it.
             return await handle.start_update(
                 update,
                 *arguments,
                 args=args,
-                id=update_id,
+                id=chosen_id,
                 wait_for_stage=wait_for_stage,
                 result_type=result_type,
             )

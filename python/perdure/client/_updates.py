@@ -15,7 +15,7 @@ from perdure.client._ids import new_message_id
 from perdure.client._port import deliver
 from perdure.convert import shape_of
 
-__all__ = ["UpdateStage", "WorkflowUpdateHandle", "start_update"]
+__all__ = ["UpdateStage", "WorkflowUpdateHandle", "start_update", "update_fields"]
 
 Result = TypeVar("Result")
 
@@ -92,6 +92,17 @@ async def start_update(
         run_id = following
     ended = answer.accepted_update(chosen_id)
     return WorkflowUpdateHandle(path, run_id, chosen_id, result_type, answer if ended else None)
+
+
+def update_fields(update: Any, arguments: Sequence[Any], update_id: str) -> dict[str, Any]:
+    """What the message of a start says of the update that it brings."""
+    if not update_id:
+        raise ValueError("an update's id is not empty")
+    return {
+        "update_id": update_id,
+        "update_name": name_of("update", update),
+        "update_arguments": encode(list(arguments)),
+    }
 
 
 def _run_to_ask_next(path: Path, run_id: str, update_id: str) -> str | None:

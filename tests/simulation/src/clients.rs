@@ -112,6 +112,7 @@ impl Clients {
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
             priority: perdure_history::Priority::default(),
+            update: None,
         };
         self.wish(MessageBody::Start(Box::new(start)));
     }

@@ -348,6 +348,7 @@ impl World {
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
             priority: perdure_history::Priority::default(),
+            update: None,
         }
     }
 

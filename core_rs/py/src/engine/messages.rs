@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_engine::{ActivityWord, MessageBody, StartRun, TaskOutcome, UpdateStage};
+use perdure_engine::{ActivityWord, MessageBody, StartRun, StartUpdate, TaskOutcome, UpdateStage};
 use perdure_history::{
     Chain, IdConflictPolicy, IdPolicy, IdReusePolicy, MessageId, Payload, RetryPolicy, RunId,
     StartSignal,
@@ -161,6 +161,7 @@ fn id_policy(fields: &Bound<'_, PyDict>) -> PyResult<IdPolicy> {
             Some("terminate_existing") => IdConflictPolicy::TerminateExisting,
             Some(other) => return unknown(other),
         },
+        update: update(fields)?,
     })
 }
 
@@ -182,6 +183,18 @@ fn optional<'py, T: FromPyObjectOwned<'py>>(
         Some(value) => value.extract().map_err(Into::into),
         None => Ok(None),
     }
+}
+
+/// The update that comes with a start; absent when none does.
+fn update(fields: &Bound<'_, PyDict>) -> PyResult<Option<StartUpdate>> {
+    let Some(id) = fields.get_item("update_id")? else {
+        return Ok(None);
+    };
+    Ok(Some(StartUpdate {
+        id: MessageId(id.extract()?),
+        name: field(fields, "update_name")?,
+        arguments: Payload(field::<Vec<u8>>(fields, "update_arguments")?.into()),
+    }))
 }
 
 /// The signal that comes with a start; absent when none does.
