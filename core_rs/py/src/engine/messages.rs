@@ -136,6 +136,7 @@ fn start(fields: &Bound<'_, PyDict>, run: RunId) -> PyResult<StartRun> {
         },
         signal: signal(fields)?,
         id_policy: id_policy(fields)?,
+        update: update(fields)?,
     })
 }
 
@@ -161,7 +162,6 @@ fn id_policy(fields: &Bound<'_, PyDict>) -> PyResult<IdPolicy> {
             Some("terminate_existing") => IdConflictPolicy::TerminateExisting,
             Some(other) => return unknown(other),
         },
-        update: update(fields)?,
     })
 }
 
