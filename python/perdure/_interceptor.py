@@ -44,7 +44,7 @@ class SendMessageCall:
     workflow_id: str
     """The user's name for the run."""
     run_id: str
-    """The run."""
+    """The run; empty for an update that comes with a start."""
     name: str
     """The name of the signal, query or update."""
     arguments: tuple[Any, ...]

@@ -361,6 +361,8 @@ def test_interceptors_stand_around_what_a_client_sends() -> None:
             assert found.run_id == again.run_id
             await found.signal(Noted.note, "b")
             seen = await found.query(Noted.noted)
+            await client.execute_update_with_start(Noted.add, "c", workflow=Noted.run, id="noted")
+            assert await found.query(Noted.noted) == ["b!", "c?", "seen"]
             await found.terminate("now")
             with pytest.raises(WorkflowFailureError) as ended:
                 await found.result()
@@ -374,6 +376,8 @@ def test_interceptors_stand_around_what_a_client_sends() -> None:
         "update add",
         "cancel: enough",
         "signal note to noted",
+        "query noted",
+        "update add",
         "query noted",
         "terminate: now",
     ]

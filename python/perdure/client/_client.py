@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, get_type_hints, overload
 
 from perdure._core import SkippingClock, encode, owner_socket
-from perdure._interceptor import Interceptor
+from perdure._interceptor import Interceptor, SendMessageCall, around
 from perdure.client._address import store_path
 from perdure.client._async_activity import AsyncActivityHandle, handle_of
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
@@ -20,11 +20,17 @@ from perdure.client._schedules import ScheduleHandle, create_schedule, list_sche
 from perdure.client._search import NameFilter, Pages
 from perdure.client._start import start as send_start
 from perdure.client._start_options import StartOptions, StartOptionsFields
-from perdure.client._updates import UpdateStage, WorkflowUpdateHandle, update_fields
+from perdure.client._updates import (
+    UpdateStage,
+    WorkflowUpdateHandle,
+    start_update,
+    update_fields,
+)
 from perdure.client._with_start import tell
 from perdure.errors import NotFoundError
 from perdure.schedule import Schedule
 from perdure.workflow._definition import WorkflowDefinition, definition_of
+from perdure.workflow._message_handler import name_of
 
 __all__ = ["DEFAULT_NAMESPACE", "Client"]
 
@@ -209,27 +215,31 @@ class Client:
             NoWorkerError: No engine, or no worker of the run's task queue, has come for 5 s.
             EncodeError: An argument cannot travel.
         """
-
-        chosen_id = new_message_id() if update_id is None else update_id
+        hint = result_type if isinstance(update, str) else get_type_hints(update).get("return", Any)
         given = {option: value for option, value in start_options.items() if value is not None}
         options = StartOptions(id=id, **given)
-        brought = update_fields(update, (*arguments, *args), chosen_id)
+        chosen_id = new_message_id() if update_id is None else update_id
 
-        async def start() -> WorkflowHandle[Any]:
-            return await self._start(workflow, tuple(workflow_args), options, brought)
+        async def proceed(call: SendMessageCall) -> WorkflowUpdateHandle[Any]:
+            brought = update_fields(call.name, call.arguments, chosen_id)
 
-        async def send(handle: WorkflowHandle[Any], _is_new: bool) -> WorkflowUpdateHandle[Any]:
-            # What the start has brought is not handled again: this waits for what came of it.
-            return await handle.start_update(
-                update,
-                *arguments,
-                args=args,
-                id=chosen_id,
-                wait_for_stage=wait_for_stage,
-                result_type=result_type,
-            )
+            async def send(handle: WorkflowHandle[Any], _is_new: bool) -> WorkflowUpdateHandle[Any]:
+                # What the start has brought is not handled again: this waits for what came of it.
+                return await start_update(
+                    self.path,
+                    handle.run_id,
+                    call.name,
+                    call.arguments,
+                    update_id=chosen_id,
+                    stage=wait_for_stage,
+                    result_type=hint,
+                )
 
-        return await tell(start, self._handle, send)
+            start = partial(self._start, workflow, tuple(workflow_args), options, brought)
+            return await tell(start, self._handle, send)
+
+        call = SendMessageCall(id, "", name_of("update", update), (*arguments, *args))
+        return await around(self.interceptors, "start_update", proceed)(call)
 
     async def execute_update_with_start(
         self, update: str | Callable[..., Any], /, *arguments: Any, **options: Any

@@ -94,13 +94,13 @@ async def start_update(
     return WorkflowUpdateHandle(path, run_id, chosen_id, result_type, answer if ended else None)
 
 
-def update_fields(update: Any, arguments: Sequence[Any], update_id: str) -> dict[str, Any]:
+def update_fields(name: str, arguments: Sequence[Any], update_id: str) -> dict[str, Any]:
     """What the message of a start says of the update that it brings."""
     if not update_id:
         raise ValueError("an update's id is not empty")
     return {
         "update_id": update_id,
-        "update_name": name_of("update", update),
+        "update_name": name,
         "update_arguments": encode(list(arguments)),
     }
 
