@@ -55,6 +55,7 @@ PARTS = (
             "fdatasync_per_s",
             "fdatasync_p50_ms",
             "sequential_steps_per_s",
+            "local_steps_per_s",
             "empty_start_result_p50_ms",
         ),
     ),
@@ -67,6 +68,7 @@ PARTS = (
         pinned=False,
     ),
     Part(("benches.end_to_end.syncs",), ("syncs_per_step",), pinned=False),
+    Part(("benches.end_to_end.syncs",), ("syncs_per_step", "syncs_per_local_step"), pinned=False),
     Part(
         ("benches.end_to_end.concurrent",),
         ("concurrent_500x10_steps_per_s", "concurrent_500x10_p99_ms"),

@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 from benches.end_to_end import workflows
 from benches.end_to_end.disk import sync_times_s
@@ -29,24 +30,26 @@ async def _measure(folder: Path, *, fast: bool) -> None:
     syncs: list[float] = []
     rates: list[float] = []
     times: list[float] = []
-    async with serve(folder, [workflows.sequential, workflows.empty], [workflows.increment]) as (
-        client
-    ):
+    local_rates: list[float] = []
+    served = [workflows.sequential, workflows.local_sequential, workflows.empty]
+    async with serve(folder, served, [workflows.increment]) as client:
         await client.execute_workflow(workflows.sequential, _WARM_UP_STEPS)
         for _ in range(rounds):
             syncs += sync_times_s(folder, 1_000)
-            rates.append(await _steps_per_s(client, steps))
+            rates.append(await _steps_per_s(client, workflows.sequential, steps))
+            local_rates.append(await _steps_per_s(client, workflows.local_sequential, steps))
             syncs += sync_times_s(folder, 1_000)
             times += [await _empty_s(client) for _ in range(starts)]
     report("fdatasync_per_s", len(syncs) / sum(syncs))
     report("fdatasync_p50_ms", statistics.median(syncs) * 1_000)
     report("sequential_steps_per_s", max(rates))
+    report("local_steps_per_s", max(local_rates))
     report("empty_start_result_p50_ms", statistics.median(times) * 1_000)
 
 
-async def _steps_per_s(client: Client, steps: int) -> float:
+async def _steps_per_s(client: Client, sequential: Any, steps: int) -> float:
     started = time.perf_counter()
-    await client.execute_workflow(workflows.sequential, steps)
+    await client.execute_workflow(sequential, steps)
     return steps / (time.perf_counter() - started)
 
 

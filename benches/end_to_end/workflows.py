@@ -15,6 +15,7 @@ __all__ = [
     "fan_out",
     "grows",
     "increment",
+    "local_sequential",
     "orders",
     "priced",
     "sequential",
@@ -33,6 +34,14 @@ async def increment(number: int) -> int:
 @workflow.defn
 async def sequential(steps: int) -> int:
     return await sequential_steps(steps)
+
+
+@workflow.defn
+async def local_sequential(steps: int) -> int:
+    total = 0
+    for _ in range(steps):
+        total = await workflow.execute_local_activity(increment, total)
+    return total
 
 
 @workflow.defn

@@ -1,4 +1,7 @@
-"""The program that `test_kill.py` kills: one run, sequential steps, fan-outs and timers."""
+"""The program that `test_kill.py` kills: one run, sequential steps, fan-outs and timers.
+
+Its steps are activities, or local ones by turns with `workflow.step`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from perdure import Client, RetryPolicy, Worker, activity, workflow
 from perdure.errors import WorkflowAlreadyStartedError
@@ -36,13 +41,23 @@ async def step(folder: str, name: str) -> int:
     return len(name)
 
 
+def _call(how: str, folder: str, name: str) -> Coroutine[Any, Any, int]:
+    if how == "activities":
+        return step(folder, name)
+    if name.endswith("3"):
+        return workflow.step(lambda: step.fn(folder, name), name=name)
+    return workflow.execute_local_activity(step, folder, name)
+
+
 @workflow.defn
-async def ledger(folder: str, rounds: int) -> list[int]:
+async def ledger(folder: str, rounds: int, how: str) -> list[int]:
     totals: list[int] = []
     for number in range(rounds):
-        total = await step(folder, f"one-{number}")
+        total = await _call(how, folder, f"one-{number}")
         total += sum(
-            await asyncio.gather(*(step(folder, f"many-{number}-{each}") for each in range(WIDTH)))
+            await asyncio.gather(
+                *(_call(how, folder, f"many-{number}-{each}") for each in range(WIDTH))
+            )
         )
         if number % 10 == 0:
             await asyncio.sleep(0.002)
@@ -58,15 +73,15 @@ def expected() -> list[int]:
     ]
 
 
-async def main(folder: Path) -> None:
+async def main(folder: Path, how: str) -> None:
     client = await Client.connect(f"file:{folder / 'app.db'}")
     async with Worker(client, workflows=[ledger], activities=[step]):
         try:
-            handle = await client.start_workflow(ledger, str(folder), ROUNDS, id=WORKFLOW_ID)
+            handle = await client.start_workflow(ledger, str(folder), ROUNDS, how, id=WORKFLOW_ID)
         except WorkflowAlreadyStartedError:
             handle = await client.get_workflow_handle(WORKFLOW_ID)
         await handle.result()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -13,6 +13,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from perdure import Client
 from tests.e2e.kill_worker import WORKFLOW_ID, effects_file, expected
 
@@ -28,9 +30,9 @@ def _lines(folder: Path) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
-def _live_and_die(folder: Path, chance: random.Random) -> bool:
+def _live_and_die(folder: Path, chance: random.Random, how: str) -> bool:
     """Starts the program, kills it after a random number of steps; True when it ended first."""
-    process = subprocess.Popen([sys.executable, PROGRAM, folder])
+    process = subprocess.Popen([sys.executable, PROGRAM, folder, how])
     goal = _lines(folder) + chance.choice([1, 1, 2, 3, 5, 8, 13])
     pause = chance.random() * 0.003
     deadline = time.monotonic() + LIMIT_SECONDS
@@ -54,18 +56,19 @@ async def _result_and_history(folder: Path) -> tuple[str, list[dict[str, Any]]]:
     return (await handle.describe()).status, entries
 
 
-def test_j3_kill_the_engine_at_random_points(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "wanted"), [("activities", KILLS), ("local", KILLS // 10)])
+def test_j3_b9_kill_the_engine_at_random_points(tmp_path: Path, how: str, wanted: int) -> None:
     chance = random.Random(SEED)
     kills = 0
-    while not _live_and_die(tmp_path, chance):
+    while not _live_and_die(tmp_path, chance, how):
         kills += 1
-        if kills == KILLS:
-            subprocess.run([sys.executable, PROGRAM, tmp_path], check=True, timeout=300)
+        if kills == wanted:
+            subprocess.run([sys.executable, PROGRAM, tmp_path, how], check=True, timeout=300)
             break
     status, entries = asyncio.run(_result_and_history(tmp_path))
     records = [entry for entry in entries if "n" in entry]
     print(f"{kills} kills, {len(records)} records, seed {SEED}")
-    assert kills == KILLS, "the run ended before it was killed often enough: more rounds"
+    assert kills == wanted, "the run ended before it was killed often enough: more rounds"
     assert status == "completed"
     assert [record["n"] for record in records] == list(range(1, len(records) + 1))
     commands = {each["n"]: each["command"] for each in records if "command" in each}

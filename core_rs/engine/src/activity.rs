@@ -59,6 +59,8 @@ pub(crate) struct Activity {
     /// When heartbeat details were last written to the index.
     pub(crate) details_kept_at: Timestamp,
     pub(crate) last_failure: Option<Box<Failure>>,
+    /// Whether no record says that the attempt before failed.
+    pub(crate) failed_unrecorded: bool,
     pub(crate) key: Option<WheelKey>,
 }
 
@@ -81,6 +83,7 @@ impl Activity {
             heartbeat_details: None,
             details_kept_at: at,
             last_failure: None,
+            failed_unrecorded: false,
             key: None,
         }
     }

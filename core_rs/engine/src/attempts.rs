@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_history::{Event, Failure, FailureKind, TaskId, TimeoutKind, Timestamp};
+use perdure_history::{Event, Failure, FailureKind, LocalOptions, TaskId, TimeoutKind, Timestamp};
 
 use crate::activity::Stage;
 use crate::context::Context;
@@ -186,7 +186,16 @@ impl Context {
                 };
                 self.report_end(run, command_n, event, received_at);
             }
+            Verdict::RetryAt(again_at) if is_soon(asked.options.local, &failure, again_at, now) => {
+                activity.last_failure = Some(Box::new(failure));
+                activity.failed_unrecorded = true;
+                activity.stage = Stage::Backoff;
+                activity.stage_at = again_at;
+                activity.refusals = 0;
+                self.rearm(run, command_n);
+            }
             Verdict::RetryAt(next_attempt_at) => {
+                activity.failed_unrecorded = false;
                 let event = Event::ActivityAttemptFailed {
                     command_n,
                     attempt: activity.attempt,
@@ -283,6 +292,18 @@ impl Context {
                 .arm(now + ABANDONED_AFTER, Due::Abandoned { task });
         }
     }
+}
+
+/// Whether a local activity is tried again so soon that no record says so. A lost attempt always
+/// leaves one, since it counts over crashes.
+fn is_soon(
+    local: Option<LocalOptions>,
+    failure: &Failure,
+    again_at: Timestamp,
+    now: Timestamp,
+) -> bool {
+    local.is_some_and(|local| again_at.since(now) <= local.retry_threshold)
+        && !matches!(failure.kind, FailureKind::WorkerLost)
 }
 
 /// The failure of an attempt whose worker is gone.

@@ -1,8 +1,11 @@
 //! The one write of a turn, and what is performed once it is durable.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use perdure_history::{
-    Batch, CancellationType, Command, Event, MessageId, Record, RecordBody, TaskId, Timestamp,
-    VisibilityChange,
+    Batch, CancellationType, Command, Event, MessageId, Record, RecordBody, ScheduleActivity,
+    TaskId, Timestamp, VisibilityChange,
 };
 use perdure_machine::effect::Effect as MachineEffect;
 use perdure_machine::machine::RecordedTurn;
@@ -40,6 +43,8 @@ pub(crate) struct Written {
     pub(crate) effects: Vec<MachineEffect>,
     /// What is known of the events among the records, or dropped by them, in order.
     pub(crate) delivered: Vec<Delivered>,
+    /// Local activities that began ahead of this write, and have not ended.
+    pub(crate) begun: BTreeSet<u64>,
 }
 
 impl Written {
@@ -49,6 +54,7 @@ impl Written {
             records: turn.records,
             effects: turn.effects,
             delivered,
+            begun: BTreeSet::new(),
         }
     }
 }
@@ -114,6 +120,7 @@ impl Context {
             now,
         );
         if commit.closed.is_none() {
+            self.index_begun(run, &written.begun, &mut append);
             self.index_dirty(run, &written.records, &mut append, &mut commit);
             self.keep_messages(run, &mut append, &mut commit);
         } else {
@@ -254,16 +261,11 @@ impl Context {
         append: &mut Append,
         commit: &mut Commit,
     ) {
-        let Some(Record {
-            at,
-            body: RecordBody::Command(Command::ScheduleActivity(asked)),
-            ..
-        }) = turn::record_of(records, command_n)
-        else {
+        let Some((at, asked)) = asked_in(records, command_n) else {
             return;
         };
         let route = self.slots.route_of(asked, &run.identity.task_queue);
-        let mut activity = Activity::new(std::sync::Arc::clone(asked), route, *at);
+        let mut activity = Activity::new(Arc::clone(asked), route, at);
         activity.nonce = self.random.next_u64();
         let task = TaskId {
             run: run.id,
@@ -271,7 +273,7 @@ impl Context {
             attempt: 1,
         };
         let asks = (route, asked);
-        if self.slots.try_hold(task, activity.nonce, asks, *at) {
+        if self.slots.try_hold(task, activity.nonce, asks, at) {
             activity.stage = Stage::Reserved;
             commit.reserved.push(command_n);
         }
@@ -280,6 +282,16 @@ impl Context {
             .push(self.put_activity(run, command_n, &activity));
         run.activities.insert(command_n, Box::new(activity));
         commit.scheduled.push(command_n);
+    }
+
+    /// What began ahead of this write is handed out already.
+    fn index_begun(&self, run: &Run, begun: &BTreeSet<u64>, append: &mut Append) {
+        let open = begun
+            .iter()
+            .filter_map(|n| Some((*n, run.activities.get(n)?)));
+        append
+            .index_changes
+            .extend(open.map(|(n, activity)| self.put_activity(run, n, activity)));
     }
 
     fn put_activity(&self, run: &Run, command_n: u64, activity: &Activity) -> IndexChange {
@@ -499,6 +511,21 @@ impl Context {
             let run = None;
             self.effect(Effect::Consumed { run, message_id });
         }
+    }
+}
+
+/// The activity that a command asks for, and when it did.
+pub(crate) fn asked_in(
+    records: &[Record],
+    command_n: u64,
+) -> Option<(Timestamp, &Arc<ScheduleActivity>)> {
+    match turn::record_of(records, command_n)? {
+        Record {
+            at,
+            body: RecordBody::Command(Command::ScheduleActivity(asked)),
+            ..
+        } => Some((*at, asked)),
+        _ => None,
     }
 }
 

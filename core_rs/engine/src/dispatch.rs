@@ -43,6 +43,9 @@ impl Context {
             n: command_n,
             attempt: activity.attempt,
         };
+        if activity.local().is_some() {
+            return self.make_ready_locally(run, command_n, now);
+        }
         let Some(asked) = &activity.schedule else {
             return;
         };
@@ -139,6 +142,8 @@ impl Context {
             heartbeat_timeout: asked.options.heartbeat_timeout,
             heartbeat_details: activity.heartbeat_details.clone(),
             last_failure: activity.last_failure.as_deref().cloned(),
+            local: asked.options.local.is_some(),
+            session: asked.options.session,
             headers: asked.headers.clone(),
             arguments: asked.arguments.clone(),
         })

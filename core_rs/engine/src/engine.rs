@@ -157,6 +157,9 @@ impl Engine {
             Input::Drain => {
                 self.context.draining = true;
                 self.context.slots.close();
+                for id in self.runs.ids() {
+                    self.with_run(id, |context, run| context.go_on_ahead(run, now));
+                }
             }
         }
         self.fire_due(now);
@@ -369,6 +372,9 @@ impl Engine {
                     run.delay_over = true;
                     context.advance(run, now);
                 });
+            }
+            Due::Ahead { run } => {
+                self.with_run(run, |context, run| context.ahead_due(run, now));
             }
             Due::Unpark { run } => {
                 self.with_run(run, |context, run| context.try_again(run, now));

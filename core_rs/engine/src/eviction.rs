@@ -89,17 +89,29 @@ impl Engine {
     /// Evicts the least recently used idle runs, this many.
     pub(crate) fn evict_oldest(&mut self, count: usize) {
         let mut left = count;
+        let mut kept = Vec::new();
         while left > 0 {
             let Some((id, used)) = self.context.recently_used.pop_oldest() else {
-                return;
+                break;
             };
             let Self { context, runs, .. } = self;
             let Some(run) = runs.get_mut(id) else {
                 continue;
             };
-            if run.used == used && run.is_idle() && run.machine.is_some() {
+            if run.used != used || !run.is_idle() || run.machine.is_none() {
+                continue;
+            }
+            if run.is_at_work_locally() {
+                kept.push(id);
+            } else {
                 context.evict(run);
                 left -= 1;
+            }
+        }
+        for id in kept {
+            let Self { context, runs, .. } = self;
+            if let Some(run) = runs.get_mut(id) {
+                run.used = context.recently_used.touch(id);
             }
         }
     }

@@ -23,6 +23,7 @@ mod indexed;
 pub mod input;
 mod line;
 mod loading;
+mod local;
 pub mod message_codec;
 mod messages;
 pub mod parking;

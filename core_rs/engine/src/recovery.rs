@@ -380,6 +380,7 @@ impl Context {
             heartbeat_details: state.heartbeat_details,
             details_kept_at: now,
             last_failure: None,
+            failed_unrecorded: false,
             key: None,
         };
         run.activities.insert(command_n, Box::new(activity));

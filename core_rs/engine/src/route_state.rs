@@ -171,6 +171,9 @@ impl RouteState {
             return format!("the activity {activity} runs as often at once as it may");
         }
         match &self.route {
+            Route::TaskQueue(_) if self.limit == usize::MAX => {
+                "the run's code is not loaded yet".to_owned()
+            }
             Route::TaskQueue(queue) if self.absent => hosted::no_worker(queue),
             Route::TaskQueue(queue) => {
                 format!(

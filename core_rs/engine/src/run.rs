@@ -13,6 +13,7 @@ use crate::closing::ClosingRequest;
 use crate::commit::Commit;
 use crate::effect::ReplyTo;
 use crate::input::{ActivityWord, Query};
+use crate::local::Ahead;
 use crate::parking::Parked;
 use crate::patches::Patches;
 use crate::pending::{Delivered, Pending, failed};
@@ -53,6 +54,8 @@ pub(crate) enum Phase {
     Loading,
     /// The host steps it. These events are in its machine, in this order.
     Stepping(Vec<Delivered>),
+    /// Its turn stays open while local activities run; see [`Run::ahead`].
+    Ahead,
     /// A write is under way; on failure the run stays frozen here.
     Committing(Box<Commit>),
     /// Closed, or lost to another owner: to be forgotten.
@@ -79,12 +82,16 @@ pub(crate) struct Run {
     pub(crate) started_by: Option<MessageId>,
     /// What the stored batches share, call sites; present while the run is live.
     pub(crate) encoder: Option<BatchEncoder>,
+    /// What an open turn has recorded, also while it is stepped on.
+    pub(crate) ahead: Option<Box<Ahead>>,
     /// Present while the run is live and the host does not have it.
     pub(crate) machine: Option<Box<Machine>>,
     /// Whether the host has an instance.
     pub(crate) hosted: bool,
     /// What waits for a turn, by receipt.
     pub(crate) pending: VecDeque<Pending>,
+    /// Whether local activities wait for an instance that can run them.
+    pub(crate) wants_code: bool,
     /// Failed attempts to record; workflow code does not see them.
     pub(crate) attempt_failures: Vec<Pending>,
     /// Boxed: most runs have one or none, and a node of a map holds eleven.
@@ -153,9 +160,11 @@ impl Run {
             create: None,
             started_by: None,
             encoder: (last_n == 0).then(BatchEncoder::new),
+            ahead: None,
             machine: None,
             hosted: false,
             pending: VecDeque::new(),
+            wants_code: false,
             attempt_failures: Vec::new(),
             activities: BTreeMap::new(),
             parent: None,
@@ -220,9 +229,9 @@ impl Run {
         trying || (!self.is_held() && (waits || unseen || self.wants_replay()))
     }
 
-    /// Whether somebody asks about its state, and the host has no instance that could tell.
+    /// Whether somebody asks about its state, or waits for its code, and the host has no instance.
     pub(crate) fn wants_replay(&self) -> bool {
-        !self.queries.is_empty() && !self.is_live()
+        (!self.queries.is_empty() || self.wants_code) && !self.is_live()
     }
 
     /// Whether the host has an instance, and the run is not being stepped.

@@ -68,6 +68,8 @@ pub(crate) struct Slots {
     routes: Vec<RouteState>,
     queues: FxHashMap<Arc<str>, RouteId>,
     services: FxHashMap<Arc<str>, RouteId>,
+    /// The local activities of each task queue: whoever steps the run runs them.
+    inline: FxHashMap<Arc<str>, RouteId>,
     held: FxHashMap<TaskId, HeldTask>,
     waiting: usize,
     /// Set while draining: nothing new is handed out.
@@ -81,6 +83,9 @@ pub(crate) struct Slots {
 impl Slots {
     /// The route of an activity of a run on this task queue.
     pub(crate) fn route_of(&mut self, asked: &ScheduleActivity, of_run: &Arc<str>) -> RouteId {
+        if asked.options.local.is_some() {
+            return self.route_inline(of_run);
+        }
         match &asked.service {
             Some(service) => self.route_to_service(service),
             None => self.route_to_queue(asked.options.task_queue.as_ref().unwrap_or(of_run)),
@@ -107,6 +112,17 @@ impl Slots {
         state.absent = true;
         let id = self.add(state);
         self.queues.insert(Arc::clone(task_queue), id);
+        id
+    }
+
+    /// The route to whoever steps the runs of a task queue: it has no limit.
+    fn route_inline(&mut self, task_queue: &Arc<str>) -> RouteId {
+        if let Some(route) = self.inline.get(task_queue) {
+            return *route;
+        }
+        let route = Route::TaskQueue(Arc::clone(task_queue));
+        let id = self.add(RouteState::new(route, usize::MAX));
+        self.inline.insert(Arc::clone(task_queue), id);
         id
     }
 
@@ -296,7 +312,8 @@ impl Slots {
     /// How many tasks the host itself holds.
     pub(crate) fn held_locally(&self) -> usize {
         let local = |id: &RouteId| self.routes.get(id.place).map_or(0, |state| state.used);
-        self.queues.values().map(local).sum()
+        let mine = self.queues.values().chain(self.inline.values());
+        mine.map(local).sum()
     }
 }
 

@@ -45,6 +45,10 @@ pub struct Task {
     pub heartbeat_details: Option<Payload>,
     /// Why the attempt before failed.
     pub last_failure: Option<Failure>,
+    /// Whether it is a local activity: the run's own instance has the code.
+    pub local: bool,
+    /// The number of the command that began its session; 0 in that command itself.
+    pub session: Option<u64>,
     /// User headers.
     pub headers: Vec<(String, String)>,
     /// The positional arguments, one encoded list.

@@ -16,6 +16,9 @@ use crate::run::{Phase, Run};
 impl Context {
     /// Begins whatever an idle run has to do next; does nothing while something is under way.
     pub(crate) fn advance(&mut self, run: &mut Run, now: Timestamp) {
+        if matches!(run.phase, Phase::Ahead) {
+            return self.go_on_ahead(run, now);
+        }
         if !run.is_idle() {
             return;
         }
@@ -58,7 +61,7 @@ impl Context {
     }
 
     /// Takes what waits and hands it to the host, with the machine.
-    fn begin_turn(&mut self, run: &mut Run, now: Timestamp) {
+    pub(crate) fn begin_turn(&mut self, run: &mut Run, now: Timestamp) {
         let replays = run.wants_replay();
         let machine = match run.machine.take() {
             Some(machine) => Some(machine),
@@ -109,8 +112,9 @@ impl Context {
                 if let Some(parked) = run.parked.take() {
                     run.unparked = parked.written;
                 }
+                self.begin_waiting_locally(run, now);
                 let written = Written::of_turn(turn, delivered);
-                return self.write(run, written, now);
+                return self.write_or_run_ahead(run, written, now);
             }
             TurnOutcome::Parked(reason) => reason,
             TurnOutcome::Mismatch(error) => ParkReason {
@@ -122,7 +126,9 @@ impl Context {
         let (written, undelivered, about) = cut(&mut machine, delivered);
         pending::put_back(run, undelivered, about);
         self.park(run, reason, now);
-        self.write(run, written, now);
+        let mut before = self.end_ahead(run);
+        before.extend(written);
+        self.write(run, before, now);
     }
 
     /// Writes what needs no turn: failed attempts of a run that is not live, indexed state,

@@ -345,7 +345,8 @@ fn holds_update(run: &Run, id: &MessageId) -> bool {
     let in_turn = match &run.phase {
         Phase::Stepping(delivered) => delivered.iter().any(is_it),
         Phase::Committing(commit) => commit.delivered.iter().any(is_it),
-        Phase::Idle | Phase::Loading | Phase::Gone => false,
+        // An open turn has delivered no message.
+        Phase::Idle | Phase::Ahead | Phase::Loading | Phase::Gone => false,
     };
     in_turn || run.pending.iter().any(|pending| is_update(pending, id))
 }

@@ -15,6 +15,8 @@ pub(crate) enum Due {
     RunTimeout { run: RunId },
     /// A run that was started earlier begins.
     Begin { run: RunId },
+    /// A turn that stayed open for local activities is written.
+    Ahead { run: RunId },
     /// A parked run is tried again.
     Unpark { run: RunId },
     /// A write that found no space is tried again.

@@ -174,6 +174,29 @@ pub struct ActivityOptions {
         serde(default, skip_serializing_if = "Priority::is_default")
     )]
     pub priority: Priority,
+    /// Present in a local activity: whoever steps the run runs it, past all lines and limits.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub local: Option<LocalOptions>,
+    /// The number of the command that began its session; 0 in that command itself.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub session: Option<u64>,
+}
+
+/// How a local activity is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "json", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "json", serde(deny_unknown_fields))]
+pub struct LocalOptions {
+    /// A wait before the next attempt that is no longer than this leaves no record.
+    pub retry_threshold: Duration,
+    /// Whether all that came before it is durable before it begins.
+    pub recorded_first: bool,
 }
 
 impl Default for ActivityOptions {
@@ -187,6 +210,8 @@ impl Default for ActivityOptions {
             retry_policy: RetryPolicy::default(),
             cancellation_type: CancellationType::Try,
             priority: Priority::default(),
+            local: None,
+            session: None,
         }
     }
 }

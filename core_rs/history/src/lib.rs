@@ -33,7 +33,7 @@ pub use child::{
     CancelExternal, ExternalRun, Parent, ParentClosePolicy, SignalExternal, StartChild,
 };
 pub use command::{
-    ActivityOptions, CancellationType, Command, RetryPolicy, ScheduleActivity, Site,
+    ActivityOptions, CancellationType, Command, LocalOptions, RetryPolicy, ScheduleActivity, Site,
 };
 pub use event::{Event, RunStarted, StartSignal, Version};
 pub use failure::{Failure, FailureKind, RetryState, TimeoutKind};

@@ -79,6 +79,8 @@ fn task() -> Task {
         heartbeat_timeout: Some(Duration::from_secs(30)),
         heartbeat_details: Some(Payload(stored(r#"{"done":41}"#).into())),
         last_failure: Some(failure),
+        local: false,
+        session: None,
         headers: [
             (
                 "traceparent",

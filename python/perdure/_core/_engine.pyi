@@ -256,3 +256,7 @@ def check_query(query: str) -> None:
 
 def owner_socket(path: Path) -> tuple[int, str] | None:
     """Process and socket of the engine that owns a store, if one runs."""
+
+def call_of(task: ActivityTask) -> tuple[bytes, int, bool, int | None]:
+    """The call behind a task: the run, the number of its command, whether it is a local activity,
+    whose code the instance has, and its session (0 in what begins one)."""

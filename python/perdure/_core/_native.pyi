@@ -15,6 +15,7 @@ from perdure._core._engine import StoreInbox as StoreInbox
 from perdure._core._engine import StoreReader as StoreReader
 from perdure._core._engine import Turn as Turn
 from perdure._core._engine import Work as Work
+from perdure._core._engine import call_of as call_of
 from perdure._core._engine import check_query as check_query
 from perdure._core._engine import owner_socket as owner_socket
 from perdure._core._instance import ActivityCall as ActivityCall

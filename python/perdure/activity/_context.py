@@ -61,6 +61,8 @@ class Info:
     """Why the attempt before failed; None in the first."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """User headers."""
+    is_local: bool = False
+    """Whether it is a local activity, or a step; False by default."""
 
 
 class ActivityContext(Protocol):

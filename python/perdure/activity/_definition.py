@@ -179,6 +179,7 @@ def reference_of(
     service: str | None = None,
     errors: Sequence[type[ApplicationError]] = (),
     options: ActivityOptionsFields | None = None,
+    is_step: bool = False,
 ) -> ActivityReference:
     """Reads name and types off a function's signature.
 
@@ -203,4 +204,5 @@ def reference_of(
         result_type=hints.get("return", Any),
         errors=tuple(errors),
         options=ActivityOptions().with_fields(options or {}),
+        is_step=is_step,
     )

@@ -6,12 +6,21 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from perdure.priority import Priority
 from perdure.retry import RetryPolicy
 
-__all__ = ["ActivityCancellationType", "ActivityOptions", "ActivityOptionsFields"]
+__all__ = [
+    "ActivityCancellationType",
+    "ActivityOptions",
+    "ActivityOptionsFields",
+    "LocalActivityOptionsFields",
+    "LocalRun",
+]
+
+
+_RETRY_THRESHOLD = timedelta(minutes=1)
 
 
 class ActivityCancellationType(enum.Enum):
@@ -40,6 +49,28 @@ class ActivityOptionsFields(TypedDict, total=False):
     headers: Mapping[str, str] | None
 
 
+class LocalActivityOptionsFields(TypedDict, total=False):
+    """The options of a local activity as keyword arguments."""
+
+    start_to_close_timeout: timedelta | None
+    schedule_to_close_timeout: timedelta | None
+    retry_policy: RetryPolicy
+    local_retry_threshold: timedelta
+    cancellation_type: ActivityCancellationType
+    summary: str | None
+    headers: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """How a local activity differs from others."""
+
+    retry_threshold: timedelta = _RETRY_THRESHOLD
+    """A wait before the next attempt that is no longer leaves no record; 1 min by default."""
+    recorded_first: bool = False
+    """Whether all that came before it is durable before it begins; False by default."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActivityOptions:
     """How an activity is run."""
@@ -64,12 +95,30 @@ class ActivityOptions:
     """Which of the attempts that wait leaves first; the run's own by default."""
     headers: Mapping[str, str] | None = None
     """Texts that travel along with the call, over those of the run; none by default."""
+    local: LocalRun | None = None
+    """Of a local activity alone, set by its verbs; None by default."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, timedelta) and value <= timedelta(0):
                 raise ValueError(f"{each.name} must be longer than zero, or None for no limit")
+
+    def run_locally(
+        self, changes: LocalActivityOptionsFields, *, recorded_first: bool
+    ) -> ActivityOptions:
+        """These options for a local activity, with some fields replaced.
+
+        Raises:
+            ValueError: The threshold is negative.
+        """
+        fields: dict[str, Any] = dict(changes)
+        threshold = fields.pop("local_retry_threshold", _RETRY_THRESHOLD)
+        if threshold < timedelta(0):
+            raise ValueError("local_retry_threshold must not be negative (0 records every failure)")
+        local = LocalRun(threshold, recorded_first)
+        place = {"task_queue": None, "schedule_to_start_timeout": None, "local": local}
+        return replace(self, **(place | fields))
 
     def with_fields(self, changes: ActivityOptionsFields) -> ActivityOptions:
         """These options with some fields replaced."""

@@ -28,5 +28,9 @@ class ActivityReference:
     """Errors that are raised in the workflow as their own classes."""
     options: ActivityOptions = field(default_factory=ActivityOptions)
     """The defaults of this activity's calls."""
+    definition: Any = field(default=None, repr=False)
+    """Its code, where that is known: what a local activity runs."""
+    is_step: bool = False
+    """Whether it is a step: code that no worker registers; False by default."""
     compiled: dict[ActivityOptions, Any] = field(default_factory=dict[ActivityOptions, Any])
     """What instances made of it, by options: kept here so that a call is one look-up."""

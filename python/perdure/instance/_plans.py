@@ -10,7 +10,7 @@ from perdure.convert import shape_of
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from perdure.activity._options import ActivityOptions
+    from perdure.activity._options import ActivityOptions, LocalRun
     from perdure.activity._reference import ActivityReference
 
 __all__ = ["plan_of"]
@@ -18,6 +18,9 @@ __all__ = ["plan_of"]
 
 def plan_of(reference: ActivityReference, options: ActivityOptions) -> ActivityPlan:
     """The plan of an activity with these options; made at the first call."""
+    if reference.is_step:
+        # Its code is another at each call, and must not be kept.
+        return _compile(reference, options)
     try:
         plan: ActivityPlan | None = reference.compiled.get(options)
     except TypeError:
@@ -29,7 +32,7 @@ def plan_of(reference: ActivityReference, options: ActivityOptions) -> ActivityP
 
 
 def _compile(reference: ActivityReference, options: ActivityOptions) -> ActivityPlan:
-    policy = options.retry_policy
+    policy, local = options.retry_policy, options.local
     return ActivityPlan(
         reference=reference,
         name=reference.name,
@@ -46,7 +49,12 @@ def _compile(reference: ActivityReference, options: ActivityOptions) -> Activity
         cancellation_type=options.cancellation_type.value,
         priority=options.priority.fields(),
         headers=list((options.headers or {}).items()),
+        local=None if local is None else _local_fields(local),
     )
+
+
+def _local_fields(local: LocalRun) -> tuple[int, bool]:
+    return _microseconds(local.retry_threshold), local.recorded_first
 
 
 def _optional_microseconds(span: timedelta | None) -> int | None:

@@ -17,7 +17,14 @@ _UNGUARDED = "perdure.workflow.unsafe.unguarded"
 _ACTIVITY = "perdure.activity.defn"
 _CONSTRUCTORS = ("__new__", "__init__", "__post_init__")
 _ENTERED = ("__enter__", "__exit__", "__aenter__", "__aexit__")
-_BY_REFERENCE = frozenset({"perdure.workflow.execute_activity", "perdure.workflow.start_activity"})
+_LOCALLY = frozenset(
+    {
+        "perdure.workflow.execute_local_activity",
+        "perdure.workflow.start_local_activity",
+        "perdure.workflow.step",
+    }
+)
+_BY_REFERENCE = _LOCALLY | {"perdure.workflow.execute_activity", "perdure.workflow.start_activity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Code:
     def walk(self) -> Iterator[ast.AST]:
         """The function, then what it runs, in the order of the text.
 
-        Left out are annotations, activities, and what `unguarded` wraps.
+        Left out are annotations, activities, steps, and what `unguarded` wraps.
         """
         yield self.node
         waiting = list(reversed(self._run_by(self.node)))
@@ -83,9 +90,13 @@ class Code:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 if node is self.node:
                     return list(node.body)
-                if is_activity(node, self.names):
+                if is_activity(node, self.names) or self._is_step(node):
                     return []
                 return [*_defaults(node.args), *node.body]
+            case ast.Call(func=function, args=[ast.Lambda(), *others], keywords=keywords) if (
+                self.names.is_known(function, _LOCALLY)
+            ):
+                return [function, *others, *keywords]
             case ast.Lambda(args=arguments, body=body):
                 return [*_defaults(arguments), body]
             case ast.AnnAssign(target=target, value=value):
@@ -107,6 +118,26 @@ class Code:
         return isinstance(expression, ast.Call) and (
             self.names.qualified(expression.func) == _UNGUARDED
         )
+
+    def _is_step(self, inner: Function) -> bool:
+        """Whether a function within this one only ever runs beside the workflow."""
+
+        def is_passed_on(name: ast.Name) -> bool:
+            call = self.source.parent(name)
+            return (
+                isinstance(call, ast.Call)
+                and call.args[:1] == [name]
+                and self.names.is_known(call.func, _LOCALLY)
+            )
+
+        uses = [
+            each
+            for each in ast.walk(self.node)
+            if isinstance(each, ast.Name)
+            and each.id == inner.name
+            and isinstance(each.ctx, ast.Load)
+        ]
+        return bool(uses) and all(map(is_passed_on, uses))
 
     def _factories(self, owner: ast.ClassDef) -> list[ast.AST]:
         """What runs when an object is made: the default factories of a dataclass."""

@@ -64,6 +64,10 @@ class ActivityRunner:
         if definition is None:
             self._tell_missing(task)
             return
+        self.start_as(definition, task)
+
+    def start_as(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> None:
+        """Begins an attempt whose code is known, or puts it in line."""
         running = RunningActivity(task, is_async=definition.is_async)
         if definition.is_async and self._line.admits(definition):
             self._line.join(definition, running)
@@ -226,9 +230,11 @@ class ActivityRunner:
         if definition.process_pool:
             return await self._in_process(definition, task)
         context = contextvars.copy_context()
-        return await self._loop.run_in_executor(
+        result = await self._loop.run_in_executor(
             self._thread_pool(task.task_queue), lambda: context.run(definition.fn, *arguments)
         )
+        # Of `lambda: fetch(url)` nobody can see before that it gives a coroutine.
+        return await result if inspect.iscoroutine(result) else result
 
     async def _in_process(
         self, definition: ActivityDefinition[..., Any], task: ActivityTask

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from perdure._core import decode, encode
+from perdure._core import call_of, decode, encode
 from perdure.activity._context import Info
 from perdure.convert import exception_of, shape_of
 
@@ -106,4 +106,5 @@ def _info(task: ActivityTask) -> Info:
         heartbeat_details=None if details is None else decode(details, shape_of(Any)),
         last_failure=None if failure is None else exception_of(failure),
         headers=dict(task.headers),
+        is_local=call_of(task)[2],
     )

@@ -11,6 +11,7 @@ import traceback
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from perdure._core import call_of
 from perdure.client._answer import Answer
 from perdure.client._port import native_fields
 from perdure.errors import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from perdure._core import ActivityTask, EngineHost, SkippingClock, Turn, Work
+    from perdure.activity._reference import ActivityReference
     from perdure.client._port import PendingFields
     from perdure.worker._alarm import Alarm
     from perdure.worker._watchdog import Watchdog
@@ -220,7 +222,27 @@ class Host:
     def _start_tasks(self, deadline: float) -> None:
         tasks = self._backlog.tasks
         while tasks and time.perf_counter() < deadline:
-            self.activities.start(tasks.popleft())
+            task = tasks.popleft()
+            run, number, is_local, _ = call_of(task)
+            if is_local:
+                self._start_local(task, run, number)
+            else:
+                self.activities.start(task)
+
+    def _start_local(self, task: ActivityTask, run: bytes, number: int) -> None:
+        """The code is the instance's own, but for a mock that the worker has in its place."""
+        instance = self._instances.get(run)
+        if instance is None:
+            task.not_started("its run has just left the cache")
+            return
+        reference: ActivityReference | None = instance.reference_of(number)
+        if reference is None:
+            task.cancelled()
+            return
+        registered = None
+        if not reference.is_step:
+            registered = self.queues.activity(task.task_queue, task.activity)
+        self.activities.start_as(registered or reference.definition, task)
 
     def _cancel(self, task_id: str, reason: str) -> None:
         if self.activities.cancel(task_id, reason):

@@ -14,6 +14,11 @@ from perdure.workflow._definition import WorkflowDefinition, defn, run
 from perdure.workflow._external import ExternalWorkflowHandle, get_external_workflow_handle
 from perdure.workflow._handle import ActivityHandle
 from perdure.workflow._info import Info, ParentInfo
+from perdure.workflow._local_activities import (
+    execute_local_activity,
+    start_local_activity,
+    step,
+)
 from perdure.workflow._logger import logger
 from perdure.workflow._patches import deprecate_patch, patched
 from perdure.workflow._queries import query, set_dynamic_query_handler, set_query_handler
@@ -54,6 +59,7 @@ __all__ = [
     "deprecate_patch",
     "execute_activity",
     "execute_child_workflow",
+    "execute_local_activity",
     "get_external_workflow_handle",
     "info",
     "last_failure",
@@ -74,6 +80,8 @@ __all__ = [
     "sleep",
     "start_activity",
     "start_child_workflow",
+    "start_local_activity",
+    "step",
     "time",
     "time_ns",
     "unsafe",

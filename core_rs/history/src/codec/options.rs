@@ -14,7 +14,7 @@ use super::priority::{read_priority, write_priority};
 use super::reader::Reader;
 use super::writer::Writer;
 use crate::batch::BatchError;
-use crate::command::{ActivityOptions, CancellationType, RetryPolicy};
+use crate::command::{ActivityOptions, CancellationType, LocalOptions, RetryPolicy};
 use crate::priority::Priority;
 
 const START_TO_CLOSE_TIMEOUT: Option<Duration> = Some(Duration::from_secs(3_600));
@@ -33,6 +33,8 @@ pub(crate) fn is_default(options: &ActivityOptions) -> bool {
         retry_policy,
         cancellation_type: CancellationType::Try,
         priority,
+        local: None,
+        session: None,
     } = options
     else {
         return false;
@@ -85,6 +87,14 @@ pub(crate) fn write_options(writer: &mut Writer, options: &ActivityOptions) {
         fields.optional(priority.is_default(), |writer| {
             write_priority(writer, priority)
         });
+        let local = options.local.as_ref();
+        fields.optional(local.is_none(), |writer| {
+            write_option(writer, local, write_local);
+        });
+        let session = options.session.as_ref();
+        fields.optional(session.is_none(), |writer| {
+            write_option(writer, session, |writer, n| writer.unsigned(*n));
+        });
     });
 }
 
@@ -102,6 +112,8 @@ pub(crate) fn read_options(reader: &mut Reader<'_>) -> Result<ActivityOptions, B
             |reader| read_option(reader, |reader| reader.text().map(Arc::from)),
         )?;
         let priority = fields.optional(Priority::default, read_priority)?;
+        let local = fields.optional(|| None, |reader| read_option(reader, read_local))?;
+        let session = fields.optional(|| None, |reader| read_option(reader, Reader::unsigned))?;
         Ok(ActivityOptions {
             task_queue,
             schedule_to_start_timeout,
@@ -111,6 +123,26 @@ pub(crate) fn read_options(reader: &mut Reader<'_>) -> Result<ActivityOptions, B
             retry_policy,
             cancellation_type,
             priority,
+            local,
+            session,
+        })
+    })
+}
+
+fn write_local(writer: &mut Writer, local: &LocalOptions) {
+    writer.fields(|fields| {
+        fields.required(|writer| write_duration(writer, local.retry_threshold));
+        fields.optional(!local.recorded_first, |writer| {
+            writer.boolean(local.recorded_first);
+        });
+    });
+}
+
+fn read_local(reader: &mut Reader<'_>) -> Result<LocalOptions, BatchError> {
+    reader.fields(|fields| {
+        Ok(LocalOptions {
+            retry_threshold: fields.required(read_duration)?,
+            recorded_first: fields.optional(|| false, Reader::boolean)?,
         })
     })
 }
@@ -126,6 +158,8 @@ pub(crate) fn default_options() -> ActivityOptions {
         retry_policy: default_policy(),
         cancellation_type: CancellationType::Try,
         priority: Priority::default(),
+        local: None,
+        session: None,
     }
 }
 

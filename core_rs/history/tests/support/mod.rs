@@ -12,9 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use perdure_history::{
     ActivityOptions, Batch, CancelExternal, CancellationType, Chain, Command, Digest, Event,
-    ExternalRun, Failure, FailureKind, MessageId, Parent, ParentClosePolicy, Payload, Priority,
-    Record, RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity, SearchValue,
-    SignalExternal, Site, StartChild, StartSignal, Successor, TimeoutKind, Timestamp, Version,
+    ExternalRun, Failure, FailureKind, LocalOptions, MessageId, Parent, ParentClosePolicy, Payload,
+    Priority, Record, RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity,
+    SearchValue, SignalExternal, Site, StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
+    Version,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -210,6 +211,7 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
         retry_policy(),
         cancellation_type,
         priority(),
+        (option::of(local()), option::of(any::<u64>())),
     )
         .prop_map(
             |(
@@ -218,6 +220,7 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
                 retry_policy,
                 cancellation_type,
                 priority,
+                place,
             )| {
                 ActivityOptions {
                     task_queue: task_queue.map(Arc::from),
@@ -228,6 +231,8 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
                     retry_policy,
                     cancellation_type,
                     priority,
+                    local: place.0,
+                    session: place.1,
                 }
             },
         );
@@ -246,6 +251,13 @@ fn priority() -> impl Strategy<Value = Priority> {
         fairness_weight,
     });
     prop_oneof![Just(Priority::default()), changed]
+}
+
+fn local() -> impl Strategy<Value = LocalOptions> {
+    (duration(), any::<bool>()).prop_map(|(retry_threshold, recorded_first)| LocalOptions {
+        retry_threshold,
+        recorded_first,
+    })
 }
 
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {

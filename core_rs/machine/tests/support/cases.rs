@@ -8,9 +8,9 @@ use perdure_history::testing::{
     HistoryBuilder, complete_run, failure, record_patch, schedule_with, start,
 };
 use perdure_history::{
-    CancellationType, Command, Event, Failure, FailureKind, MessageId, ParentClosePolicy, Priority,
-    RetryState, RunId, RunStarted, SearchValue, StartChild, StartSignal, Successor, TimeoutKind,
-    Timestamp,
+    CancellationType, Command, Event, Failure, FailureKind, LocalOptions, MessageId,
+    ParentClosePolicy, Priority, RetryState, RunId, RunStarted, ScheduleActivity, SearchValue,
+    StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
 };
 
 use super::payload;
@@ -108,6 +108,11 @@ fn others() -> Vec<Case> {
             history: fan_out(),
         },
         Case {
+            path: "activity/local_and_session",
+            story: "A step in the process of the workflow, then a session and a call in it.",
+            history: local_and_session(),
+        },
+        Case {
             path: "activity/retried_then_failed",
             story: "One attempt times out, the next is refused for good, and the run fails with \
                     the activity's failure as its cause.",
@@ -180,6 +185,34 @@ fn continued_as_new() -> HistoryBuilder {
     let mut successor = Successor::of(HistoryBuilder::RUN, &start("order"), at);
     successor.start.arguments = payload(b"\x91\xa7order-2");
     history.command(Command::ContinueAsNew(Arc::new(successor)));
+    history
+}
+
+/// 1 run started, 2 schedule rate (local) | 3 completed (2), 4 schedule session, 5 schedule copy |
+/// 6 completed (5), 7 cancel activity (4), 8 complete run
+fn local_and_session() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    let with = |name: &str, local, session| {
+        let Command::ScheduleActivity(asked) = call(name, b"\x91\xa7order-1") else {
+            return call(name, b"");
+        };
+        let mut asked = ScheduleActivity::clone(&asked);
+        (asked.options.local, asked.options.session) = (local, session);
+        Command::ScheduleActivity(Arc::new(asked))
+    };
+    let local = LocalOptions {
+        retry_threshold: Duration::from_secs(60),
+        recorded_first: true,
+    };
+    let rate = history.command(with("rate", Some(local), None));
+    history.turn(SECOND);
+    history.event(returned(rate, b"\x07"));
+    let session = history.command(with("session", None, Some(0)));
+    let copy = history.command(with("copy", None, Some(session)));
+    history.turn(SECOND);
+    history.event(returned(copy, b"\xc3"));
+    history.command(Command::CancelActivity { command_n: session });
+    history.complete_run();
     history
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<work::Work>()?;
     module.add_class::<work::PyTurn>()?;
     module.add_class::<task::ActivityTask>()?;
+    module.add_function(wrap_pyfunction!(task::call_of, module)?)?;
     module.add_class::<reply::PyReply>()?;
     module.add_class::<client::StoreReader>()?;
     module.add_class::<client::StoreInbox>()?;

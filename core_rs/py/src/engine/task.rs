@@ -24,6 +24,18 @@ pub(super) fn read_token(token: &[u8], run: RunId) -> Option<(u64, u32, u64)> {
     ))
 }
 
+/// See `call_of`.
+type Call<'py> = (Bound<'py, PyBytes>, u64, bool, Option<u64>);
+
+/// The call behind a task: run, number of its command, whether it is a local activity, whose
+/// code the instance has, and its session (0 in what begins one).
+#[pyfunction]
+pub(super) fn call_of<'py>(py: Python<'py>, task: &Bound<'py, ActivityTask>) -> Call<'py> {
+    let task = &task.get().task;
+    let run = PyBytes::new(py, &task.id.run.0);
+    (run, task.id.n, task.local, task.session)
+}
+
 /// One attempt of one local activity.
 #[pyclass(frozen, module = "perdure._core._native")]
 pub(crate) struct ActivityTask {

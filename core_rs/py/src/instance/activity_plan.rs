@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_history::{ActivityOptions, CancellationType, RetryPolicy};
+use perdure_history::{ActivityOptions, CancellationType, LocalOptions, RetryPolicy};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -97,7 +97,7 @@ impl ActivityPlan {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     #[pyo3(signature = (*, reference, name, service, result, task_queue, timeouts_us, retry,
-        cancellation_type, priority, headers))]
+        cancellation_type, priority, headers, local=None, session=None))]
     fn new(
         reference: Py<PyAny>,
         name: &str,
@@ -109,6 +109,8 @@ impl ActivityPlan {
         cancellation_type: &str,
         priority: PriorityFields,
         headers: Vec<(String, String)>,
+        local: Option<(u64, bool)>,
+        session: Option<u64>,
     ) -> PyResult<Self> {
         let micros = |span: Option<u64>| span.map(Duration::from_micros);
         let options = ActivityOptions {
@@ -128,6 +130,11 @@ impl ActivityPlan {
                 }
             },
             priority: priority_in(priority),
+            local: local.map(|(threshold_us, recorded_first)| LocalOptions {
+                retry_threshold: Duration::from_micros(threshold_us),
+                recorded_first,
+            }),
+            session,
         };
         Ok(Self {
             name: name.into(),

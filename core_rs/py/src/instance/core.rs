@@ -448,6 +448,14 @@ impl InstanceCore {
         self.continuation.last_failure(py)
     }
 
+    /// The reference of an activity whose call still waits; None when its code took it back.
+    fn reference_of(&self, py: Python<'_>, number: u64) -> Option<Py<PyAny>> {
+        self.waiting.with(py, |all| {
+            all.get(&number)
+                .map(|waiting| waiting.plan.get().reference.clone_ref(py))
+        })
+    }
+
     /// The number of the last record that was delivered or asked for, the same again on replay.
     fn history_length(&self, py: Python<'_>) -> PyResult<u64> {
         self.with_machine(py, |machine| machine.position())

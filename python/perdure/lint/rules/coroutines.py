@@ -20,8 +20,8 @@ RULES = (_UNAWAITED, _DROPPED, _SWALLOWED, _REPLAYING)
 
 _COROUTINES = frozenset({
     "asyncio.open_connection", "asyncio.sleep", "asyncio.wait", "asyncio.wait_for",
-    "perdure.workflow.execute_activity", "perdure.workflow.sleep",
-    "perdure.workflow.wait_condition",
+    "perdure.workflow.execute_activity", "perdure.workflow.execute_local_activity",
+    "perdure.workflow.sleep", "perdure.workflow.step", "perdure.workflow.wait_condition",
 })  # fmt: skip
 _TASKS = frozenset({
     "asyncio.AbstractEventLoop.create_task", "asyncio.create_task", "asyncio.ensure_future",
