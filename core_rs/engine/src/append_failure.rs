@@ -179,6 +179,8 @@ impl Context {
                 .drain(..)
                 .filter_map(|pending| pending.about.reply_to),
         );
+        let words = run.pause_words.drain(..);
+        waiting.extend(words.filter_map(|about| about.reply_to));
         if let Phase::Committing(commit) = &mut run.phase {
             waiting.extend(commit.senders());
         }

@@ -119,7 +119,9 @@ impl Context {
     pub(crate) fn finish_close(&mut self, run: &mut Run, closed: Closed, dropped: Vec<Delivered>) {
         let waiting: Vec<_> = run.pending.drain(..).map(|pending| pending.about).collect();
         let late = std::mem::take(&mut run.late);
-        for mut about in dropped.into_iter().chain(waiting).chain(late) {
+        let words = std::mem::take(&mut run.pause_words);
+        let told = dropped.into_iter().chain(waiting).chain(late).chain(words);
+        for mut about in told {
             self.refuse_asker(&mut about, run.id);
             if let Some(to) = about.reply_to {
                 let reply = Reply::Closed {

@@ -9,9 +9,7 @@ use perdure_history::{
 };
 use perdure_machine::effect::Effect as MachineEffect;
 use perdure_machine::machine::RecordedTurn;
-use perdure_store::{
-    Append, Close, InboxMessage, IndexChange, Outstanding, OutstandingKind, RunStatus, StatusChange,
-};
+use perdure_store::{Append, Close, InboxMessage, IndexChange, Outstanding, OutstandingKind};
 
 use crate::activity::{Activity, Stage};
 use crate::asks::{self, Outgoing, Post};
@@ -20,7 +18,7 @@ use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::indexed::{put_failed, put_reported, put_timer, recorded_failure};
 use crate::message_codec;
-use crate::parking;
+use crate::pausing;
 use crate::pending::{self, Delivered};
 use crate::renewal::Renewal;
 use crate::run::{Phase, Run, Timer};
@@ -122,6 +120,7 @@ impl Context {
         if commit.closed.is_none() {
             self.index_begun(run, &written.begun, &mut append);
             self.index_dirty(run, &written.records, &mut append, &mut commit);
+            self.keep_status(run, written.records.is_empty(), &mut append, &mut commit);
             self.keep_messages(run, &mut append, &mut commit);
         } else {
             run.dirty.clear();
@@ -143,7 +142,8 @@ impl Context {
         relate(run, &written, &mut append, &mut commit, now);
         // First, since the id of an update that was rejected is not consumed.
         commit.keep_updates(run, written.effects);
-        append.consumed_message_ids = asks::consumed(run.id, &commit, &written.records);
+        let consumed = asks::consumed(run.id, &commit, &written.records);
+        append.consumed_message_ids.extend(consumed);
         let (creates, closes) = (append.create.is_some(), commit.closed.is_some());
         append.visibility = visibility::changed_by(run, creates, closes, &written.records);
         self.chain_records(run, written.records, &mut append);
@@ -347,29 +347,29 @@ impl Context {
         }
     }
 
-    /// The status row, and the messages that no turn can take while the run is parked.
-    fn keep_messages(&mut self, run: &mut Run, append: &mut Append, commit: &mut Commit) {
-        if std::mem::take(&mut run.unparked) {
-            let detail = bytes::Bytes::new();
-            append.status = Some(StatusChange {
-                status: RunStatus::Running,
-                detail,
-            });
+    /// The status row, when it is to say something new.
+    fn keep_status(
+        &mut self,
+        run: &mut Run,
+        alone: bool,
+        append: &mut Append,
+        commit: &mut Commit,
+    ) {
+        let parked = run.parked.as_mut().filter(|parked| !parked.trying);
+        let parks = parked.is_some_and(|parked| !std::mem::replace(&mut parked.written, true));
+        if std::mem::take(&mut run.unparked) || parks {
+            append.status = Some(pausing::status_of(run));
         }
+        if alone && !run.pause_words.is_empty() {
+            pausing::keep_words(run, append, commit);
+        }
+    }
+
+    /// The messages that no turn can take while the run is held.
+    fn keep_messages(&mut self, run: &mut Run, append: &mut Append, commit: &mut Commit) {
         // What came with the start is durable as soon as the run is.
         if !run.is_held() && append.create.is_none() {
             return;
-        }
-        let parked = run.parked.as_mut().filter(|parked| !parked.trying);
-        if let Some(parked) = parked
-            && !parked.written
-        {
-            parked.written = true;
-            let detail = parking::encode_reason(&parked.reason);
-            append.status = Some(StatusChange {
-                status: RunStatus::Parked,
-                detail,
-            });
         }
         let (id, origin) = (run.id, run.identity.origin);
         for pending in &mut run.pending {

@@ -165,6 +165,18 @@ pub enum MessageBody {
         /// The run.
         run: RunId,
     },
+    /// Hold the run: it takes no turn.
+    Pause {
+        /// The run.
+        run: RunId,
+        /// A text for people.
+        reason: String,
+    },
+    /// Let a paused run go on.
+    Unpause {
+        /// The run.
+        run: RunId,
+    },
     /// What came of an attempt that completes asynchronously.
     Activity(Box<ActivityWord>),
     /// Answer when the run is closed.

@@ -28,6 +28,7 @@ pub mod message_codec;
 mod messages;
 pub mod parking;
 mod patches;
+pub mod pausing;
 mod pending;
 mod posts;
 mod queries;

@@ -29,6 +29,12 @@ const ACTIVITY: u8 = 4;
 /// event alone.
 const START: u8 = 5;
 
+/// The first byte of what is kept: a run follows, which is to be paused, and why.
+const PAUSE: u8 = 6;
+
+/// The first byte of what is kept: a run follows, which is to go on.
+const UNPAUSE: u8 = 7;
+
 /// What a kept message says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kept {
@@ -75,12 +81,9 @@ pub enum KeptError {
 pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp) -> Option<Bytes> {
     let (run, event) = match body {
         MessageBody::Start(start) => return Some(encode_start(message_id, start, at)),
-        MessageBody::Unpark { run } => {
-            let mut out = BytesMut::with_capacity(17);
-            out.put_u8(UNPARK);
-            out.put_slice(&run.0);
-            return Some(out.freeze());
-        }
+        MessageBody::Unpark { run } => return Some(encode_word_on(UNPARK, *run, "")),
+        MessageBody::Pause { run, reason } => return Some(encode_word_on(PAUSE, *run, reason)),
+        MessageBody::Unpause { run } => return Some(encode_word_on(UNPAUSE, *run, "")),
         MessageBody::Activity(word) => return encode_word(word, at),
         MessageBody::Terminate { run, reason } => {
             let (message_id, reason) = (message_id.clone(), reason.clone());
@@ -155,6 +158,29 @@ fn encode_records(sort: u8, run: RunId, n: u64, records: Vec<Record>) -> Bytes {
     out.put_u8(sort);
     out.put_slice(&encoded);
     out.freeze()
+}
+
+fn encode_word_on(sort: u8, run: RunId, text: &str) -> Bytes {
+    let mut out = BytesMut::with_capacity(17 + text.len());
+    out.put_u8(sort);
+    out.put_slice(&run.0);
+    out.put_slice(text.as_bytes());
+    out.freeze()
+}
+
+/// Reads what [`encode_word_on`] wrote.
+fn decode_word_on(sort: u8, body: &[u8]) -> Result<MessageBody, KeptError> {
+    let (run, text) = body.split_first_chunk().ok_or(KeptError::NotOneEvent)?;
+    let run = RunId(*run);
+    match (sort, str::from_utf8(text)) {
+        (UNPARK, Ok("")) => Ok(MessageBody::Unpark { run }),
+        (UNPAUSE, Ok("")) => Ok(MessageBody::Unpause { run }),
+        (PAUSE, Ok(reason)) => {
+            let reason = reason.to_owned();
+            Ok(MessageBody::Pause { run, reason })
+        }
+        _ => Err(KeptError::NotOneEvent),
+    }
 }
 
 fn encode_start(message_id: &MessageId, start: &StartRun, at: Timestamp) -> Bytes {
@@ -261,10 +287,8 @@ fn decode_word(body: &Bytes) -> Result<Kept, KeptError> {
 /// [`KeptError`] when it is damaged or was written by a newer version.
 pub fn decode_message(body: &Bytes) -> Result<Kept, KeptError> {
     match body.first() {
-        Some(&UNPARK) if body.len() == 17 => {
-            let mut run = [0; 16];
-            run.copy_from_slice(body.get(1..17).unwrap_or(&[0; 16]));
-            Ok(Kept::Message(MessageBody::Unpark { run: RunId(run) }))
+        Some(&sort @ (UNPARK | PAUSE | UNPAUSE)) => {
+            decode_word_on(sort, &body.slice(1..)).map(Kept::Message)
         }
         Some(&EVENT) => {
             let batch = Batch::decode(&body.slice(1..))?;
@@ -451,6 +475,11 @@ mod tests {
                 reason: "wrong".to_owned(),
             },
             MessageBody::Unpark { run },
+            MessageBody::Unpause { run },
+            MessageBody::Pause {
+                run,
+                reason: String::new(),
+            },
             MessageBody::Activity(Box::new(ActivityWord {
                 run,
                 command_n: 2,

@@ -43,6 +43,12 @@ impl Engine {
                 arguments,
             } => self.query(run, reply_to, name, arguments, now),
             MessageBody::Unpark { run } => self.unpark(run, message_id, reply_to, now),
+            MessageBody::Pause { run, reason } => {
+                self.set_paused(run, Some(reason), message_id, reply_to, now);
+            }
+            MessageBody::Unpause { run } => {
+                self.set_paused(run, None, message_id, reply_to, now);
+            }
             MessageBody::Terminate { run, reason } => {
                 self.terminate(run, message_id, reason, reply_to, now);
             }
@@ -165,7 +171,7 @@ impl Engine {
         }
     }
 
-    fn refuse_closed(&mut self, run: RunId, message_id: MessageId, to: Option<ReplyTo>) {
+    pub(crate) fn refuse_closed(&mut self, run: RunId, message_id: MessageId, to: Option<ReplyTo>) {
         self.context.effect(Effect::Consumed {
             run: Some(run),
             message_id,

@@ -110,6 +110,9 @@ impl Context {
 
     /// Tries a parked run again: the next turn delivers what waited.
     pub(crate) fn try_again(&mut self, run: &mut Run, now: Timestamp) {
+        if self.waits_while_paused(run, now) {
+            return;
+        }
         let Some(parked) = &mut run.parked else {
             return;
         };

@@ -18,7 +18,8 @@ use crate::engine::Engine;
 use crate::input::{Message, MessageBody, ParkReason, StartRun};
 use crate::message_codec::{self, Kept};
 use crate::messages;
-use crate::parking::{self, Parked};
+use crate::parking::Parked;
+use crate::pausing::StatusDetail;
 use crate::pending::{Delivered, Pending};
 use crate::run::{Identity, Run, Timer};
 use crate::wheel::Due;
@@ -311,9 +312,10 @@ impl Context {
         for (command_n, state) in activities {
             self.recover_activity(&mut run, command_n, state, now);
         }
-        if summary.status == RunStatus::Parked {
-            let reason = parking::decode_reason(&summary.status_detail).unwrap_or_default();
-            self.recover_parked(&mut run, reason, now);
+        let detail = StatusDetail::decode(&summary.status_detail);
+        run.paused = detail.paused.map(String::into_boxed_str);
+        if summary.status == RunStatus::Parked || detail.parked.is_some() {
+            self.recover_parked(&mut run, detail.parked.unwrap_or_default(), now);
         }
         run
     }

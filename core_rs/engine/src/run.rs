@@ -118,6 +118,10 @@ pub(crate) struct Run {
     /// What ran the history as it was read; absent in a run that began in this engine.
     pub(crate) versions: Option<Box<Versions>>,
     pub(crate) parked: Option<Box<Parked>>,
+    /// Why an operator holds it, while one does.
+    pub(crate) paused: Option<Box<str>>,
+    /// What operators said about that since the last write.
+    pub(crate) pause_words: Vec<Delivered>,
     /// Whether the status row still says parked although the run goes on.
     pub(crate) unparked: bool,
     /// Whether activities wait, since a restart, for what only history has.
@@ -180,6 +184,8 @@ impl Run {
             patches: Patches::default(),
             versions: None,
             parked: None,
+            paused: None,
+            pause_words: Vec::new(),
             unparked: false,
             lacks_schedules: false,
             unreadable: false,
@@ -207,7 +213,7 @@ impl Run {
 
     /// Whether no turn may be taken: what comes meanwhile is kept in the inbox.
     pub(crate) fn is_held(&self) -> bool {
-        self.is_parked() || self.delay.is_some()
+        self.is_parked() || self.delay.is_some() || self.paused.is_some()
     }
 
     /// Whether the state of an activity can go to the index: not before the failure of the attempt
@@ -223,6 +229,10 @@ impl Run {
 
     /// Whether something waits that workflow code is to see.
     pub(crate) fn wants_turn(&self) -> bool {
+        if self.paused.is_some() {
+            // Nothing is delivered, but who asks about its state is answered.
+            return self.parked.is_none() && self.delay.is_none() && self.wants_replay();
+        }
         let trying = self.parked.as_ref().is_some_and(|parked| parked.trying);
         let waits = !self.pending.is_empty() || !self.due_timers.is_empty();
         let unseen = self.machine.is_some() && !self.attempt_failures.is_empty();

@@ -10,7 +10,7 @@ use crate::effect::Effect;
 use crate::hosted;
 use crate::input::{ParkReason, Turn, TurnOutcome, TurnReport};
 use crate::parking::code;
-use crate::pending::{self, Delivered};
+use crate::pending::{self, Delivered, TurnEvents};
 use crate::run::{Phase, Run};
 
 impl Context {
@@ -29,6 +29,9 @@ impl Context {
         if run.lacks_schedules && !run.unreadable {
             return self.read(run);
         }
+        if !run.pause_words.is_empty() {
+            return self.write(run, Written::default(), now);
+        }
         if run.wants_turn() {
             if self.hosts(&run.identity) {
                 return self.begin_turn(run, now);
@@ -41,6 +44,10 @@ impl Context {
             }
         }
         self.answer_queries(run);
+        if run.paused.is_some() && !run.attempt_failures.is_empty() {
+            // No turn of a live run records them while it is paused.
+            self.evict(run);
+        }
         self.write_aside(run, now);
     }
 
@@ -74,7 +81,10 @@ impl Context {
         let Some(mut machine) = machine else {
             return self.read(run);
         };
-        let mut turn = pending::take_turn_events(run, self.options.maximum_turn_events);
+        let mut turn = match run.paused {
+            Some(_) => TurnEvents::default(),
+            None => pending::take_turn_events(run, self.options.maximum_turn_events),
+        };
         let tries = run.parked.as_ref().is_some_and(|parked| parked.trying);
         if turn.events.is_empty() && !tries && !replays {
             run.machine = Some(machine);

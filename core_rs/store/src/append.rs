@@ -124,6 +124,8 @@ pub enum RunStatus {
     Running,
     /// Open, waiting for new code (design law 7).
     Parked,
+    /// Open, held by an operator.
+    Paused,
     /// Returned.
     Completed,
     /// Raised a failure.
@@ -143,7 +145,7 @@ pub enum RunStatus {
 pub struct StatusChange {
     /// The status.
     pub status: RunStatus,
-    /// Why it is parked, encoded by the engine (reason, traceback, code hash); empty otherwise.
+    /// Why it is parked or paused, encoded by the engine; empty otherwise.
     pub detail: Bytes,
 }
 

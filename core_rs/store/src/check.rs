@@ -40,7 +40,10 @@ fn contradiction(append: &Append) -> Option<&'static str> {
 
 /// Whether a run of this status goes on.
 pub(crate) fn is_open(status: RunStatus) -> bool {
-    matches!(status, RunStatus::Running | RunStatus::Parked)
+    matches!(
+        status,
+        RunStatus::Running | RunStatus::Parked | RunStatus::Paused
+    )
 }
 
 /// Whether a write to a closed run would do more than consume messages.

@@ -20,7 +20,7 @@ pub struct RunSummary {
     pub task_queue: String,
     /// How it stands.
     pub status: RunStatus,
-    /// Why it is parked; empty otherwise.
+    /// Why it is parked or paused, encoded by the engine; empty otherwise.
     pub status_detail: Bytes,
     /// When it was started.
     pub started_at: Timestamp,

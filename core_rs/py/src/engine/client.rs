@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use perdure_engine::closing::last_closing;
-use perdure_engine::parking::decode_reason;
+use perdure_engine::pausing::StatusDetail;
 use perdure_engine::{Reply, encode_message};
 use perdure_history::{MessageId, RunId, Timestamp};
 use perdure_store::filter::Builtin;
@@ -69,9 +69,10 @@ fn parsed(py: Python<'_>, query: &str) -> PyResult<RunQuery> {
     parse_query(query).map_err(|error| errors::invalid_query(py, &error))
 }
 
-const STATUSES: [(&str, RunStatus); 8] = [
+const STATUSES: [(&str, RunStatus); 9] = [
     ("running", RunStatus::Running),
     ("parked", RunStatus::Parked),
+    ("paused", RunStatus::Paused),
     ("completed", RunStatus::Completed),
     ("failed", RunStatus::Failed),
     ("cancelled", RunStatus::Cancelled),
@@ -291,8 +292,11 @@ fn summary_fields<'py>(py: Python<'py>, run: &RunSummary) -> PyResult<Bound<'py,
     fields.set_item("started_at_us", run.started_at.as_micros())?;
     fields.set_item("closed_at_us", run.closed_at.map(Timestamp::as_micros))?;
     fields.set_item("last_n", run.last_n)?;
-    let reason = decode_reason(&run.status_detail);
-    let reason = reason.map(|reason| (reason.code, reason.message, reason.traceback));
+    let detail = StatusDetail::decode(&run.status_detail);
+    fields.set_item("pause_reason", detail.paused)?;
+    let reason = detail
+        .parked
+        .map(|reason| (reason.code, reason.message, reason.traceback));
     fields.set_item("park_reason", reason)?;
     let visibility = &run.visibility;
     let attributes = search::attribute_fields(py, &visibility.search_attributes)?;
@@ -356,6 +360,8 @@ fn recipient(body: &perdure_engine::MessageBody) -> Option<RunId> {
         | Body::Cancel { run, .. }
         | Body::Terminate { run, .. }
         | Body::Unpark { run }
+        | Body::Pause { run, .. }
+        | Body::Unpause { run }
         | Body::AwaitResult { run } => Some(*run),
         Body::Activity(word) => Some(word.run),
         _ => None,

@@ -9,12 +9,13 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The names of statuses, in the language and in order of their names.
-const STATUSES: [(&str, RunStatus); 8] = [
+const STATUSES: [(&str, RunStatus); 9] = [
     ("Cancelled", RunStatus::Cancelled),
     ("Completed", RunStatus::Completed),
     ("ContinuedAsNew", RunStatus::ContinuedAsNew),
     ("Failed", RunStatus::Failed),
     ("Parked", RunStatus::Parked),
+    ("Paused", RunStatus::Paused),
     ("Running", RunStatus::Running),
     ("Terminated", RunStatus::Terminated),
     ("TimedOut", RunStatus::TimedOut),

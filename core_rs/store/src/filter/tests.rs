@@ -70,7 +70,7 @@ fn errors_say_where_and_what_was_expected() {
     assert_eq!(
         problem("Status = 'Walking'").1,
         "a status was expected: one of Cancelled, Completed, ContinuedAsNew, Failed, Parked, \
-         Running, Terminated, TimedOut, not the text \"Walking\""
+         Paused, Running, Terminated, TimedOut, not the text \"Walking\""
     );
     assert_eq!(problem("StartTime > 'soon'").0, 12);
     assert_eq!(problem("ORDER BY CustomerId").0, 9);

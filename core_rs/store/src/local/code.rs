@@ -13,6 +13,7 @@ pub(crate) const fn of_status(status: RunStatus) -> i64 {
         RunStatus::Terminated => 5,
         RunStatus::TimedOut => 6,
         RunStatus::ContinuedAsNew => 7,
+        RunStatus::Paused => 8,
     }
 }
 
@@ -27,6 +28,7 @@ pub(crate) const fn to_status(code: i64) -> Option<RunStatus> {
         5 => RunStatus::Terminated,
         6 => RunStatus::TimedOut,
         7 => RunStatus::ContinuedAsNew,
+        8 => RunStatus::Paused,
         _ => return None,
     })
 }

@@ -115,8 +115,13 @@ fn status(run: RunId, store: &SimulatedStore) -> Option<RunStatus> {
 }
 
 fn is_closed(run: RunId, store: &SimulatedStore) -> bool {
-    status(run, store)
-        .is_some_and(|status| !matches!(status, RunStatus::Running | RunStatus::Parked))
+    let is_open = |status| {
+        matches!(
+            status,
+            RunStatus::Running | RunStatus::Parked | RunStatus::Paused
+        )
+    };
+    status(run, store).is_some_and(|status| !is_open(status))
 }
 
 fn records(history: &History, id: &MessageId) -> bool {
