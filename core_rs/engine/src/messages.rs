@@ -26,6 +26,7 @@ impl Engine {
             reply_to,
             body,
         } = message;
+        let heard = || about(message_id.clone(), reply_to, received_at);
         match body {
             MessageBody::Start(start) => self.start(message_id, reply_to, &start, false, now),
             MessageBody::AwaitResult { run } => {
@@ -52,10 +53,7 @@ impl Engine {
             MessageBody::Terminate { run, reason } => {
                 self.terminate(run, message_id, reason, reply_to, now);
             }
-            MessageBody::Activity(word) => {
-                let about = about(message_id, reply_to, received_at);
-                self.hear(*word, about, now);
-            }
+            MessageBody::Activity(word) => self.hear(*word, heard(), now),
             MessageBody::Signal {
                 run,
                 name,
@@ -66,8 +64,7 @@ impl Engine {
                     name,
                     arguments,
                 };
-                let about = about(message_id, reply_to, received_at);
-                self.deliver(run, event, about, now);
+                self.deliver(run, event, heard(), now);
             }
             MessageBody::Update {
                 run,
@@ -90,8 +87,7 @@ impl Engine {
                     message_id: message_id.clone(),
                     reason,
                 };
-                let about = about(message_id, reply_to, received_at);
-                self.deliver(run, event, about, now);
+                self.deliver(run, event, heard(), now);
             }
         }
     }

@@ -27,6 +27,7 @@ STATUS_COLORS = {
     "running": "cyan",
     "completed": "green",
     "parked": "yellow",
+    "paused": "yellow",
     "failed": "red",
     "timed_out": "red",
     "terminated": "red",

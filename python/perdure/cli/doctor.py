@@ -129,7 +129,7 @@ async def _store(client: Client) -> AsyncIterator[Finding]:
         yield Finding("integrity", "ok", text)
     owner = client.owner_process()
     if owner is None:
-        open_runs = statuses["running"] + statuses["parked"]
+        open_runs = sum(statuses[each] for each in ("running", "parked", "paused"))
         status = "warning" if open_runs else "ok"
         text = f"nobody serves it: {open_runs} open runs wait" if open_runs else "nobody serves it"
         yield Finding("owner", status, text)

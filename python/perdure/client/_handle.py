@@ -42,7 +42,7 @@ class WorkflowDescription:
     task_queue: str
     """The task queue."""
     status: str
-    """`running`, `parked`, `completed`, `failed`, `cancelled`, `terminated`,
+    """`running`, `parked`, `paused`, `completed`, `failed`, `cancelled`, `terminated`,
     `timed_out` or `continued_as_new`."""
     start_time: datetime
     """When it was started, in UTC."""
@@ -54,6 +54,8 @@ class WorkflowDescription:
     """Why it is parked; None when it is not."""
     park_traceback: str | None
     """The traceback of the bug that parked it."""
+    pause_reason: str | None = None
+    """Why it is paused, which may be empty; None when it is not."""
     search_attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What it is found by."""
     memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -76,6 +78,7 @@ def description_of(fields: dict[str, Any]) -> WorkflowDescription:
         history_length=fields["last_n"],
         park_reason=None if reason is None else reason[1],
         park_traceback=None if reason is None else reason[2],
+        pause_reason=fields["pause_reason"],
         search_attributes=attribute_values(fields["search_attributes"]),
         memo=memo_values(fields["memo"]),
     )
@@ -385,6 +388,31 @@ class WorkflowHandle(Generic[Result]):
 
         call = EndWorkflowCall(self.id, self.run_id, reason)
         await around(self._interceptors, "terminate_workflow", proceed)(call)
+
+    async def pause(self, reason: str | None = None) -> None:
+        """Holds the run: its code takes no step until `unpause`.
+
+        What comes meanwhile waits, and is handled in its order then. Activities that are scheduled
+        go on, and so do their retries and the run's timeouts; queries are answered, and the run
+        can be terminated. Of a run that is paused already, the reason changes.
+
+        Args:
+            reason: Why, for people; nothing by default.
+
+        Raises:
+            RunClosedError: It is closed.
+            NotFoundError: There is no such run.
+        """
+        await self._post("pause", reason=reason or "")
+
+    async def unpause(self) -> None:
+        """Lets a paused run go on; one that is not paused goes on as it does.
+
+        Raises:
+            RunClosedError: It is closed.
+            NotFoundError: There is no such run.
+        """
+        await self._post("unpause")
 
     async def unpark(self) -> None:
         """Tries a parked run again now."""

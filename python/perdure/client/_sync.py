@@ -166,6 +166,14 @@ class SyncWorkflowHandle(Generic[Result]):
         """Ends the run without running its code."""
         self._loop.call(self._handle.terminate(reason))
 
+    def pause(self, reason: str | None = None) -> None:
+        """As `WorkflowHandle.pause`."""
+        self._loop.call(self._handle.pause(reason))
+
+    def unpause(self) -> None:
+        """As `WorkflowHandle.unpause`."""
+        self._loop.call(self._handle.unpause())
+
     def unpark(self) -> None:
         """Tries a parked run again now."""
         self._loop.call(self._handle.unpark())

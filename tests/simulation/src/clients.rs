@@ -42,6 +42,8 @@ pub fn run_of(body: &MessageBody) -> Option<RunId> {
         | MessageBody::Cancel { run, .. }
         | MessageBody::Terminate { run, .. }
         | MessageBody::Unpark { run }
+        | MessageBody::Pause { run, .. }
+        | MessageBody::Unpause { run }
         | MessageBody::AwaitResult { run } => Some(*run),
         _ => None,
     }
@@ -56,6 +58,8 @@ pub fn sort_of(body: &MessageBody) -> &'static str {
         MessageBody::Cancel { .. } => "message: Cancel",
         MessageBody::Terminate { .. } => "message: Terminate",
         MessageBody::Unpark { .. } => "message: Unpark",
+        MessageBody::Pause { .. } => "message: Pause",
+        MessageBody::Unpause { .. } => "message: Unpause",
         MessageBody::AwaitResult { .. } => "message: AwaitResult",
         _ => "message: another",
     }

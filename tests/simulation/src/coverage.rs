@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Everything that can happen in a world and that a checker, a step or a worker must be seen to do.
-pub const EXPECTED: [&str; 62] = [
+pub const EXPECTED: [&str; 65] = [
     "answer: Accepted",
     "answer: AlreadyStarted",
     "answer: Closed",
@@ -15,6 +15,7 @@ pub const EXPECTED: [&str; 62] = [
     "answer: Started",
     "check: a message is delivered once",
     "check: a timer is not late for an event",
+    "check: a paused run is not stepped",
     "check: acknowledged and kept",
     "check: completion",
     "check: dispatch",
@@ -43,10 +44,12 @@ pub const EXPECTED: [&str; 62] = [
     "life: taken over",
     "message: AwaitResult",
     "message: Cancel",
+    "message: Pause",
     "message: Signal",
     "message: Start",
     "message: Terminate",
     "message: Unpark",
+    "message: Unpause",
     "network: delivered",
     "network: doubled",
     "network: lost",

@@ -3,7 +3,7 @@
 use perdure_store::{Append, IndexChange, OutstandingKind, RunStatus};
 
 /// Every sort of durable write.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "start",
     "park_start",
     "turn",
@@ -15,6 +15,7 @@ pub const NAMES: [&str; 13] = [
     "deliver_message",
     "keep_message",
     "park",
+    "pause",
     "unpark",
     "close",
 ];
@@ -72,6 +73,7 @@ pub fn names(append: &Append) -> Vec<&'static str> {
     );
     add(!append.inbox.is_empty(), "keep_message");
     add(status == Some(RunStatus::Parked), "park");
+    add(status == Some(RunStatus::Paused), "pause");
     add(status == Some(RunStatus::Running), "unpark");
     add(append.close.is_some(), "close");
     names

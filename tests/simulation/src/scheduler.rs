@@ -301,7 +301,7 @@ impl World {
             self.clients.wish_rival(number);
             return Ok(());
         }
-        let body = match self.random.below(40) {
+        let body = match self.random.below(44) {
             0 => MessageBody::Terminate {
                 run,
                 reason: "simulated".to_owned(),
@@ -311,6 +311,11 @@ impl World {
                 reason: "simulated".to_owned(),
             },
             2 | 3 => MessageBody::Unpark { run },
+            40 => MessageBody::Pause {
+                run,
+                reason: "simulated".to_owned(),
+            },
+            41..=43 => MessageBody::Unpause { run },
             4..=9 => MessageBody::AwaitResult { run },
             _ => {
                 let name = u8::try_from(self.random.below(3)).unwrap_or(0);
@@ -383,7 +388,7 @@ impl World {
                     .ended(&self.store, &self.programs, &self.forgotten);
             }
             if step % 40 == 39 {
-                self.wish_all_signals();
+                self.wish_all_go_on();
                 self.report_services(4)?;
             }
             self.finish_step()?;
@@ -401,11 +406,12 @@ impl World {
         })
     }
 
-    fn wish_all_signals(&mut self) {
+    fn wish_all_go_on(&mut self) {
         if self.clients.open() > 20 {
             return;
         }
         for run in self.open_runs() {
+            self.clients.wish(MessageBody::Unpause { run });
             for name in 0..3 {
                 let signal = self.clients.signal(run, name);
                 self.clients.wish(signal);

@@ -363,6 +363,7 @@ impl World {
             mut machine,
             replay,
         } = self.process.turns.swap_remove(index);
+        self.checkers.stepped(run, &self.store)?;
         let known = self.process.instances.remove(&run);
         let mut instance = match (replay, known) {
             (false, Some(instance)) => instance,

@@ -77,6 +77,7 @@ def _print_run(run: WorkflowDescription) -> None:
         "Took": duration_text((run.close_time or datetime.now(UTC)) - run.start_time),
         "Events": str(run.history_length),
         "Parked": run.park_reason or "",
+        "Paused": run.pause_reason or "",
         "Attributes": _values(run.search_attributes),
         "Memo": _values(run.memo),
     }

@@ -30,6 +30,7 @@ def description_fields(run: WorkflowDescription) -> dict[str, Any]:
         "history_length": run.history_length,
         "park_reason": run.park_reason,
         "park_traceback": run.park_traceback,
+        "pause_reason": run.pause_reason,
         "search_attributes": {
             name: to_json(value) for name, value in run.search_attributes.items()
         },

@@ -6,6 +6,7 @@ from perdure.cli.workflow import (
     _end,
     _list,
     _patches,
+    _pause,
     _query,
     _result,
     _show,
@@ -33,6 +34,7 @@ def add(commands: Commands) -> None:
         _update,
         _query,
         _end,
+        _pause,
         _unpark,
         _patches,
     ):

@@ -105,7 +105,7 @@ pub(super) fn check_kept(
     )
 }
 
-fn status(run: RunId, store: &SimulatedStore) -> Option<RunStatus> {
+pub(super) fn status(run: RunId, store: &SimulatedStore) -> Option<RunStatus> {
     store
         .durable()
         .describe(run)

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perdure_engine::{Reply, Task, TaskOutcome, TaskReport};
 use perdure_history::{MessageId, RunId, TaskId, Timestamp};
-use perdure_store::{Append, SimulatedStore};
+use perdure_store::{Append, RunStatus, SimulatedStore};
 
 use crate::clients::Wish;
 use crate::coverage::Coverage;
@@ -93,6 +93,18 @@ impl Checkers {
         self.dispatches.retain(|task, _| task.run != run);
         self.refusals.retain(|task, _| task.run != run);
         self.acknowledged.retain(|(other, _)| *other != run);
+    }
+
+    /// The host is to step a run.
+    ///
+    /// # Errors
+    /// A broken promise.
+    pub fn stepped(&mut self, run: RunId, store: &SimulatedStore) -> Kept {
+        self.coverage.note("check: a paused run is not stepped");
+        if acknowledged::status(run, store) == Some(RunStatus::Paused) {
+            return broken("a paused run takes no turn", format!("run {run}"));
+        }
+        Ok(())
     }
 
     /// A task leaves the engine.
