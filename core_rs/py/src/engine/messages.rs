@@ -21,7 +21,8 @@ use crate::priority;
 use crate::search;
 
 /// The body of a message of a kind: `start`, `signal`, `update`, `await_update`, `cancel`,
-/// `terminate`, `unpark`, `pause`, `unpause`, `await_result`, `query`, or `complete_activity` and its like.
+/// `terminate`, `unpark`, `pause`, `unpause`, `await_result`, `query`, or `complete_activity` and
+/// its like.
 pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<MessageBody> {
     let fields = fields.ok_or_else(|| PyKeyError::new_err("run"))?;
     let run = run_id(&field::<Vec<u8>>(fields, "run")?)?;
