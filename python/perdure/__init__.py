@@ -17,6 +17,7 @@ from perdure._workflow_interceptor import (
     WorkflowInterceptor,
 )
 from perdure.client import Client, WorkflowHandle, WorkflowUpdateHandle
+from perdure.converter import DataConverter
 from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from perdure.priority import Priority
 from perdure.retry import RetryPolicy
@@ -25,6 +26,7 @@ from perdure.worker import NatsOptions, StdioService, Worker
 
 __all__ = [
     "Client",
+    "DataConverter",
     "EndWorkflowCall",
     "ExecuteActivityCall",
     "ExecuteWorkflowCall",

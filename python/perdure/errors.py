@@ -26,6 +26,7 @@ __all__ = [
     "DeadlockError",
     "DecodeError",
     "EncodeError",
+    "EncodedPayloadError",
     "FailureError",
     "HistoryMismatch",
     "InvalidQueryError",
@@ -33,6 +34,7 @@ __all__ = [
     "NoWorkerError",
     "NondeterminismError",
     "NotFoundError",
+    "PayloadCodecError",
     "PayloadTooLargeError",
     "PerdureError",
     "RetryState",
@@ -323,6 +325,23 @@ class DecodeError(PerdureError):
         self.path = path
 
 
+class EncodedPayloadError(PerdureError):
+    """A stored payload is encoded, and nobody here has decoded it; the run that needs it is parked.
+
+    Args:
+        encoding: What it is encoded with, such as `aes-gcm, key 2026-11`.
+    """
+
+    code: ClassVar[str] = "PRD1303"
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"the payload is encoded with {encoding}, and no codec here decodes it: give the data "
+            "converter the codec and the key that it was encoded with"
+        )
+        self.encoding = encoding
+
+
 class PayloadTooLargeError(EncodeError):
     """A value is larger than any store or worker can take."""
 
@@ -479,6 +498,12 @@ class StoreDamagedError(StoreError):
     """The store is truncated, altered, of a newer format, or no store at all."""
 
     code: ClassVar[str] = "PRD1503"
+
+
+class PayloadCodecError(StoreError):
+    """A payload codec cannot encode, so that nothing is written; or says why it cannot decode."""
+
+    code: ClassVar[str] = "PRD1504"
 
 
 class ContinueAsNew(BaseException):

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from perdure import Client, Worker
+from perdure import Client, DataConverter, Worker
 from perdure._core import _native
+from perdure.client._codecs import decoded_history
 from perdure.instance._replay import replay
 from perdure.workflow._definition import WorkflowDefinition, definition_of
 
@@ -30,23 +31,36 @@ _LIMIT_SECONDS = 60.0
 
 
 def three_ways(
-    scenario: Scenario, module: ModuleType | str, *, activities: Sequence[Any] = ()
+    scenario: Scenario,
+    module: ModuleType | str,
+    *,
+    activities: Sequence[Any] = (),
+    converter: str = "",
 ) -> Any:
-    """What came of the scenario; the three ways must agree. `module` holds its workflows."""
+    """What came of the scenario; the three ways must agree. `module` holds its workflows, and the
+    data converter of that name, if there is one.
+    """
     name = module if isinstance(module, str) else module.__name__
     workflows = list(_workflows_of(name).values())
     with tempfile.TemporaryDirectory() as folder:
         outcomes = [
             asyncio.run(
                 asyncio.wait_for(
-                    _live(scenario, workflows, activities, Path(folder) / str(cached), cached),
+                    _live(
+                        scenario,
+                        workflows,
+                        activities,
+                        Path(folder) / str(cached),
+                        cached,
+                        _converter_of(name, converter),
+                    ),
                     _LIMIT_SECONDS,
                 )
             )
             for cached in (1_000, 0)
         ]
         assert outcomes[0] == outcomes[1], "with nothing cached, the outcome is another one"
-        _replay_in_a_fresh_process(name, Path(folder))
+        _replay_in_a_fresh_process(name, Path(folder), converter)
     return outcomes[0]
 
 
@@ -56,9 +70,10 @@ async def _live(
     activities: Sequence[Any],
     folder: Path,
     cached: int,
+    converter: DataConverter | None,
 ) -> Any:
     folder.mkdir()
-    client = await Client.connect(f"file:{folder / 'app.db'}")
+    client = await Client.connect(f"file:{folder / 'app.db'}", data_converter=converter)
     worker = Worker(client, workflows=workflows, activities=activities, max_cached_workflows=cached)
     async with worker:
         outcome = await scenario(client)
@@ -69,9 +84,9 @@ async def _live(
     return outcome
 
 
-def _replay_in_a_fresh_process(module: str, folder: Path) -> None:
+def _replay_in_a_fresh_process(module: str, folder: Path, converter: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.semantics.ways", module, str(folder)],
+        [sys.executable, "-m", "tests.semantics.ways", module, str(folder), converter],
         cwd=_ROOT,
         env={**os.environ, "PYTHONHASHSEED": "4242"},
         capture_output=True,
@@ -92,13 +107,18 @@ def _workflows_of(module: str) -> dict[str, WorkflowDefinition[..., Any]]:
     return found
 
 
-def _main(module: str, folder: str) -> None:
+def _converter_of(module: str, name: str) -> DataConverter | None:
+    return getattr(importlib.import_module(module), name) if name else None
+
+
+def _main(module: str, folder: str, converter: str) -> None:
     workflows = _workflows_of(module)
     files = sorted(Path(folder).glob("*/*.jsonl"))
     if not files:
         raise SystemExit("no history was recorded")
     for file in files:
-        history = _native.RecordedHistory.from_json(file.read_text())
+        text = decoded_history(file.read_text(), _converter_of(module, converter))
+        history = _native.RecordedHistory.from_json(text)
         replay(history, workflows).evict()
 
 

@@ -230,6 +230,13 @@ pub(crate) fn decode(state: &Bytes) -> Option<KeptActivity> {
     })
 }
 
+/// A state before and from its heartbeat details on; `None` when it has none.
+pub(crate) fn split_details(state: &Bytes) -> Option<(Bytes, Payload)> {
+    let details = decode(state)?.heartbeat_details?;
+    let head = state.len().checked_sub(details.0.len())?;
+    Some((state.slice(..head), details))
+}
+
 struct Reader(Bytes);
 
 impl Reader {

@@ -32,6 +32,12 @@ pub enum Stopped {
         /// What the store says of itself, and what to do.
         reason: String,
     },
+    /// What was to be written could not be encoded, so that nothing of it was.
+    #[error("the payload codec cannot encode: {reason}. Nothing was written in plain text")]
+    Unsealed {
+        /// What the codec said.
+        reason: String,
+    },
     /// Another engine has taken the store over.
     #[error("another engine has taken the store over")]
     TakenOver,

@@ -155,6 +155,13 @@ impl Context {
         if is_empty(&append) {
             return self.committed(run, now);
         }
+        if let Err(reason) = self.options.seal.close_append(&mut append) {
+            self.unsealed = Some(reason);
+        }
+        if self.unsealed.is_some() {
+            // The run stays frozen: the engine stops before anything else is handled.
+            return;
+        }
         let ticket = self.tickets.issue(run.id);
         self.effect(Effect::Append {
             ticket,
@@ -399,7 +406,11 @@ impl Context {
         }
     }
 
-    fn chain_records(&mut self, run: &mut Run, records: Vec<Record>, append: &mut Append) {
+    fn chain_records(&mut self, run: &mut Run, mut records: Vec<Record>, append: &mut Append) {
+        if let Err(reason) = self.options.seal.close_records(&mut records) {
+            self.unsealed = Some(reason);
+            return;
+        }
         let Some(last) = records.last() else {
             return;
         };

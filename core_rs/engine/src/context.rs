@@ -40,6 +40,8 @@ pub(crate) struct Context {
     pub(crate) updates: Updates,
     /// Runs whose places in line are not known yet, since a restart.
     pub(crate) unread: BTreeSet<RunId>,
+    /// Why payloads could not be encoded: nothing more is to be written.
+    pub(crate) unsealed: Option<String>,
 }
 
 impl Context {
@@ -58,6 +60,7 @@ impl Context {
             rivals: Vec::new(),
             updates: Updates::default(),
             unread: BTreeSet::new(),
+            unsealed: None,
             options,
         }
     }

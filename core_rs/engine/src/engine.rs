@@ -14,6 +14,7 @@ use crate::effect::Effect;
 use crate::hosted::Hosted;
 use crate::input::{AppendFailure, Input};
 use crate::loading::{LAST_RECORD, Lookup};
+use crate::payload_codec::Seal;
 use crate::run::{Phase, Run};
 use crate::runs::Runs;
 use crate::starts::StartQuestion;
@@ -44,6 +45,8 @@ pub struct EngineOptions {
     pub version: Option<Version>,
     /// How long closed runs are kept; 30 days by default, `None` for ever.
     pub retention: Option<Duration>,
+    /// What encodes payloads on their way to the store; nothing by default.
+    pub seal: Seal,
 }
 
 impl Default for EngineOptions {
@@ -58,6 +61,7 @@ impl Default for EngineOptions {
             seed: 0,
             version: None,
             retention: Some(Duration::from_secs(30 * 86_400)),
+            seal: Seal::default(),
         }
     }
 }
@@ -268,6 +272,9 @@ impl Engine {
     /// have for others, and keeps the live runs within their limit.
     fn settle(&mut self, now: Timestamp) {
         loop {
+            if let Some(reason) = self.context.unsealed.take() {
+                return self.stop(Stopped::Unsealed { reason });
+            }
             self.begin_renewals(now);
             self.start_again(now);
             self.reserve_waiting(now);

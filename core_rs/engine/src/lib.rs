@@ -29,6 +29,7 @@ mod messages;
 pub mod parking;
 mod patches;
 pub mod pausing;
+pub mod payload_codec;
 mod pending;
 mod posts;
 mod queries;
@@ -67,6 +68,7 @@ pub use input::{
 };
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};
+pub use payload_codec::{PayloadCodec, Seal};
 pub use runtime::{HostWork, Runtime, RuntimeHandle, Skipped};
 pub use task::{Lost, Route, ServiceReport, Task, TaskOutcome, TaskReport};
 pub use transport::{ReportSink, Transport};

@@ -17,6 +17,7 @@ use crate::effect::{Effect, Reply, ReplyTo};
 use crate::input::ParkReason;
 use crate::parking::code;
 use crate::patches::Patches;
+use crate::payload_codec::Seal;
 use crate::run::{Phase, Run};
 use crate::versions::Versions;
 
@@ -47,7 +48,7 @@ impl Context {
             return;
         }
         run.phase = Phase::Idle;
-        if let Err(message) = take_history(run, outcome) {
+        if let Err(message) = take_history(run, &self.options.seal, outcome) {
             run.unreadable = true;
             let reason = ParkReason {
                 code: code::UNREADABLE_HISTORY.to_owned(),
@@ -75,7 +76,7 @@ impl Context {
         asked: Vec<Lookup>,
         outcome: Result<Vec<Bytes>, StoreError>,
     ) -> Vec<Lookup> {
-        let closed = match closed_in(run, from_n, outcome) {
+        let closed = match closed_in(run, from_n, &self.options.seal, outcome) {
             Ok(closed) => closed,
             Err(NotReadable::Alone) => {
                 self.load(run, 1);
@@ -128,6 +129,7 @@ enum NotReadable {
 fn closed_in(
     run: RunId,
     from_n: u64,
+    seal: &Seal,
     outcome: Result<Vec<Bytes>, StoreError>,
 ) -> Result<Option<Closed>, NotReadable> {
     let damaged = |error: &dyn std::fmt::Display| NotReadable::Damaged(error.to_string());
@@ -138,7 +140,7 @@ fn closed_in(
     let Some(last) = batches.last() else {
         return Ok(None);
     };
-    let records = if from_n == LAST_RECORD {
+    let mut records = if from_n == LAST_RECORD {
         match Batch::decode(last) {
             Ok(batch) => batch.records,
             Err(BatchError::UnknownSite { .. }) => return Err(NotReadable::Alone),
@@ -147,6 +149,7 @@ fn closed_in(
     } else {
         perdure_history::decode_history(run, &batches).map_err(|error| damaged(&error))?
     };
+    seal.open_records(&mut records);
     Ok(closing::last_closing(&records))
 }
 
@@ -158,7 +161,11 @@ pub(crate) struct Lookup {
 }
 
 /// Fills a run with what its history says; makes a machine if a turn waits.
-fn take_history(run: &mut Run, outcome: Result<Vec<Bytes>, StoreError>) -> Result<(), String> {
+fn take_history(
+    run: &mut Run,
+    seal: &Seal,
+    outcome: Result<Vec<Bytes>, StoreError>,
+) -> Result<(), String> {
     let batches = outcome.map_err(|error| error.to_string())?;
     if run.unreadable || run.tail.hash.is_none() {
         run.tail.hash = batches.last().map(|last| Batch::hash(last));
@@ -169,6 +176,7 @@ fn take_history(run: &mut Run, outcome: Result<Vec<Bytes>, StoreError>) -> Resul
         let mut batch = reader.read(batch).map_err(|error| error.to_string())?;
         records.append(&mut batch.records);
     }
+    seal.open_records(&mut records);
     let Some(last) = records.last().filter(|last| last.n == run.tail.n) else {
         let found = reader.last_n();
         return Err(format!(

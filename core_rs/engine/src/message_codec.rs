@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use perdure_history::{
     Batch, BatchError, Command, Event, IdPolicy, MessageId, Payload, Record, RecordBody,
-    RetryState, RunId, RunStarted, Timestamp,
+    RetryState, RunId, RunStarted, Timestamp, payloads,
 };
 
 use crate::input::{ActivityWord, MessageBody, StartRun, StartUpdate, UpdateStage};
@@ -279,6 +279,32 @@ fn decode_word(body: &Bytes) -> Result<Kept, KeptError> {
         outcome,
     };
     Ok(Kept::Message(MessageBody::Activity(Box::new(word))))
+}
+
+/// A kept message with its payloads changed.
+///
+/// # Errors
+/// What `change` says, or why the message cannot be read.
+pub(crate) fn recode(
+    body: &Bytes,
+    change: impl FnOnce(Vec<&mut Payload>) -> Result<(), String>,
+) -> Result<Bytes, String> {
+    let head = match body.first() {
+        Some(&(EVENT | ASK)) => 1,
+        // Their own bytes, and then those of the event.
+        Some(&START) => 3,
+        Some(&ACTIVITY) => 11,
+        Some(&UNPARK) => return Ok(body.clone()),
+        other => return Err(KeptError::UnknownKind(other.copied()).to_string()),
+    };
+    let (Some(kept), Some(encoded)) = (body.get(..head), body.get(head..)) else {
+        return Err(KeptError::NotOneEvent.to_string());
+    };
+    let read = Batch::decode(&body.slice_ref(encoded));
+    let mut batch = read.map_err(|error| error.to_string())?;
+    let bodies = batch.records.iter_mut().map(|record| &mut record.body);
+    change(bodies.flat_map(payloads::of_record).collect())?;
+    Ok([kept, &batch.encode()].concat().into())
 }
 
 /// Reads a kept message.

@@ -20,6 +20,7 @@ use crate::message_codec::{self, Kept};
 use crate::messages;
 use crate::parking::Parked;
 use crate::pausing::StatusDetail;
+use crate::payload_codec::Seal;
 use crate::pending::{Delivered, Pending};
 use crate::run::{Identity, Run, Timer};
 use crate::wheel::Due;
@@ -34,8 +35,11 @@ impl Engine {
             let run = self.context.recovered_run(&summary, &outstanding, now);
             self.runs.insert(run);
         }
-        let kept: Vec<(InboxMessage, Kept)> =
-            recovery.inbox.into_iter().filter_map(readable).collect();
+        let seal = self.context.options.seal.clone();
+        let kept = recovery.inbox.into_iter();
+        let kept: Vec<(InboxMessage, Kept)> = kept
+            .filter_map(|message| readable(&seal, message))
+            .collect();
         // A run that follows one has its workflow id before any other start, and before the
         // messages that it takes over.
         let (asks, kept) = self.split_asks(kept);
@@ -256,8 +260,8 @@ impl Engine {
 
 /// A message and what it says. One that this version cannot read stays where it is, for a newer
 /// one.
-fn readable(message: InboxMessage) -> Option<(InboxMessage, Kept)> {
-    let kept = message_codec::decode_message(&message.body).ok()?;
+fn readable(seal: &Seal, message: InboxMessage) -> Option<(InboxMessage, Kept)> {
+    let kept = message_codec::decode_message(&seal.open_message(&message.body)).ok()?;
     Some((message, kept))
 }
 
@@ -289,8 +293,10 @@ impl Context {
         let mut activities = Vec::new();
         for kept in outstanding {
             if kept.kind == OutstandingKind::Activity
-                && let Some(state) = activity::decode(&kept.state)
+                && let Some(mut state) = activity::decode(&kept.state)
             {
+                let details = state.heartbeat_details.iter_mut();
+                self.options.seal.open(details.collect());
                 origin = state.origin;
                 activities.push((kept.command_n, state));
             }

@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
 use crate::input::UpdateStage;
+use crate::payload_codec::Seal;
 use crate::pending::{Delivered, Pending};
 use crate::run::{Phase, Run};
 
@@ -160,7 +161,7 @@ impl Engine {
             return self.context.answer_closed(run, message_id, outcome);
         };
         let context = &mut self.context;
-        match recorded_update(run, message_id, outcome) {
+        match recorded_update(run, message_id, &context.options.seal, outcome) {
             Err(reply) => context.tell(run, message_id, None, &reply),
             Ok((Recorded::Ended(outcome), _)) => {
                 let reply = Reply::UpdateEnded { run, outcome };
@@ -235,7 +236,7 @@ impl Context {
         id: &MessageId,
         outcome: Result<Vec<Bytes>, StoreError>,
     ) {
-        let (recorded, closed) = match recorded_update(run, id, outcome) {
+        let (recorded, closed) = match recorded_update(run, id, &self.options.seal, outcome) {
             Ok(found) => found,
             Err(reply) => return self.tell(run, id, None, &reply),
         };
@@ -296,6 +297,7 @@ enum Recorded {
 fn recorded_update(
     run: RunId,
     id: &MessageId,
+    seal: &Seal,
     outcome: Result<Vec<Bytes>, StoreError>,
 ) -> Result<(Recorded, Option<closing::Closed>), Box<Reply>> {
     let damaged = |reason: String| Box::new(Reply::Damaged { run, reason });
@@ -305,8 +307,9 @@ fn recorded_update(
             reason: Bytes::from(other.to_string()),
         }),
     })?;
-    let records = perdure_history::decode_history(run, &batches)
+    let mut records = perdure_history::decode_history(run, &batches)
         .map_err(|error| damaged(error.to_string()))?;
+    seal.open_records(&mut records);
     Ok((recorded_in(&records, id), closing::last_closing(&records)))
 }
 

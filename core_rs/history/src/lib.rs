@@ -20,6 +20,7 @@ pub mod ids;
 #[cfg(feature = "json")]
 pub mod json;
 pub mod payload;
+pub mod payloads;
 pub mod priority;
 pub mod record;
 pub mod search;

@@ -21,6 +21,7 @@ pub(crate) fn store_error(py: Python<'_>, error: &StoreError) -> PyErr {
 pub(crate) fn stopped(py: Python<'_>, stopped: &Stopped) -> PyErr {
     let class = match stopped {
         Stopped::Damaged { .. } => "StoreDamagedError",
+        Stopped::Unsealed { .. } => "PayloadCodecError",
         _ => "StoreError",
     };
     make(py, class, &stopped.to_string())
@@ -29,6 +30,16 @@ pub(crate) fn stopped(py: Python<'_>, stopped: &Stopped) -> PyErr {
 /// The exception of a history that cannot be read.
 pub(crate) fn damaged(py: Python<'_>, error: &dyn std::fmt::Display) -> PyErr {
     make(py, "StoreDamagedError", &error.to_string())
+}
+
+/// The exception of a payload that nobody here has decoded.
+pub(crate) fn encoded(py: Python<'_>, with: &str) -> PyErr {
+    make(py, "EncodedPayloadError", with)
+}
+
+/// The exception of payloads that cannot be encoded.
+pub(crate) fn unsealed(py: Python<'_>, reason: &str) -> PyErr {
+    make(py, "PayloadCodecError", reason)
 }
 
 /// The exception of a server or connection that cannot be used.

@@ -14,6 +14,7 @@ mod fields;
 mod guard;
 mod hold;
 mod instance;
+mod payload_codec;
 mod priority;
 mod search;
 mod substitute;

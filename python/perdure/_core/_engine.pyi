@@ -7,6 +7,7 @@ from typing import Any, final
 
 from perdure._core._convert import Failure
 from perdure._core._instance import InstanceCore, RecordedHistory
+from perdure.converter._stack import CodecStack
 from perdure.errors import StoreError
 
 @final
@@ -121,6 +122,7 @@ class EngineHost:
         seed: int,
         language: str,
         clock: SkippingClock | None = None,
+        codec: CodecStack | None = None,
     ) -> EngineHost:
         """Opens the store as its owner. `standby_s`: None waits for ever, 0 refuses.
 
@@ -180,7 +182,7 @@ class SkippingClock:
 class StoreReader:
     """Reads a store that another process may own."""
 
-    def __new__(cls, path: Path) -> StoreReader: ...
+    def __new__(cls, path: Path, codec: CodecStack | None = None) -> StoreReader: ...
     def describe(self, run: bytes) -> dict[str, Any] | None: ...
     def has_consumed(self, run: bytes, message_id: str) -> bool: ...
     def list(
@@ -233,7 +235,7 @@ class SearchPlace:
 class StoreInbox:
     """Leaves messages for whatever engine owns the store, now or later."""
 
-    def __new__(cls, path: Path) -> StoreInbox: ...
+    def __new__(cls, path: Path, codec: CodecStack | None = None) -> StoreInbox: ...
     def post(self, kind: str, message_id: str, now_us: int, **fields: Any) -> bool: ...
 
 @final

@@ -5,6 +5,7 @@ from typing import Any, Self, final
 
 from perdure._core._convert import Failure, Shape
 from perdure._core._loop import LoopCore
+from perdure.converter._stack import CodecStack
 from perdure.errors import NondeterminismError
 
 @final
@@ -123,6 +124,13 @@ def signal_external(
 
 def cancel_external(instance: InstanceCore, site: CallSite, fields: dict[str, Any]) -> int:
     """Asks another run to cancel itself; gives the command's number."""
+
+def decode_history(text: str, codec: CodecStack) -> str:
+    """An exported history with its payloads decoded, as far as the codec can.
+
+    Raises:
+        StoreDamagedError: A line is wrong.
+    """
 
 @final
 class RecordedHistory:

@@ -26,6 +26,7 @@ from perdure._core._instance import InstanceCore as InstanceCore
 from perdure._core._instance import RecordedHistory as RecordedHistory
 from perdure._core._instance import cancel_child as cancel_child
 from perdure._core._instance import cancel_external as cancel_external
+from perdure._core._instance import decode_history as decode_history
 from perdure._core._instance import set_visibility as set_visibility
 from perdure._core._instance import signal_external as signal_external
 from perdure._core._instance import start_child as start_child

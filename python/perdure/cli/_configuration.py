@@ -3,6 +3,7 @@
 ```toml
 store = "file:app.db"
 modules = ["shop.workflows", "activities.py"]
+codec = "shop.crypto:converter"
 
 [nats]
 url = "nats://127.0.0.1:4222"
@@ -64,6 +65,8 @@ class Configuration:
     store: str | None = None
     namespace: str = "default"
     modules: tuple[str, ...] = ()
+    codec: str | None = None
+    """What payloads are encoded with: a data converter or a codec, as `module:object`."""
     nats: NatsOptions | None = None
     services: tuple[ServiceConfiguration, ...] = field(default=())
 
@@ -103,6 +106,7 @@ class Configuration:
             store=_address(table.text("store"), directory),
             namespace=table.text("namespace") or "default",
             modules=tuple(_module(each, directory) for each in table.texts("modules")),
+            codec=table.text("codec"),
             nats=None if nats is None else _nats(nats, directory),
             services=()
             if services is None

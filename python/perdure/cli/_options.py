@@ -8,10 +8,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from perdure.cli._codec import find_converter
 from perdure.cli._configuration import Configuration
 from perdure.cli._exit import CommandError, ExitCode
 from perdure.cli._values import read_input
 from perdure.client import Client, WorkflowHandle
+from perdure.converter import DataConverter
 from perdure.errors import NotFoundError
 from perdure.priority import Priority
 
@@ -28,6 +30,7 @@ __all__ = [
     "add_store",
     "arguments_of",
     "connect",
+    "converter_of",
     "find_run",
     "priority_of",
 ]
@@ -35,6 +38,7 @@ __all__ = [
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Execute: TypeAlias = Callable[[argparse.Namespace], Coroutine[Any, Any, ExitCode] | ExitCode]
 STORE_VARIABLE = "PERDURE_STORE"
+CODEC_VARIABLE = "PERDURE_CODEC"
 
 
 def add_command(
@@ -85,6 +89,12 @@ def add_store(parser: argparse.ArgumentParser) -> None:
         "--store",
         metavar="ADDRESS",
         help=f"the store, such as file:app.db; ${STORE_VARIABLE} or the configuration by default",
+    )
+    parser.add_argument(
+        "--codec",
+        metavar="MODULE:OBJECT",
+        help=f"what its payloads are encoded with; ${CODEC_VARIABLE} or the configuration by "
+        "default",
     )
     add_namespace(parser)
 
@@ -150,6 +160,18 @@ def store_address(options: argparse.Namespace, configuration: Configuration) -> 
     return options.store or os.environ.get(STORE_VARIABLE) or configuration.store
 
 
+def converter_of(options: argparse.Namespace, configuration: Configuration) -> DataConverter | None:
+    """The data converter from the option, the environment or the configuration.
+
+    Raises:
+        CommandError: There is none of that name.
+    """
+    name = options.codec or os.environ.get(CODEC_VARIABLE)
+    if name:
+        return find_converter(name, Path.cwd())
+    return find_converter(configuration.codec, configuration.directory)
+
+
 async def connect(
     options: argparse.Namespace, *, configuration: Configuration | None = None, default: str = ""
 ) -> Client:
@@ -166,7 +188,11 @@ async def connect(
             'store = "file:app.db" in perdure.toml'
         )
     try:
-        return await Client.connect(address, namespace=options.namespace or configuration.namespace)
+        return await Client.connect(
+            address,
+            namespace=options.namespace or configuration.namespace,
+            data_converter=converter_of(options, configuration),
+        )
     except ValueError as error:
         raise CommandError(str(error)) from error
 

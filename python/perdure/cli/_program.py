@@ -14,7 +14,7 @@ from perdure.activity import ActivityDefinition
 from perdure.cli._exit import CommandError
 from perdure.workflow._definition import WorkflowDefinition, definition_of
 
-__all__ = ["Program", "load"]
+__all__ = ["Program", "import_target", "load"]
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ def load(targets: list[str], directory: Path | None = None) -> Program:
     """
     program = Program()
     for target in targets:
-        _gather(program, _import(target, directory or Path.cwd()))
+        _gather(program, import_target(target, directory or Path.cwd()))
     if not program.workflows and not program.activities:
         raise CommandError(
             f"{', '.join(targets)}: neither workflow nor activity in there: decorate functions "
@@ -86,7 +86,12 @@ def _gather(program: Program, module: ModuleType) -> None:
             program.workflows[definition.name] = definition
 
 
-def _import(target: str, directory: Path) -> ModuleType:
+def import_target(target: str, directory: Path) -> ModuleType:
+    """Imports a file, or a dotted name that is looked for in a folder too.
+
+    Raises:
+        CommandError: It cannot be imported.
+    """
     path = Path(target)
     if target.endswith(".py") or path.is_file():
         if not path.is_file():

@@ -12,6 +12,7 @@ from perdure._core import SkippingClock, encode, owner_socket
 from perdure._interceptor import Interceptor, SendMessageCall, around
 from perdure.client._address import store_path
 from perdure.client._async_activity import AsyncActivityHandle, handle_of
+from perdure.client._codecs import set_codec
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
 from perdure.client._ids import new_message_id, new_run, new_seed
 from perdure.client._patches import PatchUsage, patch_usages
@@ -27,6 +28,7 @@ from perdure.client._updates import (
     update_fields,
 )
 from perdure.client._with_start import tell
+from perdure.converter import DataConverter
 from perdure.errors import NotFoundError
 from perdure.schedule import Schedule
 from perdure.workflow._definition import WorkflowDefinition, definition_of
@@ -55,8 +57,10 @@ class Client:
         *,
         clock: SkippingClock | None = None,
         interceptors: Sequence[Interceptor] = (),
+        data_converter: DataConverter | None = None,
     ) -> None:
         self.path = path
+        set_codec(path, data_converter)
         self.namespace = namespace
         self.interceptors = tuple(interceptors)
         """What stands around this client's calls, and its workers' activities."""
@@ -70,6 +74,7 @@ class Client:
         *,
         namespace: str = DEFAULT_NAMESPACE,
         interceptors: Sequence[Interceptor] = (),
+        data_converter: DataConverter | None = None,
     ) -> Client:
         """A client of the store at `target`; neither file nor engine need exist yet.
 
@@ -78,11 +83,19 @@ class Client:
             namespace: Keeps workflows apart; `default` by default.
             interceptors: What stands around its calls, and around the activities of its workers,
                 the first one outermost; none by default.
+            data_converter: How values are stored, such as encrypted; as plain MessagePack by
+                default. It is the store's for the whole process: its workers and other clients
+                have it too, and the last one given holds for what is opened from then on.
 
         Raises:
             ValueError: No such address.
         """
-        return cls(store_path(target), namespace, interceptors=interceptors)
+        return cls(
+            store_path(target),
+            namespace,
+            interceptors=interceptors,
+            data_converter=data_converter,
+        )
 
     def owner_process(self) -> int | None:
         """The process whose engine owns the store; None while there is none."""

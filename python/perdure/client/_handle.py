@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, get_type_hints, overload
 
-from perdure._core import StoreReader, decode, encode
+from perdure._core import StoreReader, decode, decode_history, encode
 from perdure._interceptor import EndWorkflowCall, Interceptor, SendMessageCall, around
 from perdure.client._answer import Answer
+from perdure.client._codecs import codec_of
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver, hosts, pending_activities
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle, start_update
 from perdure.convert import attribute_values, memo_values, shape_of
+from perdure.converter import encoding_of
 from perdure.errors import NotFoundError
 from perdure.workflow._message_handler import name_of
 
@@ -80,8 +82,17 @@ def description_of(fields: dict[str, Any]) -> WorkflowDescription:
         park_traceback=None if reason is None else reason[2],
         pause_reason=fields["pause_reason"],
         search_attributes=attribute_values(fields["search_attributes"]),
-        memo=memo_values(fields["memo"]),
+        memo=_readable_memo(fields["memo"]),
     )
+
+
+def _readable_memo(fields: dict[str, bytes]) -> dict[str, Any]:
+    """The memo; of what is encoded otherwise than this client's codec knows, that it is."""
+    memo = memo_values({key: data for key, data in fields.items() if not encoding_of(data)})
+    return {
+        key: memo[key] if key in memo else f"(encoded with {encoding_of(data)})"
+        for key, data in fields.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +171,7 @@ class WorkflowHandle(Generic[Result]):
         Raises:
             NotFoundError: There is no such run.
         """
-        fields = await asyncio.to_thread(lambda: StoreReader(self._path).describe(self._run))
+        fields = await asyncio.to_thread(lambda: self._reader().describe(self._run))
         if fields is None:
             raise NotFoundError(f"there is no run {self.run_id}")
         return description_of(fields)
@@ -419,12 +430,24 @@ class WorkflowHandle(Generic[Result]):
         answer = await self._send("unpark")
         answer.expect("accepted")
 
-    async def fetch_history(self) -> str:
-        """The run's history as JSON lines, one record each, lossless."""
-        return await self._history_of(self._run)
+    async def fetch_history(self, *, decoded: bool = False) -> str:
+        """The run's history as JSON lines, one record each, lossless.
+
+        Args:
+            decoded: Whether payloads are shown as they were before the client's codec encoded
+                them; False by default: as they are stored.
+        """
+        history = await self._history_of(self._run)
+        codec = codec_of(self._path)
+        if not decoded or codec is None:
+            return history
+        return await asyncio.to_thread(decode_history, history, codec)
 
     async def _history_of(self, run: bytes) -> str:
-        return await asyncio.to_thread(lambda: StoreReader(self._path).history(run))
+        return await asyncio.to_thread(lambda: self._reader().history(run))
+
+    def _reader(self) -> StoreReader:
+        return StoreReader(self._path, codec_of(self._path))
 
     async def _outcome(self, run: bytes) -> Answer:
         """How a run ended, once it has."""
@@ -439,7 +462,7 @@ class WorkflowHandle(Generic[Result]):
         """How a run ended; None when it is open, or its engine is of this process and knows."""
         if self._path in hosts or not self._path.exists() or self._path.stat().st_size == 0:
             return None
-        reply = StoreReader(self._path).outcome(run)
+        reply = self._reader().outcome(run)
         return None if reply is None else Answer.of(reply)
 
     @property

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from perdure._core import StoreInbox, owner_socket
 from perdure.client._answer import Answer
+from perdure.client._codecs import codec_of, decoded_fields, encoded_fields
 from perdure.client._frames import read_frame, write_frame
 from perdure.convert import failure_from_fields
 from perdure.errors import NoWorkerError
@@ -76,7 +77,7 @@ async def deliver(
     if host is not None:
         return await _on_loop_of(host, host.send(kind, message_id, fields))
     if durable:
-        inbox = await asyncio.to_thread(StoreInbox, path)
+        inbox = await asyncio.to_thread(StoreInbox, path, codec_of(path))
         now_us = time.time_ns() // 1_000
         native = native_fields(fields)
         await asyncio.to_thread(lambda: inbox.post(kind, message_id, now_us, **native))
@@ -138,7 +139,9 @@ async def _on_loop_of(host: EnginePort, asked: Coroutine[Any, Any, Result]) -> R
 async def _over_socket(
     path: Path, kind: str, message_id: str, fields: dict[str, Any], *, in_inbox: bool
 ) -> Answer:
-    request = {"kind": kind, "message_id": message_id, "fields": fields, "in_inbox": in_inbox}
+    codec = codec_of(path)
+    sent = encoded_fields(codec, fields)
+    request = {"kind": kind, "message_id": message_id, "fields": sent, "in_inbox": in_inbox}
     silent_since = time.monotonic()
     while True:
         host = hosts.get(path)
@@ -149,7 +152,7 @@ async def _over_socket(
             with contextlib.suppress(OSError, EOFError):
                 frame = await _ask(owner[1], request)
                 if frame is not None:
-                    return _answer_of(frame)
+                    return _answer_of(decoded_fields(codec, frame))
                 silent_since = time.monotonic()
         if time.monotonic() - silent_since > NO_WORKER_SECONDS:
             start = f"start a Worker on file:{path}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perdure._core import SearchPlace, StoreReader, check_query
+from perdure.client._codecs import codec_of
 from perdure.errors import StoreError
 
 __all__ = ["NameFilter", "Pages"]
@@ -82,7 +83,7 @@ class Pages:
         if not self._path.exists():
             return None
         try:
-            return StoreReader(self._path)
+            return StoreReader(self._path, codec_of(self._path))
         except StoreError:
             if self._path.stat().st_size == 0:
                 return None

@@ -13,6 +13,7 @@ from perdure.client._handle import PendingActivity, WorkflowDescription, Workflo
 from perdure.client._patches import PatchUsage
 from perdure.client._start_options import StartOptionsFields
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
+from perdure.converter import DataConverter
 from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = [
@@ -229,11 +230,18 @@ class SyncClient:
         self._loop = loop
 
     @classmethod
-    def connect(cls, target: str, *, namespace: str = "default") -> SyncClient:
+    def connect(
+        cls,
+        target: str,
+        *,
+        namespace: str = "default",
+        data_converter: DataConverter | None = None,
+    ) -> SyncClient:
         """A client of the store at `target`; see `Client.connect`."""
         loop = LoopThread()
         try:
-            return cls(loop.call(Client.connect(target, namespace=namespace)), loop)
+            connecting = Client.connect(target, namespace=namespace, data_converter=data_converter)
+            return cls(loop.call(connecting), loop)
         except BaseException:
             loop.close()
             raise

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from perdure.client._address import store_path
+from perdure.client._codecs import decoded_history
 from perdure.client._stored import stored_history, stored_runs
+from perdure.converter import DataConverter
 from perdure.errors import NotFoundError, StoreDamagedError
 
 __all__ = ["Source", "WorkflowHistory", "find_histories", "is_closed"]
@@ -34,6 +36,8 @@ class Source:
     path: str = ""
     """The exported file, or with `run_id` the store."""
     run_id: str = ""
+    converter: DataConverter | None = None
+    """What decodes its payloads; such a source stays in its process."""
 
     def read(self) -> str:
         """The exported history.
@@ -42,6 +46,9 @@ class Source:
             StoreDamagedError: It cannot be read.
             StoreError: The store cannot be read.
         """
+        return decoded_history(self._stored(), self.converter)
+
+    def _stored(self) -> str:
         if self.text is not None:
             return self.text
         if self.run_id:
@@ -86,6 +93,14 @@ class WorkflowHistory:
             StoreError: The store cannot be read.
         """
         return self.source.read()
+
+    def decoded_by(self, converter: DataConverter | None) -> WorkflowHistory:
+        """The same history, with payloads as they were before the converter's codec.
+
+        Args:
+            converter: The data converter of the program that recorded it; None: as it is stored.
+        """
+        return replace(self, source=replace(self.source, converter=converter))
 
     @property
     def place(self) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from perdure._interceptor import Interceptor
+from perdure.converter import DataConverter
 from perdure.testing._history import WorkflowHistory, find_histories
 from perdure.testing._judge import judge
 from perdure.testing._pool import replay_in_processes
@@ -41,6 +42,7 @@ class Replayer:
         strict: Whether to report also the clocks and the randomness that workflow code reads past
             its run, such as `datetime.now()`, at their lines; False by default. It makes the
             replay several times slower.
+        data_converter: What decodes the histories' payloads, in this process; none by default.
 
     Raises:
         TypeError: One is no workflow.
@@ -54,6 +56,7 @@ class Replayer:
         interceptors: Sequence[Interceptor] = (),
         processes: int | None = None,
         strict: bool = False,
+        data_converter: DataConverter | None = None,
     ) -> None:
         definitions = [definition_of(each).intercepted(tuple(interceptors)) for each in workflows]
         self._workflows = {each.name: each for each in definitions}
@@ -64,8 +67,10 @@ class Replayer:
         found = [names_of(each) for each in definitions]
         self._names = [each for each in found if each is not None]
         self._strict = strict
-        # Interceptors are objects of this process.
-        self._processes = 1 if None in found or interceptors else processes
+        self._converter = data_converter
+        # Interceptors are objects of this process, and keys stay in it.
+        is_alone = None in found or bool(interceptors) or data_converter is not None
+        self._processes = 1 if is_alone else processes
 
     async def replay_workflow(
         self, history: WorkflowHistory, *, raise_on_replay_failure: bool = True
@@ -150,7 +155,8 @@ class Replayer:
 
         def replay() -> None:
             try:
-                result.set_result(judge(job[1], job[0], self._workflows, strict=self._strict))
+                history = job[1].decoded_by(self._converter)
+                result.set_result(judge(history, job[0], self._workflows, strict=self._strict))
             except BaseException as error:
                 result.set_exception(error)
 

@@ -17,6 +17,7 @@ from perdure.client._port import native_fields
 from perdure.errors import (
     DeadlockError,
     NondeterminismError,
+    PayloadCodecError,
     RunEvicted,
     ServerError,
     StoreDamagedError,
@@ -314,8 +315,8 @@ class Host:
         logger.error("the store must be opened again: %s", reason)
         self._drop_instances()
         try:
-            if isinstance(reason, StoreDamagedError):
-                # Opened again, it would be as damaged as before, and again without an end.
+            if isinstance(reason, StoreDamagedError | PayloadCodecError):
+                # Opened again, it would be as before, and again without an end.
                 raise reason
             self.engine.reopen()
         except StoreError as error:

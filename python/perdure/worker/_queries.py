@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure._core import StoreReader
 from perdure.client._answer import Answer
+from perdure.client._codecs import codec_of
 from perdure.convert import failure_of
 from perdure.errors import ServerError, StoreError
 from perdure.instance._instance import Instance
@@ -37,7 +38,8 @@ def answer_query(instance: Instance | None, name: str, arguments: bytes) -> Answ
 async def query_closed_run(path: Path, queues: ServedQueues, fields: dict[str, Any]) -> Answer:
     """Replays a closed run as far as its history goes, and asks it."""
     try:
-        history = await asyncio.to_thread(lambda: StoreReader(path).recorded(fields["run"]))
+        codec = codec_of(path)
+        history = await asyncio.to_thread(lambda: StoreReader(path, codec).recorded(fields["run"]))
     except StoreError as error:
         return Answer("query_failed", failure=failure_of(error))
     instance = Instance(queues.workflow, history.run_id, 0)

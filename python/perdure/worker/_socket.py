@@ -7,6 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perdure.client._codecs import codec_of, decoded_fields, encoded_fields
 from perdure.client._frames import read_frame, write_frame
 from perdure.errors import PerdureError
 
@@ -58,10 +59,10 @@ class SocketServer:
         if request["kind"] == "pending_activities":
             pending = await self._host.pending_activities(request["fields"]["run"])
             return {"pending": None if pending is None else [list(each) for each in pending]}
-        answer = await self._host.send(
-            request["kind"], request["message_id"], dict(request["fields"])
-        )
+        codec = codec_of(self._host.path)
+        fields = decoded_fields(codec, request["fields"])
+        answer = await self._host.send(request["kind"], request["message_id"], dict(fields))
         if request["in_inbox"]:
             # The client left the message there first: it may leave it now.
             self._host.read_inbox()
-        return answer.fields()
+        return encoded_fields(codec, answer.fields())

@@ -17,6 +17,7 @@ from perdure._interceptor import Interceptor
 from perdure.activity._definition import ActivityDefinition
 from perdure.client._address import store_path
 from perdure.client._client import DEFAULT_NAMESPACE, Client
+from perdure.client._codecs import codec_of
 from perdure.errors import StoreError, StoreOwnedError
 from perdure.instance._determinism import install_determinism
 from perdure.worker._host import Host
@@ -65,7 +66,8 @@ class Worker:
         """A worker; nothing happens before `async with` or `run`.
 
         Args:
-            client: Whose store to serve, or the address of one: `file:app.db`.
+            client: Whose store to serve, with its data converter, or the address of one:
+                `file:app.db`.
             task_queue: Which queue to serve; `default` by default.
             workflows: Decorated functions and classes.
             activities: Decorated functions.
@@ -245,6 +247,7 @@ def _opening(
         seed=int.from_bytes(os.urandom(8), "big"),
         language=_language(),
         clock=client.clock,
+        codec=codec_of(client.path),
     )
 
 

@@ -292,7 +292,8 @@ impl<S: Store + 'static> Runtime<S> {
 
     /// A message that another process posted. One that cannot be read stays for a newer version.
     fn take_posted(&mut self, posted: InboxMessage, now: Timestamp) {
-        if let Ok(Kept::Message(body)) = message_codec::decode_message(&posted.body) {
+        let body = self.options.seal.open_message(&posted.body);
+        if let Ok(Kept::Message(body)) = message_codec::decode_message(&body) {
             let message = Message {
                 message_id: posted.message_id,
                 reply_to: None,

@@ -12,10 +12,12 @@ mod shape;
 
 use bytes::Bytes;
 use perdure_history::Payload;
+use perdure_history::payload::ENCODED;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
+use crate::payload_codec::refuse_encoded;
 pub(crate) use shape::Shape;
 
 /// The deepest nesting that every language's worker can take.
@@ -64,6 +66,9 @@ pub(crate) fn from_payload(
     payload: &Payload,
     shape: &Shape,
 ) -> PyResult<Py<PyAny>> {
+    if payload.is_encoded() {
+        refuse_encoded(py, payload)?;
+    }
     decode::whole(py, &payload.0, shape).map_err(|fault| fault.into_error(py, "DecodeError"))
 }
 
@@ -78,6 +83,9 @@ fn encode_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>>
 #[pyfunction]
 #[pyo3(name = "decode")]
 fn decode_value(py: Python<'_>, data: &[u8], shape: &Shape) -> PyResult<Py<PyAny>> {
+    if data.first() == Some(&ENCODED) {
+        refuse_encoded(py, &Payload(Bytes::copy_from_slice(data)))?;
+    }
     decode::whole(py, data, shape).map_err(|fault| fault.into_error(py, "DecodeError"))
 }
 

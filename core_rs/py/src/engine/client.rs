@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use perdure_engine::closing::last_closing;
 use perdure_engine::pausing::StatusDetail;
-use perdure_engine::{Reply, encode_message};
+use perdure_engine::{Reply, Seal, encode_message};
 use perdure_history::{MessageId, RunId, Timestamp};
 use perdure_store::filter::Builtin;
 use perdure_store::{
@@ -21,6 +21,7 @@ use super::messages;
 use super::reply::PyReply;
 use crate::errors;
 use crate::instance::RecordedHistory;
+use crate::payload_codec::seal;
 use crate::search;
 
 /// The socket of the engine that owns a store, if one runs.
@@ -34,7 +35,10 @@ pub(super) fn owner_socket(py: Python<'_>, path: PathBuf) -> PyResult<Option<(u3
 
 /// Reads a store that another process may own.
 #[pyclass(frozen, module = "perdure._core._native")]
-pub(crate) struct StoreReader(Mutex<LocalReader>);
+pub(crate) struct StoreReader {
+    reader: Mutex<LocalReader>,
+    seal: Seal,
+}
 
 /// The place in the order of a search after which a page begins.
 #[pyclass(frozen, module = "perdure._core._native")]
@@ -84,10 +88,14 @@ const STATUSES: [(&str, RunStatus); 9] = [
 #[pymethods]
 impl StoreReader {
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+    #[pyo3(signature = (path, codec=None))]
+    fn new(py: Python<'_>, path: PathBuf, codec: Option<Py<PyAny>>) -> PyResult<Self> {
         let opened = py.detach(|| LocalReader::open(&path));
         let reader = opened.map_err(|error| errors::store_error(py, &error))?;
-        Ok(Self(Mutex::new(reader)))
+        Ok(Self {
+            reader: Mutex::new(reader),
+            seal: seal(codec),
+        })
     }
 
     /// What can be known of one run without its history; None when there is none.
@@ -95,7 +103,7 @@ impl StoreReader {
         let run = run_id(run)?;
         let summary = self.with(py, |reader| reader.describe(run))?;
         summary
-            .map(|summary| summary_fields(py, &summary))
+            .map(|summary| summary_fields(py, &self.seal, summary))
             .transpose()
     }
 
@@ -132,8 +140,8 @@ impl StoreReader {
             limit,
         };
         let runs = self.with(py, |reader| reader.list(&filter))?;
-        runs.iter()
-            .map(|summary| summary_fields(py, summary))
+        runs.into_iter()
+            .map(|summary| summary_fields(py, &self.seal, summary))
             .collect()
     }
 
@@ -156,7 +164,9 @@ impl StoreReader {
         };
         let runs = self.with(py, |reader| reader.search(&search))?;
         let next = runs.last().map(|last| SearchPlace(search.cursor(last)));
-        let fields = runs.iter().map(|summary| summary_fields(py, summary));
+        let fields = runs
+            .into_iter()
+            .map(|summary| summary_fields(py, &self.seal, summary));
         Ok((fields.collect::<PyResult<_>>()?, next))
     }
 
@@ -209,8 +219,9 @@ impl StoreReader {
         let Some(batches) = batches else {
             return Ok(None);
         };
-        let records = perdure_history::decode_history(run, &batches)
+        let mut records = perdure_history::decode_history(run, &batches)
             .map_err(|error| errors::damaged(py, &error))?;
+        self.seal.open_records(&mut records);
         Ok(last_closing(&records).map(|closed| {
             PyReply(Reply::Result {
                 run,
@@ -253,7 +264,7 @@ impl StoreReader {
     fn recorded(&self, py: Python<'_>, run: &[u8]) -> PyResult<RecordedHistory> {
         let run = run_id(run)?;
         let batches = self.with(py, |reader| reader.read(run, 1))?;
-        Ok(RecordedHistory::new(run, batches))
+        Ok(RecordedHistory::new(run, batches, self.seal.clone()))
     }
 }
 
@@ -263,7 +274,8 @@ impl StoreReader {
         py: Python<'_>,
         action: impl FnOnce(&LocalReader) -> Result<T, perdure_store::StoreError> + Send,
     ) -> PyResult<T> {
-        let outcome = py.detach(|| action(&self.0.lock().unwrap_or_else(PoisonError::into_inner)));
+        let outcome =
+            py.detach(|| action(&self.reader.lock().unwrap_or_else(PoisonError::into_inner)));
         outcome.map_err(|error| errors::store_error(py, &error))
     }
 }
@@ -276,7 +288,13 @@ fn status_of(name: &str) -> PyResult<RunStatus> {
     found.ok_or_else(|| PyValueError::new_err(format!("no status is called {name:?}")))
 }
 
-fn summary_fields<'py>(py: Python<'py>, run: &RunSummary) -> PyResult<Bound<'py, PyDict>> {
+fn summary_fields<'py>(
+    py: Python<'py>,
+    seal: &Seal,
+    mut run: RunSummary,
+) -> PyResult<Bound<'py, PyDict>> {
+    let memo = run.visibility.memo.iter_mut();
+    seal.open(memo.map(|(_, value)| value).collect());
     let fields = PyDict::new(py);
     let status = STATUSES
         .iter()
@@ -307,15 +325,22 @@ fn summary_fields<'py>(py: Python<'py>, run: &RunSummary) -> PyResult<Bound<'py,
 
 /// Leaves messages for whatever engine owns the store, now or later.
 #[pyclass(frozen, module = "perdure._core._native")]
-pub(crate) struct StoreInbox(Mutex<Inbox>);
+pub(crate) struct StoreInbox {
+    inbox: Mutex<Inbox>,
+    seal: Seal,
+}
 
 #[pymethods]
 impl StoreInbox {
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+    #[pyo3(signature = (path, codec=None))]
+    fn new(py: Python<'_>, path: PathBuf, codec: Option<Py<PyAny>>) -> PyResult<Self> {
         let opened = py.detach(|| Inbox::open(&path));
         let inbox = opened.map_err(|error| errors::store_error(py, &error))?;
-        Ok(Self(Mutex::new(inbox)))
+        Ok(Self {
+            inbox: Mutex::new(inbox),
+            seal: seal(codec),
+        })
     }
 
     /// Makes a message durable; False when it waits there already.
@@ -334,6 +359,8 @@ impl StoreInbox {
         let encoded = encode_message(&message_id, &body, received_at).ok_or_else(|| {
             PyValueError::new_err(format!("a message {kind:?} is never kept in the inbox"))
         })?;
+        let sealed = self.seal.close_message(&encoded);
+        let encoded = sealed.map_err(|reason| errors::unsealed(py, &reason))?;
         let run = recipient(&body);
         let message = InboxMessage {
             run,
@@ -342,7 +369,7 @@ impl StoreInbox {
             body: encoded,
         };
         let posted = py.detach(|| {
-            self.0
+            self.inbox
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .post(&message)

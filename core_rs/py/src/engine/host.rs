@@ -25,6 +25,7 @@ use super::transports;
 use super::work::{PyTurn, Work};
 use crate::errors;
 use crate::instance::InstanceCore;
+use crate::payload_codec::seal;
 
 /// An engine that owns a store; all methods are called from one thread.
 #[pyclass(frozen, module = "perdure._core._native")]
@@ -67,7 +68,7 @@ impl EngineHost {
     /// Opens the store as its owner. `standby_s`: None waits for the owner for ever, 0 refuses.
     #[staticmethod]
     #[pyo3(signature = (path, *, namespace, standby_s, maximum_cached_runs,
-        retention_s, seed, language, clock=None))]
+        retention_s, seed, language, clock=None, codec=None))]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn open(
         py: Python<'_>,
@@ -79,6 +80,7 @@ impl EngineHost {
         seed: u64,
         language: String,
         clock: Option<&Bound<'_, PySkippingClock>>,
+        codec: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let clock = clock.map_or_else(Clock::default, |clock| {
             Clock::Skipping(clock.get().0.clone())
@@ -97,6 +99,7 @@ impl EngineHost {
                 engine: env!("CARGO_PKG_VERSION").to_owned(),
                 language,
             }),
+            seal: seal(codec),
             ..EngineOptions::default()
         };
         let (wake, mut waker) = UnixStream::pair()?;

@@ -29,6 +29,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<activity_callable::ActivityCallable>()?;
     module.add_class::<site::CallSite>()?;
     module.add_class::<RecordedHistory>()?;
+    module.add_function(wrap_pyfunction!(recorded::decode_history, module)?)?;
     children::register(module)?;
     activity_call::attach(module.py())
 }

@@ -1,25 +1,49 @@
 //! A recorded history, lent to an instance with no engine behind it: replay and nothing else.
 
 use bytes::Bytes;
-use perdure_history::{Batch, HistoryReader, RunId};
+use perdure_engine::Seal;
+use perdure_history::{Batch, BatchEncoder, HistoryReader, RunId};
 use perdure_machine::Machine;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::InstanceCore;
 use crate::errors;
+use crate::payload_codec::seal;
 
 /// The batches of one run, encoded.
 #[pyclass(frozen, module = "perdure._core._native")]
 pub(crate) struct RecordedHistory {
     run: RunId,
     batches: Vec<Bytes>,
+    seal: Seal,
 }
 
 impl RecordedHistory {
-    pub(crate) fn new(run: RunId, batches: Vec<Bytes>) -> Self {
-        Self { run, batches }
+    pub(crate) fn new(run: RunId, batches: Vec<Bytes>, seal: Seal) -> Self {
+        Self { run, batches, seal }
     }
+}
+
+/// An exported history with its payloads decoded, as far as the codec can.
+#[pyfunction]
+pub(super) fn decode_history(py: Python<'_>, text: &str, codec: Py<PyAny>) -> PyResult<String> {
+    let damaged = |error: &dyn std::fmt::Display| errors::damaged(py, error);
+    let imported = perdure_history::json::import(text);
+    let (run, batches) = imported.map_err(|error| damaged(&error))?;
+    let seal = seal(Some(codec));
+    let (mut reader, mut encoder) = (HistoryReader::new(run), BatchEncoder::new());
+    let mut decoded = Vec::with_capacity(batches.len());
+    let mut prev_hash = [0; 16];
+    for encoded in &batches {
+        let mut batch = reader.read(encoded).map_err(|error| damaged(&error))?;
+        seal.open_records(&mut batch.records);
+        batch.prev_hash = prev_hash;
+        let plain = encoder.encode(&batch);
+        prev_hash = Batch::hash(&plain);
+        decoded.push(plain);
+    }
+    perdure_history::json::export(run, &decoded).map_err(|error| damaged(&error))
 }
 
 #[pymethods]
@@ -29,7 +53,7 @@ impl RecordedHistory {
     fn from_json(py: Python<'_>, text: &str) -> PyResult<Self> {
         let imported = perdure_history::json::import(text);
         let (run, batches) = imported.map_err(|error| errors::damaged(py, &error))?;
-        Ok(Self { run, batches })
+        Ok(Self::new(run, batches, Seal::default()))
     }
 
     /// The run as 32 hexadecimal digits.
@@ -50,18 +74,13 @@ impl RecordedHistory {
     /// The history as it was after so many turns.
     fn prefix(&self, turns: usize) -> Self {
         let batches = self.batches.iter().take(turns).cloned().collect();
-        Self {
-            run: self.run,
-            batches,
-        }
+        Self::new(self.run, batches, self.seal.clone())
     }
 
     /// The same run's history from other bytes, to be checked when it is lent.
     fn with_batches(&self, batches: Vec<Vec<u8>>) -> Self {
-        Self {
-            run: self.run,
-            batches: batches.into_iter().map(Bytes::from).collect(),
-        }
+        let batches = batches.into_iter().map(Bytes::from).collect();
+        Self::new(self.run, batches, self.seal.clone())
     }
 
     /// Reads, checks and decodes every batch and gives the instance a machine that replays them;
@@ -75,6 +94,7 @@ impl RecordedHistory {
                 .read_into(encoded, &mut records)
                 .map_err(|error| damaged(&error))?;
         }
+        self.seal.open_records(&mut records);
         let machine = Machine::from_history(self.run, reader.flags(), records)
             .map_err(|error| damaged(&error))?;
         let last_n = machine.last_n();

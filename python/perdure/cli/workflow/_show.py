@@ -12,6 +12,7 @@ from perdure.cli._exit import ExitCode
 from perdure.cli._options import Commands, add_command, add_run, connect, find_run
 from perdure.cli._output import print_json, print_table, size_text
 from perdure.client._stored import StoredSize, stored_size
+from perdure.converter import encoding_of
 
 __all__ = ["add"]
 
@@ -47,7 +48,7 @@ def add(commands: Commands) -> None:
 async def execute(options: argparse.Namespace) -> ExitCode:
     """Runs the command."""
     handle = await find_run(options)
-    records = [json.loads(line) for line in (await handle.fetch_history()).splitlines()]
+    records = [json.loads(line) for line in (await handle.fetch_history(decoded=True)).splitlines()]
     if options.output == "json":
         print_json(records)
         return ExitCode.OK
@@ -103,5 +104,8 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         payload = cast("dict[str, Any]", value)
         value = payload["value"] if set(payload) == {"value"} else payload
+        encoding = encoding_of(payload)
+        if encoding is not None:
+            return f"(encoded with {encoding})"
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if len(text) < _LARGE_LETTERS else f"({size_text(len(text.encode()))})"

@@ -1,0 +1,17 @@
+"""How a program converts its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.converter._codec import ChainCodec, PayloadCodec
+
+__all__ = ["DataConverter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConverter:
+    """What a client does with values before they are stored; workers do as their client does."""
+
+    payload_codec: PayloadCodec | ChainCodec | None = None
+    """Changes the stored bytes, such as `AesGcmCodec`; nothing by default."""
