@@ -37,6 +37,7 @@ __all__ = [
     "PayloadCodecError",
     "PayloadTooLargeError",
     "PerdureError",
+    "ResetRefusedError",
     "RetryState",
     "RunClosedError",
     "RunEvicted",
@@ -444,6 +445,16 @@ class RunClosedError(PerdureError):
         super().__init__(message)
         self.run_id = run_id
         self.status = status
+
+
+class ResetRefusedError(PerdureError):
+    """A run cannot be reset or forked as it was asked for; the message says what can be."""
+
+    code: ClassVar[str] = "PRD1412"
+
+    def __init__(self, message: str, *, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
 
 
 class InvalidQueryError(PerdureError):

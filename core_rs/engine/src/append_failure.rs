@@ -164,6 +164,7 @@ impl Context {
                 reply: reply.clone(),
             });
         }
+        self.let_go_of_request(run);
         if let Some(message_id) = run.started_by.take() {
             self.effects.push_back(Effect::Consumed {
                 run: None,

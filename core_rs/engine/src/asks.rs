@@ -148,7 +148,7 @@ fn note_end_of_child(children: &mut BTreeMap<u64, Arc<StartChild>>, event: &Even
 
 /// What a parent records of how its child ended; `None` when another run goes on for it.
 fn report(command_n: u64, closed: &Closed) -> Option<Event> {
-    if closed.successor.is_some() {
+    if closed.next_run().is_some() {
         return None;
     }
     Some(match (closed.status, &closed.outcome) {

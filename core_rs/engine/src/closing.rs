@@ -23,6 +23,8 @@ pub(crate) enum ClosingRequest {
         message_id: MessageId,
         reason: String,
         reply_to: Option<ReplyTo>,
+        /// The run that goes on from a copy of this one.
+        next_run_id: Option<RunId>,
     },
     /// The run timeout passed at this instant: what was received before it comes first.
     TimeOut { at: Timestamp },
@@ -47,13 +49,16 @@ pub struct Closed {
     pub outcome: Result<Payload, Failure>,
     /// The run that goes on from it.
     pub successor: Option<Arc<Successor>>,
+    /// The run that goes on from a copy of it.
+    pub copied_as: Option<RunId>,
 }
 
 impl Closed {
     /// The id of the run that goes on from it.
     #[must_use]
     pub fn next_run(&self) -> Option<RunId> {
-        self.successor.as_ref().map(|successor| successor.run)
+        let successor = self.successor.as_ref().map(|successor| successor.run);
+        successor.or(self.copied_as)
     }
 }
 
@@ -182,6 +187,7 @@ impl Context {
             self.effects.push_back(Effect::Reply { to, reply });
         }
         self.find_updates(run.id);
+        self.reset_closed(run);
         self.forget(run);
     }
 
@@ -220,6 +226,7 @@ fn closing_event(request: ClosingRequest) -> (Event, ClosedStatus, Delivered) {
             message_id,
             reason,
             reply_to,
+            next_run_id,
         } => {
             let about = Delivered {
                 message_id: Some(message_id.clone()),
@@ -227,7 +234,11 @@ fn closing_event(request: ClosingRequest) -> (Event, ClosedStatus, Delivered) {
                 ..Delivered::default()
             };
             (
-                Event::RunTerminated { message_id, reason },
+                Event::RunTerminated {
+                    message_id,
+                    reason,
+                    next_run_id,
+                },
                 ClosedStatus::Terminated,
                 about,
             )
@@ -272,11 +283,13 @@ pub fn last_closing(records: &[Record]) -> Option<Closed> {
             status: ClosedStatus::Completed,
             outcome: Ok(result.clone()),
             successor: None,
+            copied_as: None,
         }),
         RecordBody::Command(Command::FailRun { failure, next }) => Some(Closed {
             status: ClosedStatus::Failed,
             outcome: Err(failure.clone()),
             successor: next.clone(),
+            copied_as: None,
         }),
         RecordBody::Command(Command::CancelRun { details }) => {
             let kind = FailureKind::Cancelled {
@@ -301,11 +314,14 @@ pub fn last_closing(records: &[Record]) -> Option<Closed> {
                 ..ended(ClosedStatus::ContinuedAsNew, kind, &message)
             })
         }
-        RecordBody::Event(Event::RunTerminated { reason, .. }) => Some(ended(
-            ClosedStatus::Terminated,
-            FailureKind::Terminated,
+        RecordBody::Event(Event::RunTerminated {
             reason,
-        )),
+            next_run_id,
+            ..
+        }) => Some(Closed {
+            copied_as: *next_run_id,
+            ..ended(ClosedStatus::Terminated, FailureKind::Terminated, reason)
+        }),
         RecordBody::Event(Event::RunTimedOut) => {
             let kind = FailureKind::Timeout {
                 kind: TimeoutKind::Run,
@@ -332,6 +348,7 @@ fn ended(status: ClosedStatus, kind: FailureKind, message: &str) -> Closed {
         status,
         outcome: Err(failure),
         successor: None,
+        copied_as: None,
     }
 }
 

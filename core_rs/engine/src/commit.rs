@@ -21,6 +21,7 @@ use crate::message_codec;
 use crate::pausing;
 use crate::pending::{self, Delivered};
 use crate::renewal::Renewal;
+use crate::reset::Copy;
 use crate::run::{Phase, Run, Timer};
 use crate::starts;
 use crate::timeouts;
@@ -80,6 +81,8 @@ pub(crate) struct Commit {
     pub(crate) closed: Option<Box<Closed>>,
     /// The run that follows the closed one.
     pub(crate) renewal: Option<Box<Renewal>>,
+    /// The copy that goes on from the closed one.
+    pub(crate) copy: Option<Box<Copy>>,
     /// The bytes, when they are to be written again.
     pub(crate) held: Option<Box<Append>>,
     /// Whether the store could not say if they were written.
@@ -128,6 +131,7 @@ impl Context {
             let kept = commit.delivered.len().saturating_sub(after_close);
             commit.dropped = commit.delivered.split_off(kept);
             self.renew(run, &written.effects, &mut append, &mut commit, now);
+            self.hand_over(run, &mut append, &mut commit, now);
             starts::keep_rivals(run, &mut append, now);
             commit
                 .dropped
@@ -271,6 +275,7 @@ impl Context {
         let Some((at, asked)) = asked_in(records, command_n) else {
             return;
         };
+        let at = copied_at(records).unwrap_or(at);
         let route = self.slots.route_of(asked, &run.identity.task_queue);
         let mut activity = Activity::new(Arc::clone(asked), route, at);
         activity.nonce = self.random.next_u64();
@@ -374,7 +379,7 @@ impl Context {
 
     /// The messages that no turn can take while the run is held.
     fn keep_messages(&mut self, run: &mut Run, append: &mut Append, commit: &mut Commit) {
-        // What came with the start is durable as soon as the run is.
+        // What came with the start, or with a copy, is durable as soon as the run is.
         if !run.is_held() && append.create.is_none() {
             return;
         }
@@ -446,6 +451,7 @@ impl Context {
         if run.create.take().is_some() {
             self.answer_start_waiters(run);
             self.rivals.append(&mut run.rivals);
+            self.let_go_of_request(run);
         }
         self.answer_senders(run, &mut commit);
         self.answer_updates(run.id, std::mem::take(&mut commit.updates));
@@ -454,6 +460,7 @@ impl Context {
         }
         if let Some(closed) = commit.closed {
             self.renewals.extend(commit.renewal.map(|renewal| *renewal));
+            self.copies.extend(commit.copy.map(|copy| *copy));
             return self.finish_close(run, *closed, commit.dropped);
         }
         for command_n in commit.timers {
@@ -522,6 +529,19 @@ impl Context {
             let run = None;
             self.effect(Effect::Consumed { run, message_id });
         }
+    }
+}
+
+/// When a history was copied, if these records are such a copy: the deadlines of activities that
+/// are outstanding in it begin anew then.
+fn copied_at(records: &[Record]) -> Option<Timestamp> {
+    match records.last()? {
+        Record {
+            at,
+            body: RecordBody::Event(Event::RunReset(_)),
+            ..
+        } => Some(*at),
+        _ => None,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::eviction::RecentlyUsed;
 use crate::hosted::Hosted;
 use crate::random::Random;
 use crate::renewal::Renewal;
+use crate::reset::Copy;
 use crate::run::Identity;
 use crate::slots::Slots;
 use crate::starts::Rival;
@@ -37,6 +38,8 @@ pub(crate) struct Context {
     pub(crate) renewals: Vec<Renewal>,
     /// Starts that waited for what became of another run, and are handled again now.
     pub(crate) rivals: Vec<Rival>,
+    /// Runs that go on from a copy of ones that closed just now.
+    pub(crate) copies: Vec<Copy>,
     pub(crate) updates: Updates,
     /// Runs whose places in line are not known yet, since a restart.
     pub(crate) unread: BTreeSet<RunId>,
@@ -58,6 +61,7 @@ impl Context {
             draining: false,
             renewals: Vec::new(),
             rivals: Vec::new(),
+            copies: Vec::new(),
             updates: Updates::default(),
             unread: BTreeSet::new(),
             unsealed: None,

@@ -60,6 +60,14 @@ pub enum Effect {
         /// The update's id.
         message_id: MessageId,
     },
+    /// Read a run's history for a reset, and which run the request has made, if any; then answer
+    /// `Input::ResetRead`.
+    ReadForReset {
+        /// The run, open or closed.
+        run: RunId,
+        /// The request.
+        message_id: MessageId,
+    },
     /// Answer a client.
     Reply {
         /// Who.
@@ -170,6 +178,13 @@ pub enum Reply {
     UpdateNotFound {
         /// The run.
         run: RunId,
+    },
+    /// The run cannot be reset, or forked, as it was asked for.
+    ResetRefused {
+        /// The run.
+        run: RunId,
+        /// Why, and what can be asked for.
+        reason: String,
     },
     /// The run is parked (told to who waits for its result and asked to hear of it).
     Parked {

@@ -15,6 +15,7 @@ use crate::hosted::Hosted;
 use crate::input::{AppendFailure, Input};
 use crate::loading::{LAST_RECORD, Lookup};
 use crate::payload_codec::Seal;
+use crate::reset::ResetQuestion;
 use crate::run::{Phase, Run};
 use crate::runs::Runs;
 use crate::starts::StartQuestion;
@@ -76,6 +77,8 @@ pub struct Engine {
     pub(crate) lookups: FxHashMap<RunId, Vec<Lookup>>,
     /// Starts whose workflow id is taken, while the store is asked whether they took it.
     pub(crate) start_questions: FxHashMap<MessageId, Vec<StartQuestion>>,
+    /// Requests for a reset, while the history is read.
+    pub(crate) resets: FxHashMap<MessageId, ResetQuestion>,
     stopped: Option<Stopped>,
     now: Timestamp,
 }
@@ -89,6 +92,7 @@ impl Engine {
             runs: Runs::default(),
             lookups: FxHashMap::default(),
             start_questions: FxHashMap::default(),
+            resets: FxHashMap::default(),
             stopped: None,
             now,
         };
@@ -151,6 +155,11 @@ impl Engine {
                 message_id,
                 outcome,
             } => self.update_found(run, &message_id, outcome),
+            Input::ResetRead {
+                run,
+                message_id,
+                outcome,
+            } => self.reset_read(run, message_id, outcome, now),
             Input::Evict { count } => self.evict_oldest(count),
             Input::Hosted(queues) => {
                 self.context.slots.serve(&queues);
@@ -276,6 +285,7 @@ impl Engine {
                 return self.stop(Stopped::Unsealed { reason });
             }
             self.begin_renewals(now);
+            self.make_copies(now);
             self.start_again(now);
             self.reserve_waiting(now);
             let Some(post) = self.context.posts.pop_front() else {

@@ -12,6 +12,7 @@ use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};
 
 use crate::effect::ReplyTo;
+use crate::reset::{ResetFound, ResetRun};
 use crate::task::{ServiceReport, TaskOutcome, TaskReport};
 
 /// One input.
@@ -64,6 +65,15 @@ pub enum Input {
         message_id: MessageId,
         /// The run's encoded batches.
         outcome: Result<Vec<Bytes>, StoreError>,
+    },
+    /// The history asked for by a read effect, for a reset.
+    ResetRead {
+        /// The run.
+        run: RunId,
+        /// The request.
+        message_id: MessageId,
+        /// What the store has for it.
+        outcome: Result<ResetFound, StoreError>,
     },
     /// The host cannot keep all runs live: evict this many of the least recently used.
     Evict {
@@ -160,6 +170,8 @@ pub enum MessageBody {
         /// A text for people.
         reason: String,
     },
+    /// Begin a run with a copy of another one's history, in place of that one or beside it.
+    Reset(Box<ResetRun>),
     /// Try a parked run again now.
     Unpark {
         /// The run.

@@ -37,6 +37,7 @@ mod random;
 mod rate;
 mod recovery;
 mod renewal;
+pub mod reset;
 mod retry;
 mod route_state;
 mod run;
@@ -69,6 +70,7 @@ pub use input::{
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};
 pub use payload_codec::{PayloadCodec, Seal};
+pub use reset::{ResetFound, ResetRun};
 pub use runtime::{HostWork, Runtime, RuntimeHandle, Skipped};
 pub use task::{Lost, Route, ServiceReport, Task, TaskOutcome, TaskReport};
 pub use transport::{ReportSink, Transport};

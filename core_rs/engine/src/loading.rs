@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use perdure_history::{
-    Batch, BatchError, Command, Event, HistoryReader, Record, RecordBody, RunId, Timestamp,
+    Batch, BatchError, Command, Event, HistoryReader, Record, RecordBody, RunId, RunStarted,
+    Timestamp, reset,
 };
 use perdure_machine::Machine;
 use perdure_store::StoreError;
@@ -18,7 +19,7 @@ use crate::input::ParkReason;
 use crate::parking::code;
 use crate::patches::Patches;
 use crate::payload_codec::Seal;
-use crate::run::{Phase, Run};
+use crate::run::{Identity, Phase, Run};
 use crate::versions::Versions;
 
 /// In a load effect: only the last record is wanted, whatever its number.
@@ -187,11 +188,7 @@ fn take_history(
     };
     run.tail.at = last.at;
     run.tail.hash = Some(reader.last_hash());
-    if let Some(RecordBody::Event(Event::RunStarted(started))) =
-        records.first().map(|record| &record.body)
-    {
-        run.parent = started.parent.clone().map(Box::new);
-    }
+    take_start(run, &records);
     run.children = asks::open_children(&records);
     run.patches = Patches::of_history(&records);
     if run.lacks_schedules {
@@ -208,7 +205,29 @@ fn take_history(
     Ok(())
 }
 
-fn message_id(record: &Record) -> Option<perdure_history::MessageId> {
+/// What the start says of a run, or the reset that made it.
+fn take_start(run: &mut Run, records: &[Record]) {
+    let Some(RecordBody::Event(Event::RunStarted(started))) =
+        records.first().map(|record| &record.body)
+    else {
+        return;
+    };
+    if reset::resets(records).next().is_none() {
+        run.parent = started.parent.clone().map(Box::new);
+        return;
+    }
+    let Some(started) = RunStarted::of_history(records) else {
+        return;
+    };
+    run.parent = started.parent.map(Box::new);
+    // After a restart it is known of runs alone that have an activity outstanding.
+    run.identity = Arc::new(Identity {
+        origin: started.origin,
+        ..Identity::clone(&run.identity)
+    });
+}
+
+pub(crate) fn message_id(record: &Record) -> Option<perdure_history::MessageId> {
     match &record.body {
         RecordBody::Event(
             Event::SignalReceived { message_id, .. }

@@ -115,6 +115,7 @@ impl Context {
             pending::ended(&one.event).is_some_and(|n| ahead.written.begun.contains(&n))
         };
         let only_own = run.closing.is_none()
+            && run.resets.is_empty()
             && run.due_timers.is_empty()
             && run.queries.is_empty()
             && run.attempt_failures.is_empty()

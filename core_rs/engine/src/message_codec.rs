@@ -10,6 +10,7 @@ use perdure_history::{
 };
 
 use crate::input::{ActivityWord, MessageBody, StartRun, StartUpdate, UpdateStage};
+use crate::reset::codec as reset;
 use crate::task::TaskOutcome;
 
 /// The first byte of what is kept: an event follows.
@@ -49,6 +50,13 @@ pub enum Kept {
         /// The command.
         command: Command,
     },
+    /// The history of a run that is to be made.
+    Copy {
+        /// The run.
+        run: RunId,
+        /// Its records.
+        records: Vec<Record>,
+    },
     /// A result that no turn could take.
     Result {
         /// The run.
@@ -85,9 +93,19 @@ pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp)
         MessageBody::Pause { run, reason } => return Some(encode_word_on(PAUSE, *run, reason)),
         MessageBody::Unpause { run } => return Some(encode_word_on(UNPAUSE, *run, "")),
         MessageBody::Activity(word) => return encode_word(word, at),
+        MessageBody::Reset(request) => {
+            return Some(reset::encode_request(message_id, request, at));
+        }
         MessageBody::Terminate { run, reason } => {
             let (message_id, reason) = (message_id.clone(), reason.clone());
-            (*run, Event::RunTerminated { message_id, reason })
+            (
+                *run,
+                Event::RunTerminated {
+                    message_id,
+                    reason,
+                    next_run_id: None,
+                },
+            )
         }
         MessageBody::Signal {
             run,
@@ -290,11 +308,12 @@ pub(crate) fn recode(
     change: impl FnOnce(Vec<&mut Payload>) -> Result<(), String>,
 ) -> Result<Bytes, String> {
     let head = match body.first() {
-        Some(&(EVENT | ASK)) => 1,
+        Some(&(EVENT | ASK | reset::COPY)) => 1,
+        Some(&reset::RESET) => reset::REQUEST_AT,
         // Their own bytes, and then those of the event.
         Some(&START) => 3,
         Some(&ACTIVITY) => 11,
-        Some(&UNPARK) => return Ok(body.clone()),
+        Some(&(UNPARK | PAUSE | UNPAUSE)) => return Ok(body.clone()),
         other => return Err(KeptError::UnknownKind(other.copied()).to_string()),
     };
     let (Some(kept), Some(encoded)) = (body.get(..head), body.get(head..)) else {
@@ -347,6 +366,8 @@ pub fn decode_message(body: &Bytes) -> Result<Kept, KeptError> {
         }
         Some(&ACTIVITY) => decode_word(body),
         Some(&START) => decode_start(body),
+        Some(&reset::RESET) => reset::decode_request(body),
+        Some(&reset::COPY) => reset::decode_copy(body),
         other => Err(KeptError::UnknownKind(other.copied())),
     }
 }
@@ -506,6 +527,19 @@ mod tests {
                 run,
                 reason: String::new(),
             },
+            MessageBody::Reset(Box::new(crate::reset::ResetRun {
+                from: run,
+                run: RunId([4; 16]),
+                event_n: 300,
+                reason: "again".to_owned(),
+                results: vec![(2, Payload(Bytes::from_static(b"\x07")))],
+                keeps_messages: false,
+                fork: Some(perdure_history::Fork {
+                    workflow_id: "order-2".to_owned(),
+                    seed: 5,
+                    origin: RunId([4; 16]),
+                }),
+            })),
             MessageBody::Activity(Box::new(ActivityWord {
                 run,
                 command_n: 2,

@@ -43,6 +43,7 @@ impl Engine {
                 name,
                 arguments,
             } => self.query(run, reply_to, name, arguments, now),
+            MessageBody::Reset(request) => self.reset(message_id, *request, reply_to, now),
             MessageBody::Unpark { run } => self.unpark(run, message_id, reply_to, now),
             MessageBody::Pause { run, reason } => {
                 self.set_paused(run, Some(reason), message_id, reply_to, now);
@@ -104,6 +105,7 @@ impl Engine {
             message_id: message_id.clone(),
             reason,
             reply_to,
+            next_run_id: None,
         };
         let found = self.with_run(run, |context, run| {
             context.close_soon(run, request, now);

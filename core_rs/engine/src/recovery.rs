@@ -22,6 +22,7 @@ use crate::parking::Parked;
 use crate::pausing::StatusDetail;
 use crate::payload_codec::Seal;
 use crate::pending::{Delivered, Pending};
+use crate::reset::Copy;
 use crate::run::{Identity, Run, Timer};
 use crate::wheel::Due;
 
@@ -193,6 +194,10 @@ impl Engine {
         let (run_id, event) = match kept {
             Kept::Result { run, event } => (run, event),
             Kept::Ask { .. } => return None,
+            Kept::Copy { run, records } => {
+                self.make_copy(Copy::of_message(run, message_id, records), now);
+                return None;
+            }
             Kept::Message(MessageBody::Signal {
                 run,
                 name,
@@ -266,10 +271,11 @@ fn readable(seal: &Seal, message: InboxMessage) -> Option<(InboxMessage, Kept)> 
 }
 
 fn begins_successor(kept: &Kept) -> bool {
-    matches!(
-        kept,
-        Kept::Message(MessageBody::Start(start)) if start.chain.continued_run_id.is_some()
-    )
+    match kept {
+        Kept::Copy { .. } => true,
+        Kept::Message(MessageBody::Start(start)) => start.chain.continued_run_id.is_some(),
+        _ => false,
+    }
 }
 
 fn starts_child(post: &Post) -> bool {

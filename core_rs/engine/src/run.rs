@@ -17,13 +17,14 @@ use crate::local::Ahead;
 use crate::parking::Parked;
 use crate::patches::Patches;
 use crate::pending::{Delivered, Pending, failed};
+use crate::reset::Copy;
 use crate::starts::Rival;
 use crate::task::TaskReport;
 use crate::versions::Versions;
 use crate::wheel::WheelKey;
 
 /// What a run is called; shared with its tasks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) namespace: Arc<str>,
     pub(crate) workflow_id: Arc<str>,
@@ -111,6 +112,12 @@ pub(crate) struct Run {
     /// Whether the index still says that the run is not to begin yet.
     pub(crate) delay_over: bool,
     pub(crate) closing: Option<ClosingRequest>,
+    /// Requests for a reset: the run is frozen for the first once it is idle.
+    pub(crate) resets: VecDeque<MessageId>,
+    /// The copy that goes on from this run, while it closes for that.
+    pub(crate) copy: Option<Box<Copy>>,
+    /// Of a run that is made from a copy: the run in whose inbox the request may still lie.
+    pub(crate) asked_of: Option<RunId>,
     /// Messages that came after the one that closes the run.
     pub(crate) late: Vec<Delivered>,
     /// The patches that it has asked for; known once it was begun or read here.
@@ -180,6 +187,9 @@ impl Run {
             delay: None,
             delay_over: false,
             closing: None,
+            resets: VecDeque::new(),
+            copy: None,
+            asked_of: None,
             late: Vec::new(),
             patches: Patches::default(),
             versions: None,

@@ -203,6 +203,7 @@ impl Engine {
             message_id: MessageId(format!("{}.replaces", rival.message_id.0)),
             reason: format!("replaced by run {}", rival.start.run),
             reply_to: None,
+            next_run_id: None,
         };
         self.with_run(open, |context, run| {
             run.rivals.push(rival);

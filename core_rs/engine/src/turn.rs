@@ -26,6 +26,9 @@ impl Context {
         if run.closing.is_some() {
             return self.close_in_order(run, now);
         }
+        if !run.resets.is_empty() && run.create.is_none() {
+            return self.read_for_reset(run);
+        }
         if run.lacks_schedules && !run.unreadable {
             return self.read(run);
         }

@@ -11,6 +11,7 @@ use crate::failure::{Failure, RetryState};
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
 use crate::priority::Priority;
+use crate::reset::RunReset;
 use crate::search::SearchValue;
 use crate::time::Timestamp;
 
@@ -113,6 +114,9 @@ pub enum Event {
         message_id: MessageId,
         /// The text given.
         reason: String,
+        /// The run that goes on from a copy of this one; absent when none does.
+        #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+        next_run_id: Option<RunId>,
     },
     /// The run took longer than its timeout.
     RunTimedOut,
@@ -167,6 +171,8 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// All records before this one were copied from another run. Workflow code does not see it.
+    RunReset(Arc<RunReset>),
 }
 
 /// A signal that came with the start: it is handled before the workflow begins to run.

@@ -23,6 +23,7 @@ pub mod payload;
 pub mod payloads;
 pub mod priority;
 pub mod record;
+pub mod reset;
 pub mod search;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -44,5 +45,6 @@ pub use ids::{IdempotencyKey, MessageId, RunId, TaskId};
 pub use payload::{Digest, Payload};
 pub use priority::Priority;
 pub use record::{Record, RecordBody};
+pub use reset::{Fork, RunReset};
 pub use search::{SearchValue, Visibility, VisibilityChange};
 pub use time::Timestamp;

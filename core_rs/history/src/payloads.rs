@@ -60,6 +60,7 @@ fn of_event<'a>(event: &'a mut Event, found: &mut Vec<&'a mut Payload>) {
         | Event::CancelRequested { .. }
         | Event::RunTerminated { .. }
         | Event::RunTimedOut
+        | Event::RunReset(_)
         | Event::ChildStarted { .. }
         | Event::ExternalSignalDelivered { .. }
         | Event::ExternalCancelDelivered { .. } => {}

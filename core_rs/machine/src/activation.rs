@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use perdure_history::{Failure, Payload, RunStarted};
+use perdure_history::{Failure, Payload, RunId, RunStarted};
 
 /// One thing to deliver to workflow code; then the loop runs to idle.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,16 @@ pub enum Activation {
         name: String,
         /// The positional arguments, one encoded list.
         arguments: Payload,
+    },
+    /// All before was copied from another run. Workflow code sees nothing of it now, but what it
+    /// reads of the run is of this one from here on.
+    Reset {
+        /// The run in which what follows was written.
+        run: RunId,
+        /// How it stands.
+        started: Arc<RunStarted>,
+        /// Whether the random streams begin again, with the seed of `started`.
+        reseeds: bool,
     },
     /// Cancel the main task.
     RequestCancel {

@@ -28,6 +28,7 @@ use crate::error::MachineError;
 use crate::mismatch::Mismatch;
 use crate::operations::Operations;
 use crate::operations::patch::Patches;
+use crate::operations::reset::Former;
 use crate::operations::run::RunState;
 use crate::{Activation, Effect, flags};
 
@@ -60,6 +61,8 @@ pub struct Machine {
     awaits_verdict: bool,
     /// Only replay changes them, so that a cut need not restore them.
     patches: Patches,
+    /// Only replay changes them, likewise.
+    former: Former,
     queue: VecDeque<Event>,
     turn_at: Option<Timestamp>,
     turn: RecordedTurn,
@@ -113,6 +116,7 @@ impl Machine {
             delivering: Delivering::Nothing,
             awaits_verdict: false,
             patches: Patches::default(),
+            former: Former::default(),
             queue: VecDeque::new(),
             turn_at: None,
             turn: RecordedTurn::default(),
@@ -148,6 +152,7 @@ impl Machine {
         let recorded_n = records.last().map_or(0, |record| record.n);
         Ok(Self {
             patches: Patches::of(&records),
+            former: Former::of(&records),
             history: records,
             recorded_n,
             ..Self::new(run, flags)

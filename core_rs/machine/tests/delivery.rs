@@ -241,6 +241,7 @@ fn a_terminated_run_runs_no_code_and_drops_what_follows() {
     let terminated = Event::RunTerminated {
         message_id: message("t"),
         reason: "gone".into(),
+        next_run_id: None,
     };
     for (event, status) in [
         (terminated, ClosedStatus::Terminated),

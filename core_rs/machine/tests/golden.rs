@@ -121,6 +121,14 @@ fn describe(activation: &Activation) -> String {
         Activation::Update {
             name, arguments, ..
         } => format!("update {name} {}", json_text(arguments)),
+        Activation::Reset {
+            run,
+            started,
+            reseeds,
+        } => {
+            let seed = if *reseeds { started.seed } else { 0 };
+            format!("reset as {run} {} reseeds {seed}", started.workflow_id)
+        }
         Activation::RequestCancel { reason } => format!("request cancel {reason:?}"),
         other => panic!("describe {other:?} here"),
     }

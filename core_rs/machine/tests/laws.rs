@@ -165,6 +165,7 @@ fn outside_event(draws: &mut Draws, last_n: u64) -> Event {
         _ if draws.below(20) == 0 => Event::RunTerminated {
             message_id,
             reason: String::new(),
+            next_run_id: None,
         },
         _ => Event::VersionChanged {
             engine: "0.1.0".into(),

@@ -16,6 +16,7 @@ from perdure.client._answer import Answer
 from perdure.client._codecs import codec_of
 from perdure.client._ids import new_message_id
 from perdure.client._port import deliver, hosts, pending_activities
+from perdure.client._reset import ResetPoint, copy_run
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle, start_update
 from perdure.convert import attribute_values, memo_values, shape_of
 from perdure.converter import encoding_of
@@ -429,6 +430,91 @@ class WorkflowHandle(Generic[Result]):
         """Tries a parked run again now."""
         answer = await self._send("unpark")
         answer.expect("accepted")
+
+    async def reset(
+        self,
+        to: ResetPoint,
+        *,
+        reason: str = "",
+        results: Mapping[int, Any] | None = None,
+        keep_signals: bool = True,
+    ) -> WorkflowHandle[Result]:
+        """Goes back to before an event of the run, open or closed, and on from there as a new run.
+
+        An open run is terminated for it. The new one has the same workflow id, and the same
+        idempotency keys: what was done once already is known to whoever looks at them.
+
+        Args:
+            to: The event before which everything is kept: its number in the history, `"first"`
+                (the first after the start), `"last"`, or `"last_failure"` (of an activity).
+            reason: A text for people; none by default.
+            results: Results to give to activities scheduled before the point, by the number of
+                the command that scheduled them, in place of what is recorded; none by default.
+            keep_signals: Whether signals and updates that came after the point are delivered
+                again; they are by default.
+
+        Raises:
+            ResetRefusedError: The run cannot be reset to that point; the message says which can.
+            WorkflowAlreadyStartedError: Another open run has the workflow id by now.
+            NotFoundError: There is no such run.
+            EncodeError: A result cannot travel.
+        """
+        return await self._copy(to, reason, results, keep_signals=keep_signals, id=None)
+
+    async def fork(
+        self,
+        to: ResetPoint,
+        *,
+        id: str,
+        reason: str = "",
+        results: Mapping[int, Any] | None = None,
+        keep_signals: bool = True,
+    ) -> WorkflowHandle[Result]:
+        """Begins another run with a copy of this one's history, which goes on as it was.
+
+        What follows the copied part is done anew, under idempotency keys and random numbers of
+        the fork's own.
+
+        Args:
+            to: As for `reset`.
+            id: The fork's workflow id.
+            reason: A text for people; none by default.
+            results: As for `reset`; none by default.
+            keep_signals: As for `reset`; they are by default.
+
+        Raises:
+            ResetRefusedError: The run cannot be forked at that point; the message says where.
+            WorkflowAlreadyStartedError: An open run has the workflow id.
+            NotFoundError: There is no such run.
+            EncodeError: A result cannot travel.
+        """
+        if not id:
+            raise ValueError("a workflow id is not empty")
+        return await self._copy(to, reason, results, keep_signals=keep_signals, id=id)
+
+    async def _copy(
+        self,
+        to: ResetPoint,
+        reason: str,
+        results: Mapping[int, Any] | None,
+        *,
+        keep_signals: bool,
+        id: str | None,
+    ) -> WorkflowHandle[Result]:
+        run_id = await copy_run(
+            self._path,
+            self._run,
+            "" if isinstance(to, int) else await self.fetch_history(),
+            to,
+            reason=reason,
+            results=results,
+            keep_signals=keep_signals,
+            workflow_id=id,
+        )
+        interceptors = self._interceptors
+        return WorkflowHandle(
+            self._path, id or self.id, run_id, self._result_type, interceptors=interceptors
+        )
 
     async def fetch_history(self, *, decoded: bool = False) -> str:
         """The run's history as JSON lines, one record each, lossless.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from perdure.client._async_activity import AsyncActivityHandle
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
 from perdure.client._patches import PatchUsage
+from perdure.client._reset import ResetPoint
 from perdure.client._start_options import StartOptionsFields
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
 from perdure.converter import DataConverter
@@ -178,6 +179,33 @@ class SyncWorkflowHandle(Generic[Result]):
     def unpark(self) -> None:
         """Tries a parked run again now."""
         self._loop.call(self._handle.unpark())
+
+    def reset(
+        self,
+        to: ResetPoint,
+        *,
+        reason: str = "",
+        results: Mapping[int, Any] | None = None,
+        keep_signals: bool = True,
+    ) -> SyncWorkflowHandle[Result]:
+        """Goes back to before an event, and on as a new run. See `WorkflowHandle.reset`."""
+        made = self._handle.reset(to, reason=reason, results=results, keep_signals=keep_signals)
+        return SyncWorkflowHandle(self._loop.call(made), self._loop)
+
+    def fork(
+        self,
+        to: ResetPoint,
+        *,
+        id: str,
+        reason: str = "",
+        results: Mapping[int, Any] | None = None,
+        keep_signals: bool = True,
+    ) -> SyncWorkflowHandle[Result]:
+        """Begins another run with a copy of this one's history. See `WorkflowHandle.fork`."""
+        made = self._handle.fork(
+            to, id=id, reason=reason, results=results, keep_signals=keep_signals
+        )
+        return SyncWorkflowHandle(self._loop.call(made), self._loop)
 
     def fetch_history(self) -> str:
         """The run's history as JSON lines, one record each, lossless."""

@@ -172,7 +172,7 @@ class Instance(InstanceCore):
         run_timeout_us = started["run_timeout_us"]
         info = Info(
             workflow_id=started["workflow_id"],
-            run_id=self.run_id,
+            run_id=started["run_id"],
             workflow_type=started["workflow_type"],
             namespace=started["namespace"],
             task_queue=started["task_queue"],
@@ -212,6 +212,12 @@ class Instance(InstanceCore):
             self.handlers.intercept(interceptors)
             self.loop.perdure_runtime = InterceptedRuntime(self, interceptors)
         return interceptors
+
+    def _reset(self, run_id: str, workflow_id: str, seed: str | None) -> None:
+        """All before was copied from another run."""
+        self.visibility.rename(run_id, workflow_id)
+        if seed is not None:
+            cast("RandomStreams", self.loop.random_streams).begin_again(seed)
 
     def _ended(self, main: asyncio.Task[Any]) -> None:
         if main.cancelled():

@@ -31,7 +31,7 @@ class RandomStreams:
         key = (function, verb)
         found = self._streams.get(key)
         if found is None:
-            found = random.Random(f"{self._seed}\0{self._scope}\0{function}\0{verb}")
+            found = random.Random(self._seed_of(function, verb))
             self._streams[key] = found
         return found
 
@@ -45,6 +45,15 @@ class RandomStreams:
         """What `random.seed` does inside a workflow: every stream begins again from there."""
         self._seed = f"{self._seed}\0{seed!r}"
         self._streams.clear()
+
+    def begin_again(self, seed: str) -> None:
+        """Every stream goes on from another seed, also where code holds it already."""
+        self._seed = seed
+        for (function, verb), stream in self._streams.items():
+            stream.seed(self._seed_of(function, verb))
+
+    def _seed_of(self, function: str, verb: str) -> str:
+        return f"{self._seed}\0{self._scope}\0{function}\0{verb}"
 
     def scoped(self, scope: str) -> RandomStreams:
         """Fresh streams for a handler or a query; this run's own do not move."""

@@ -33,6 +33,10 @@ class Visibility:
         self._memo = dict(started["memo"])
         self._info = replace(info, search_attributes=attribute_values(self._attributes))
 
+    def rename(self, run_id: str, workflow_id: str) -> None:
+        """From here on the run is another one than its history so far was written in."""
+        self._info = replace(self.info(), run_id=run_id, workflow_id=workflow_id)
+
     def info(self) -> Info:
         """What is known of the run."""
         if self._info is None:

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perdure_engine::{
-    AppendFailure, Effect, Engine, EngineOptions, Input, LAST_RECORD, ParkReason, Reply, Route,
-    ServedQueue, ServiceReport, Task, TaskReport, Turn, TurnOutcome, TurnReport,
+    AppendFailure, Effect, Engine, EngineOptions, Input, LAST_RECORD, ParkReason, Reply,
+    ResetFound, Route, ServedQueue, ServiceReport, Task, TaskReport, Turn, TurnOutcome, TurnReport,
 };
 use perdure_history::{RunId, TaskId, Timestamp};
 use perdure_store::{Append, AppendError, SimulatedStore, Store, StoreError};
@@ -279,6 +279,16 @@ impl World {
                     outcome,
                 })
             }
+            Effect::ReadForReset { run, message_id } => {
+                let made = self.store.started_by(&message_id);
+                let read = made.and_then(|made| Ok((made, self.store.read(run, 1)?)));
+                let outcome = read.map(|(made, batches)| ResetFound { made, batches });
+                self.input(Input::ResetRead {
+                    run,
+                    message_id,
+                    outcome,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -327,7 +337,9 @@ impl World {
                     self.checkers.answered(&wish, &reply, &self.store)?;
                 }
             }
-            Effect::FindStart { .. } | Effect::FindUpdate { .. } => return self.find(effect),
+            Effect::FindStart { .. } | Effect::FindUpdate { .. } | Effect::ReadForReset { .. } => {
+                return self.find(effect);
+            }
             Effect::Evict { run } => {
                 self.coverage.note("effect: evict");
                 self.process.instances.remove(&run);

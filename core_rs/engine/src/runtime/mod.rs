@@ -271,6 +271,18 @@ impl<S: Store + 'static> Runtime<S> {
                 };
                 self.engine.handle_input(now, found);
             }
+            Answer::ResetRead {
+                run,
+                message_id,
+                outcome,
+            } => {
+                let read = Input::ResetRead {
+                    run,
+                    message_id,
+                    outcome,
+                };
+                self.engine.handle_input(now, read);
+            }
             Answer::Inbox(Err(damaged @ StoreError::Damaged { .. })) => {
                 let reason = damaged.to_string();
                 self.engine.stop(Stopped::Damaged { reason });
@@ -316,6 +328,9 @@ impl<S: Store + 'static> Runtime<S> {
                 Effect::FindStart { message_id } => self.store.send(Job::FindStart { message_id }),
                 Effect::FindUpdate { run, message_id } => {
                     self.store.send(Job::FindUpdate { run, message_id });
+                }
+                Effect::ReadForReset { run, message_id } => {
+                    self.store.send(Job::ReadForReset { run, message_id });
                 }
                 Effect::Load { run, from_n } => self.store.send(Job::Load { run, from_n }),
                 Effect::Dispatch(task) => self.dispatch(*task),

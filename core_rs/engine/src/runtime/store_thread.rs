@@ -14,6 +14,7 @@ use perdure_store::{Append, AppendError, InboxMessage, Store, StoreError};
 use crate::clock::Stopwatch;
 use crate::input::AppendFailure;
 use crate::loading::LAST_RECORD;
+use crate::reset::ResetFound;
 use crate::runtime::handle::RuntimeHandle;
 
 /// Syncs shorter than this are done on the host's thread when one run alone is ready.
@@ -33,6 +34,10 @@ pub(crate) enum Job {
         message_id: MessageId,
     },
     FindUpdate {
+        run: RunId,
+        message_id: MessageId,
+    },
+    ReadForReset {
         run: RunId,
         message_id: MessageId,
     },
@@ -63,6 +68,11 @@ pub(crate) enum Answer {
         run: RunId,
         message_id: MessageId,
         outcome: Result<Vec<Bytes>, StoreError>,
+    },
+    ResetRead {
+        run: RunId,
+        message_id: MessageId,
+        outcome: Result<ResetFound, StoreError>,
     },
     Inbox(Result<Vec<InboxMessage>, StoreError>),
     Done,
@@ -233,6 +243,11 @@ impl<S: Store> Worker<S> {
                 run,
                 message_id,
             },
+            Job::ReadForReset { run, message_id } => Answer::ResetRead {
+                outcome: read_for_reset(store, run, &message_id),
+                run,
+                message_id,
+            },
             Job::ReadInbox => Answer::Inbox(store.inbox(None)),
             Job::Discard { run, message_id } => {
                 // Not discarded, it is offered again after a restart, and discarded then.
@@ -256,6 +271,16 @@ fn load<S: Store>(store: &S, run: RunId, from_n: u64) -> Result<Vec<Bytes>, Stor
         Some(summary) => store.read(run, summary.last_n),
         None => Ok(Vec::new()),
     }
+}
+
+fn read_for_reset<S: Store>(
+    store: &S,
+    run: RunId,
+    message_id: &MessageId,
+) -> Result<ResetFound, StoreError> {
+    let made = store.started_by(message_id)?;
+    let batches = store.read(run, 1)?;
+    Ok(ResetFound { made, batches })
 }
 
 fn append_group<S: Store>(store: &mut S, group: Vec<(u64, Append)>) -> Answer {

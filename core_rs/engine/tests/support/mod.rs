@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use perdure_engine::{
     AppendFailure, Effect, Engine, EngineOptions, Input, Message, MessageBody, ParkReason, Query,
-    Reply, ReplyTo, ServedQueue, StartRun, Task, TaskOutcome, TaskReport, Turn, TurnOutcome,
-    TurnReport,
+    Reply, ReplyTo, ResetFound, ServedQueue, StartRun, Task, TaskOutcome, TaskReport, Turn,
+    TurnOutcome, TurnReport,
 };
 use perdure_history::{
     ActivityOptions, Command, Event, Failure, FailureKind, MessageId, Payload, Record, RecordBody,
@@ -210,6 +210,7 @@ impl World {
                     };
                     self.engine.handle_input(self.now, found);
                 }
+                Effect::ReadForReset { run, message_id } => self.read_for_reset(run, message_id),
                 Effect::Load { run, from_n } => self.load(run, from_n),
                 Effect::Dispatch(task) => self.tasks.push(*task),
                 Effect::CancelTask { task, .. } => self.cancelled.push(task.to_string()),
@@ -251,6 +252,18 @@ impl World {
         let outcome = result.map_err(|error| AppendFailure { error, append });
         self.engine
             .handle_input(self.now, Input::Appended { ticket, outcome });
+    }
+
+    fn read_for_reset(&mut self, run: RunId, message_id: MessageId) {
+        let made = self.store.started_by(&message_id).unwrap();
+        let batches = self.store.read(run, 1);
+        let outcome = batches.map(|batches| ResetFound { made, batches });
+        let read = Input::ResetRead {
+            run,
+            message_id,
+            outcome,
+        };
+        self.engine.handle_input(self.now, read);
     }
 
     fn load(&mut self, run: RunId, from_n: u64) {

@@ -14,6 +14,7 @@ use super::failure::{read_failure, read_retry_state, retry_state_number, write_f
 use super::kind;
 use super::priority::{read_priority, write_priority};
 use super::reader::{FieldsReader, Reader};
+use super::reset::{read_next, read_reset, write_next, write_reset};
 use super::search::{read_value, write_value};
 use super::writer::{Fields, Writer};
 use crate::batch::BatchError;
@@ -46,6 +47,7 @@ pub(crate) fn kind_of(event: &Event) -> u64 {
         Event::ExternalCancelDelivered { .. } => kind::EXTERNAL_CANCEL_DELIVERED,
         Event::ExternalCancelFailed { .. } => kind::EXTERNAL_CANCEL_FAILED,
         Event::UpdateAccepted { .. } => kind::UPDATE_ACCEPTED,
+        Event::RunReset(_) => kind::RUN_RESET,
     }
 }
 
@@ -107,20 +109,38 @@ pub(crate) fn write(writer: &mut Writer, event: &Event) {
             name,
             arguments,
         } => write_message(fields, message_id, name, arguments),
-        Event::CancelRequested { message_id, reason }
-        | Event::RunTerminated { message_id, reason } => {
-            fields.required(|writer| writer.text(&message_id.0));
-            fields.optional(reason.is_empty(), |writer| writer.text(reason));
+        Event::CancelRequested { message_id, reason } => {
+            write_request(fields, message_id, reason);
+        }
+        Event::RunReset(reset) => write_reset(fields, reset),
+        other => write_other(fields, other),
+    });
+}
+
+fn write_other(fields: &mut Fields<'_>, event: &Event) {
+    match event {
+        Event::RunTerminated {
+            message_id,
+            reason,
+            next_run_id,
+        } => {
+            write_request(fields, message_id, reason);
+            write_next(fields, next_run_id.as_ref());
         }
         Event::RunTimedOut => {}
         of_others => child::write_event(fields, of_others),
-    });
+    }
 }
 
 fn write_message(fields: &mut Fields<'_>, message_id: &MessageId, name: &str, arguments: &Payload) {
     fields.required(|writer| writer.text(&message_id.0));
     fields.required(|writer| writer.text(name));
     fields.required(|writer| write_payload(writer, arguments));
+}
+
+fn write_request(fields: &mut Fields<'_>, message_id: &MessageId, reason: &str) {
+    fields.required(|writer| writer.text(&message_id.0));
+    fields.optional(reason.is_empty(), |writer| writer.text(reason));
 }
 
 fn write_details(fields: &mut Fields<'_>, details: Option<&Payload>) {
@@ -195,6 +215,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, kind: u64) -> Result<Option<Event>, 
         let read = |fields: &mut FieldsReader<'_, '_>| child::read_event(fields, kind);
         return reader.fields(read).map(Some);
     }
+    if kind == kind::RUN_RESET {
+        let reset = reader.fields(read_reset)?;
+        return Ok(Some(Event::RunReset(Arc::new(reset))));
+    }
     if !(kind::RUN_STARTED..=kind::UPDATE_ACCEPTED).contains(&kind) {
         return Ok(None);
     }
@@ -246,6 +270,7 @@ fn read_fields(fields: &mut FieldsReader<'_, '_>, kind: u64) -> Result<Event, Ba
         kind::RUN_TERMINATED => Event::RunTerminated {
             message_id: fields.required(read_message_id)?,
             reason: fields.optional(String::new, read_string)?,
+            next_run_id: read_next(fields)?,
         },
         kind::UPDATE_ACCEPTED => Event::UpdateAccepted {
             message_id: fields.required(read_message_id)?,

@@ -16,6 +16,7 @@ pub mod kind;
 pub(crate) mod options;
 pub(crate) mod priority;
 pub(crate) mod reader;
+pub(crate) mod reset;
 pub(crate) mod search;
 pub(crate) mod site;
 pub(crate) mod writer;

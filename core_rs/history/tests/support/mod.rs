@@ -12,10 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use perdure_history::{
     ActivityOptions, Batch, CancelExternal, CancellationType, Chain, Command, Digest, Event,
-    ExternalRun, Failure, FailureKind, LocalOptions, MessageId, Parent, ParentClosePolicy, Payload,
-    Priority, Record, RecordBody, RetryPolicy, RetryState, RunId, RunStarted, ScheduleActivity,
-    SearchValue, SignalExternal, Site, StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
-    Version,
+    ExternalRun, Failure, FailureKind, Fork, LocalOptions, MessageId, Parent, ParentClosePolicy,
+    Payload, Priority, Record, RecordBody, RetryPolicy, RetryState, RunId, RunReset, RunStarted,
+    ScheduleActivity, SearchValue, SignalExternal, Site, StartChild, StartSignal, Successor,
+    TimeoutKind, Timestamp, Version,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -587,11 +587,48 @@ pub fn event() -> impl Strategy<Value = Event> {
         }),
         (message_id(), text())
             .prop_map(|(message_id, reason)| Event::CancelRequested { message_id, reason }),
-        (message_id(), text())
-            .prop_map(|(message_id, reason)| Event::RunTerminated { message_id, reason }),
-        Just(Event::RunTimedOut),
+        ending_event(),
         child_event(),
     ]
+}
+
+fn ending_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        (message_id(), text(), option::of(run_id())).prop_map(
+            |(message_id, reason, next_run_id)| Event::RunTerminated {
+                message_id,
+                reason,
+                next_run_id,
+            }
+        ),
+        Just(Event::RunTimedOut),
+        reset().prop_map(|reset| Event::RunReset(Arc::new(reset))),
+    ]
+}
+
+fn run_id() -> impl Strategy<Value = RunId> {
+    any::<[u8; 16]>().prop_map(RunId)
+}
+
+fn reset() -> impl Strategy<Value = RunReset> {
+    let fork = (text(), any::<u64>(), run_id()).prop_map(|(workflow_id, seed, origin)| Fork {
+        workflow_id,
+        seed,
+        origin,
+    });
+    let about = (message_id(), run_id(), text());
+    let what = (vec(any::<u64>(), 0..20), any::<bool>());
+    (about, what, option::of(timestamp()), option::of(fork)).prop_map(
+        |((message_id, run, reason), (results, drops_messages), ends_by, fork)| RunReset {
+            message_id,
+            run,
+            reason,
+            results,
+            drops_messages,
+            ends_by,
+            fork,
+        },
+    )
 }
 
 fn body() -> impl Strategy<Value = RecordBody> {

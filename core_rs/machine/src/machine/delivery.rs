@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::mem;
 
-use perdure_history::{Command, Event, Record, RecordBody, Timestamp};
+use perdure_history::{Command, Event, Record, RecordBody, RunReset, Timestamp};
 
 use super::{Checkpoint, Delivering, Machine};
 use crate::effect::ClosedStatus;
 use crate::operations::activity::{self, Outcome};
 use crate::operations::external::External;
 use crate::operations::run::RunState;
-use crate::operations::{Misfit, Operations, child, external, timer, update};
+use crate::operations::{Misfit, Operations, child, external, reset, timer, update};
 use crate::{Activation, DropReason, Effect, MachineError};
 
 impl Machine {
@@ -157,14 +157,9 @@ impl Machine {
             Event::CancelRequested { reason, .. } => Activation::RequestCancel {
                 reason: mem::take(reason),
             },
-            Event::RunTerminated { .. } => {
-                self.close(n, ClosedStatus::Terminated, live)?;
-                return Ok(None);
-            }
-            Event::RunTimedOut => {
-                self.close(n, ClosedStatus::TimedOut, live)?;
-                return Ok(None);
-            }
+            Event::RunTerminated { .. } => return self.end(n, ClosedStatus::Terminated, live),
+            Event::RunTimedOut => return self.end(n, ClosedStatus::TimedOut, live),
+            Event::RunReset(reset) => return Ok(self.pass_reset(reset)),
             of_others => return deliver_of_others(operations, of_others),
         };
         Ok(Some(activation))
@@ -225,6 +220,21 @@ impl Machine {
             Command::ContinueAsNew(_) => self.close(n, ClosedStatus::ContinuedAsNew, live),
             _ => Ok(()),
         }
+    }
+
+    fn pass_reset(&mut self, reset: &RunReset) -> Option<Activation> {
+        reset::pass(&mut self.former, self.run, &mut self.started, reset)
+    }
+
+    /// The run ends from outside: its code sees nothing of it.
+    fn end(
+        &mut self,
+        n: u64,
+        status: ClosedStatus,
+        live: bool,
+    ) -> Result<Option<Activation>, Misfit> {
+        self.close(n, status, live)?;
+        Ok(None)
     }
 
     fn close(&mut self, n: u64, status: ClosedStatus, live: bool) -> Result<(), Misfit> {

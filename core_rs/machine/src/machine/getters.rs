@@ -16,7 +16,14 @@ impl Machine {
         self.run
     }
 
-    /// How the run began; known once that is delivered.
+    /// The run in which what is being delivered was written: this one, unless that was copied from
+    /// another.
+    #[must_use]
+    pub fn acting_run(&self) -> RunId {
+        self.former.current().unwrap_or(self.run)
+    }
+
+    /// How the run began, and stands since it was reset; known once that is delivered.
     #[must_use]
     pub fn started(&self) -> Option<&Arc<RunStarted>> {
         self.started.as_ref()
@@ -66,8 +73,9 @@ impl Machine {
     #[must_use]
     pub fn next_child(&self) -> (u64, RunId, u64) {
         let n = self.position + 1;
-        let run = child::run_id(self.run, n, self.now);
-        (n, run, child::seed(self.run, n, self.now))
+        let parent = self.acting_run();
+        let run = child::run_id(parent, n, self.now);
+        (n, run, child::seed(parent, n, self.now))
     }
 
     /// The command with number `n`, if it is open or of this turn: others are not kept.

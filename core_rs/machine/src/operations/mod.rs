@@ -8,6 +8,7 @@ pub(crate) mod activity;
 pub(crate) mod child;
 pub(crate) mod external;
 pub(crate) mod patch;
+pub(crate) mod reset;
 pub(crate) mod run;
 pub(crate) mod timer;
 pub(crate) mod update;

@@ -8,9 +8,9 @@ use perdure_history::testing::{
     HistoryBuilder, complete_run, failure, record_patch, schedule_with, start,
 };
 use perdure_history::{
-    CancellationType, Command, Event, Failure, FailureKind, LocalOptions, MessageId,
-    ParentClosePolicy, Priority, RetryState, RunId, RunStarted, ScheduleActivity, SearchValue,
-    StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
+    CancellationType, Command, Event, Failure, FailureKind, Fork, LocalOptions, MessageId,
+    ParentClosePolicy, Priority, RetryState, RunId, RunReset, RunStarted, ScheduleActivity,
+    SearchValue, StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
 };
 
 use super::payload;
@@ -31,6 +31,9 @@ fn case(path: &'static str, story: &'static str, history: HistoryBuilder) -> Cas
         history,
     }
 }
+
+/// The run from which another was copied, or which goes on from it.
+const OTHER: RunId = RunId([2; 16]);
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -159,6 +162,21 @@ fn of_runs_and_timers() -> Vec<Case> {
             path: "run/terminated",
             story: "The run is ended from outside while a call is open: no code runs.",
             history: terminated(),
+        },
+        Case {
+            path: "run/terminated_for_a_reset",
+            story: "The run is ended, and another one goes on from a copy of it.",
+            history: terminated_for_a_reset(),
+        },
+        Case {
+            path: "run/reset",
+            story: "The records up to the reset were copied; the call they left open ends here.",
+            history: reset(),
+        },
+        Case {
+            path: "run/forked",
+            story: "A fork: results were given, and from the reset on the run has another name.",
+            history: forked(),
         },
         Case {
             path: "run/version_changed",
@@ -508,7 +526,69 @@ fn terminated() -> HistoryBuilder {
     history.event(Event::RunTerminated {
         message_id,
         reason: "a duplicate".into(),
+        next_run_id: None,
     });
+    history
+}
+
+/// 1 run started, 2 schedule charge | 3 run terminated, the reset of which names the next run
+fn terminated_for_a_reset() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    history.schedule("charge");
+    history.turn(SECOND);
+    let message_id = message_id("reset-1");
+    history.event(Event::RunTerminated {
+        message_id,
+        reason: "reset to event 3".into(),
+        next_run_id: Some(OTHER),
+    });
+    history
+}
+
+/// 1 run started, 2 schedule charge | 3 run reset | 4 completed (2), 5 complete run
+fn reset() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    let charge = history.schedule("charge");
+    history.turn(SECOND);
+    history.event(Event::RunReset(Arc::new(RunReset {
+        message_id: message_id("reset-1"),
+        run: OTHER,
+        reason: "the bank is back".into(),
+        results: Vec::new(),
+        drops_messages: false,
+        ends_by: None,
+        fork: None,
+    })));
+    history.turn(SECOND);
+    history.completed(charge);
+    history.complete_run();
+    history
+}
+
+/// 1 run started, 2 schedule charge | 3 completed (2), 4 schedule ship, 5 run reset: a fork | 6
+/// completed (4), 7 complete run
+fn forked() -> HistoryBuilder {
+    let mut history = HistoryBuilder::started("order");
+    let charge = history.schedule("charge");
+    history.turn(SECOND);
+    history.completed(charge);
+    let ship = history.schedule("ship");
+    history.event(Event::RunReset(Arc::new(RunReset {
+        message_id: message_id("fork-1"),
+        run: OTHER,
+        reason: String::new(),
+        results: vec![charge, ship],
+        drops_messages: true,
+        ends_by: Some(Timestamp::from_micros(1_767_229_200_000_000)),
+        fork: Some(Fork {
+            workflow_id: "example-2".into(),
+            seed: 2,
+            origin: HistoryBuilder::RUN,
+        }),
+    })));
+    history.turn(SECOND);
+    history.completed(ship);
+    history.complete_run();
     history
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use perdure_engine::{ActivityWord, MessageBody, StartRun, StartUpdate, TaskOutcome, UpdateStage};
+use perdure_engine::{
+    ActivityWord, MessageBody, ResetRun, StartRun, StartUpdate, TaskOutcome, UpdateStage,
+};
 use perdure_history::{
-    Chain, IdConflictPolicy, IdPolicy, IdReusePolicy, MessageId, Payload, RetryPolicy, RunId,
+    Chain, Fork, IdConflictPolicy, IdPolicy, IdReusePolicy, MessageId, Payload, RetryPolicy, RunId,
     StartSignal,
 };
 use pyo3::conversion::FromPyObjectOwned;
@@ -21,8 +23,8 @@ use crate::priority;
 use crate::search;
 
 /// The body of a message of a kind: `start`, `signal`, `update`, `await_update`, `cancel`,
-/// `terminate`, `unpark`, `pause`, `unpause`, `await_result`, `query`, or `complete_activity` and
-/// its like.
+/// `terminate`, `reset`, `unpark`, `pause`, `unpause`, `await_result`, `query`, or
+/// `complete_activity` and its like.
 pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<MessageBody> {
     let fields = fields.ok_or_else(|| PyKeyError::new_err("run"))?;
     let run = run_id(&field::<Vec<u8>>(fields, "run")?)?;
@@ -51,6 +53,7 @@ pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<M
             run,
             reason: field(fields, "reason")?,
         },
+        "reset" => MessageBody::Reset(Box::new(reset(fields, run)?)),
         "unpark" => MessageBody::Unpark { run },
         "pause" => MessageBody::Pause {
             run,
@@ -168,6 +171,29 @@ fn id_policy(fields: &Bound<'_, PyDict>) -> PyResult<IdPolicy> {
             Some("terminate_existing") => IdConflictPolicy::TerminateExisting,
             Some(other) => return unknown(other),
         },
+    })
+}
+
+fn reset(fields: &Bound<'_, PyDict>, from: RunId) -> PyResult<ResetRun> {
+    let run = run_id(&field::<Vec<u8>>(fields, "new_run")?)?;
+    let commands = field::<Vec<u64>>(fields, "commands")?.into_iter();
+    let results = commands.zip(field::<Vec<Vec<u8>>>(fields, "results")?);
+    let workflow_id = field::<Option<String>>(fields, "workflow_id")?;
+    let seed = field(fields, "seed")?;
+    Ok(ResetRun {
+        from,
+        run,
+        event_n: field(fields, "event_n")?,
+        reason: field(fields, "reason")?,
+        results: results
+            .map(|(command_n, result)| (command_n, Payload(result.into())))
+            .collect(),
+        keeps_messages: field(fields, "keeps_messages")?,
+        fork: workflow_id.map(|workflow_id| Fork {
+            workflow_id,
+            seed,
+            origin: run,
+        }),
     })
 }
 

@@ -38,6 +38,7 @@ impl PyReply {
             | Reply::UpdateEnded { run, .. }
             | Reply::UpdateRejected { run, .. }
             | Reply::UpdateNotFound { run }
+            | Reply::ResetRefused { run, .. }
             | Reply::Parked { run, .. }
             | Reply::Damaged { run, .. } => Some(*run),
             _ => None,
@@ -49,7 +50,7 @@ impl PyReply {
 impl PyReply {
     /// `started`, `already_started`, `id_used`, `accepted`, `not_found`, `activity_not_found`,
     /// `cancel_requested`, `closed`, `result`, `parked`, `update_ended`, `update_rejected`,
-    /// `update_not_found`, `damaged` or `refused`.
+    /// `update_not_found`, `reset_refused`, `damaged` or `refused`.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.0 {
@@ -65,6 +66,7 @@ impl PyReply {
             Reply::UpdateEnded { .. } => "update_ended",
             Reply::UpdateRejected { .. } => "update_rejected",
             Reply::UpdateNotFound { .. } => "update_not_found",
+            Reply::ResetRefused { .. } => "reset_refused",
             Reply::Parked { .. } => "parked",
             Reply::Damaged { .. } => "damaged",
             Reply::Refused { .. } => "refused",
@@ -147,7 +149,7 @@ impl PyReply {
     fn refusal(&self) -> String {
         match &self.0 {
             Reply::Refused { reason } => String::from_utf8_lossy(reason).into_owned(),
-            Reply::Damaged { reason, .. } => reason.clone(),
+            Reply::Damaged { reason, .. } | Reply::ResetRefused { reason, .. } => reason.clone(),
             _ => String::new(),
         }
     }

@@ -33,7 +33,7 @@ fn start_child(
     let py = instance.py();
     let this = instance.get();
     let (n, run, seed) = this.with_machine(py, |machine| machine.next_child())?;
-    let parent = this.with_machine(py, |machine| machine.run())?;
+    let parent = this.with_machine(py, |machine| machine.acting_run())?;
     let arguments = Payload(field::<Vec<u8>>(fields, "arguments")?.into());
     let workflow_id = field::<Option<String>>(fields, "workflow_id")?;
     let asked = StartChild {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_history::{Command, Payload, RunStarted, Successor};
+use perdure_history::{Command, Payload, RunId, RunStarted, Successor};
 use perdure_machine::{Machine, Submitted};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::InstanceCore;
 use super::children;
-use crate::event_loop::GilCell;
+use crate::event_loop::{GilCell, LoopCore};
 use crate::failure::PyFailure;
 use crate::search;
 
@@ -100,12 +100,28 @@ pub(super) fn close(
     }
 }
 
+/// All before was copied from another run: from here on the instance is this one.
+pub(super) fn reset(
+    slf: &Bound<'_, InstanceCore>,
+    event_loop: &Bound<'_, LoopCore>,
+    run: RunId,
+    started: &Arc<RunStarted>,
+    reseeds: bool,
+) -> PyResult<()> {
+    slf.get().continuation.begin(slf.py(), started);
+    let seed = reseeds.then(|| started.seed.to_string());
+    let fields = (run.to_string(), started.workflow_id.clone(), seed);
+    InstanceCore::tell(slf, event_loop, "_reset", fields)
+}
+
 /// What the Python half is told of the start.
 pub(super) fn start_fields<'py>(
     py: Python<'py>,
+    run: RunId,
     started: &RunStarted,
 ) -> PyResult<Bound<'py, PyDict>> {
     let fields = PyDict::new(py);
+    fields.set_item("run_id", run.to_string())?;
     fields.set_item("namespace", &started.namespace)?;
     fields.set_item("workflow_id", &started.workflow_id)?;
     fields.set_item("workflow_type", &*started.workflow_type)?;

@@ -161,9 +161,15 @@ impl InstanceCore {
                 slf.get().continuation.begin(py, &started);
                 let headers = started.headers.clone();
                 slf.get().headers.with(py, |known| *known = headers);
-                let started = continuation::start_fields(py, &started)?;
+                let run = slf.get().with_machine(py, |machine| machine.acting_run())?;
+                let started = continuation::start_fields(py, run, &started)?;
                 Self::tell(slf, event_loop, "_begin", (started,))
             }
+            Activation::Reset {
+                run,
+                started,
+                reseeds,
+            } => continuation::reset(slf, event_loop, run, &started, reseeds),
             Activation::RequestCancel { reason } => {
                 Self::tell(slf, event_loop, "_request_cancel", (reason,))
             }
