@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from perdure.spans import check_span
+
 __all__ = ["RetryPolicy"]
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -20,6 +22,7 @@ class RetryPolicy:
 
     Raises:
         ValueError: A field is out of its range.
+        TypeError: An interval is no `timedelta`.
     """
 
     initial_interval: timedelta = timedelta(seconds=1)
@@ -47,6 +50,8 @@ class RetryPolicy:
         )
 
     def __post_init__(self) -> None:
+        check_span("initial_interval", self.initial_interval)
+        check_span("maximum_interval", self.maximum_interval)
         if self.initial_interval <= timedelta(0):
             raise ValueError("initial_interval must be longer than zero")
         if not self.backoff_coefficient >= 1:

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from perdure.priority import Priority
 from perdure.retry import RetryPolicy
+from perdure.spans import check_span
 
 __all__ = [
     "ActivityCancellationType",
@@ -101,6 +102,8 @@ class ActivityOptions:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
+            if each.name.endswith("_timeout"):
+                check_span(each.name, value)
             if isinstance(value, timedelta) and value <= timedelta(0):
                 raise ValueError(f"{each.name} must be longer than zero, or None for no limit")
 

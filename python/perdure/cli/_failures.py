@@ -20,8 +20,10 @@ __all__ = ["failure_fields", "failure_lines", "outcome_fields"]
 
 def failure_lines(error: BaseException) -> Iterator[str]:
     """One line a failure, from the outermost to its first cause."""
-    yield str(error)
     cause = error.__cause__
+    first = str(error)
+    # Each cause has a line of its own.
+    yield first if cause is None else first.removesuffix(f": {cause}")
     while cause is not None:
         yield f"  because of {_name(cause)}: {cause}"
         cause = cause.__cause__

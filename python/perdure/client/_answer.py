@@ -138,17 +138,16 @@ class Answer:
         self.expect("result")
         if self.result is not None:
             return self.result
-        error = self._ended()
-        if self.failure is not None:
-            error.__cause__ = exception_of(self.failure)
-        raise error
+        cause = None if self.failure is None else exception_of(self.failure)
+        raise self._ended(cause) from cause
 
-    def _ended(self) -> WorkflowFailureError:
+    def _ended(self, cause: BaseException | None) -> WorkflowFailureError:
         run = {"run_id": self.run_id, "status": self.status}
         if self.status == "continued_as_new" and self.next_run_id is not None:
             text = f"run {self.run_id} goes on as run {self.next_run_id}"
             return WorkflowContinuedAsNewError(text, **run, next_run_id=self.next_run_id)
-        return WorkflowFailureError(f"run {self.run_id} {self.status}", **run)
+        why = "" if cause is None else f": {cause}"
+        return WorkflowFailureError(f"run {self.run_id} {self.status}{why}", **run)
 
     def _raise_if_parked(self) -> None:
         if self.kind == "parked" and self.park_reason is not None:

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, Self, TypeVar, Unpack, get_type_hints, overlo
 from perdure._core import SkippingClock, encode, owner_socket
 from perdure._interceptor import Interceptor, SendMessageCall, around
 from perdure.client._address import store_path
+from perdure.client._arguments import check_arguments
 from perdure.client._async_activity import AsyncActivityHandle, handle_of
 from perdure.client._codecs import set_codec
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
@@ -29,7 +30,7 @@ from perdure.client._updates import (
 )
 from perdure.client._with_start import tell
 from perdure.converter import DataConverter
-from perdure.errors import NotFoundError
+from perdure.errors import DecodeError, NotFoundError
 from perdure.schedule import Schedule
 from perdure.workflow._definition import WorkflowDefinition, definition_of
 from perdure.workflow._message_handler import name_of
@@ -157,6 +158,7 @@ class Client:
                 `id_reuse_policy`.
             NoWorkerError: No engine has come for 5 s; the start is kept for the next one.
             EncodeError: An argument cannot travel.
+            TypeError: The arguments do not fit the workflow's parameters, or an option its type.
             ValueError: A span is negative, or the policies contradict each other.
         """
         given: dict[str, Any] = {
@@ -454,4 +456,9 @@ def _call_of(workflow: Any, arguments: tuple[Any, ...]) -> tuple[str, Any, tuple
     if isinstance(workflow, str):
         return workflow, Any, arguments
     definition = definition_of(workflow)
-    return definition.name, definition.result_type, definition.positional(*arguments)
+    try:
+        positional = definition.positional(*arguments)
+        check_arguments(definition, positional)
+    except (TypeError, DecodeError) as error:
+        raise TypeError(f"{definition.name}{definition.signature}: {error}") from error
+    return definition.name, definition.result_type, positional

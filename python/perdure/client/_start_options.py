@@ -14,6 +14,7 @@ from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from perdure.priority import Priority
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributes
+from perdure.spans import check_span
 from perdure.workflow._message_handler import name_of
 
 __all__ = ["DEFAULT_TASK_QUEUE", "StartOptions", "StartOptionsFields"]
@@ -64,6 +65,7 @@ class StartOptions:
 
         Raises:
             EncodeError: A value cannot travel.
+            TypeError: A span is no `timedelta`.
             ValueError: A span is negative, or the policies contradict each other.
         """
         fields: dict[str, Any] = {
@@ -125,6 +127,7 @@ def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _microseconds(name: str, span: timedelta | None) -> int | None:
+    check_span(name, span)
     if span is None:
         return None
     if span < timedelta(0):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from perdure.priority import Priority
+from perdure.spans import check_span
 
 __all__ = ["ChildOptions", "ChildWorkflowCancellationType", "ParentClosePolicy"]
 
@@ -56,5 +57,6 @@ class ChildOptions:
     """Which of the activity attempts that wait leaves first; the parent's own by default."""
 
     def __post_init__(self) -> None:
+        check_span("run_timeout", self.run_timeout)
         if self.run_timeout is not None and self.run_timeout <= timedelta(0):
             raise ValueError("run_timeout must be longer than zero, or None for no limit")
