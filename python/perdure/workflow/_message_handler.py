@@ -89,7 +89,7 @@ def name_of(kind: str, target: str | Callable[..., Any]) -> str:
     return marked[0]
 
 
-def handlers_of(kind: str, instance: object) -> dict[str | None, MessageHandler]:
+def handlers_of(kind: str, instance: Any) -> dict[str | None, MessageHandler]:
     """The handlers that a workflow object has, by name; the dynamic one under None."""
     return {
         each.name: MessageHandler(getattr(instance, each.attribute), each.parameter_types)
@@ -97,7 +97,7 @@ def handlers_of(kind: str, instance: object) -> dict[str | None, MessageHandler]
     }
 
 
-def update_handlers_of(instance: object) -> dict[str | None, UpdateHandler]:
+def update_handlers_of(instance: Any) -> dict[str | None, UpdateHandler]:
     """The update handlers that a workflow object has, by name; the dynamic one under None."""
     handlers: dict[str | None, UpdateHandler] = {}
     for each in _declared("update", type(instance)):
@@ -118,7 +118,7 @@ class _Declared(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1_000)
-def _declared(kind: str, cls: type) -> tuple[_Declared, ...]:
+def _declared(kind: str, cls: type[Any]) -> tuple[_Declared, ...]:
     """What a class declares for a kind. Kept: reading it takes longer than beginning a run."""
     found: list[_Declared] = []
     for attribute in dir(cls):
