@@ -83,6 +83,21 @@ async def count(steps: int) -> int:
 async def wait() -> str:
     await asyncio.sleep(3_600)
     return "late"
+
+
+@workflow.defn(name="hears")
+class Hears:
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        await workflow.wait_condition(lambda: "end" in self.words)
+        return self.words
+
+    @workflow.signal
+    def say(self, word: str) -> None:
+        self.words.append(word)
 """
 
 
@@ -116,6 +131,24 @@ class Shell:
             timeout=SECONDS_MAX,
             check=False,
         )
+
+    def answer(self, typed: bytes, *arguments: str) -> int:
+        """Runs a command at a terminal, at which somebody types."""
+        terminal, typing = os.openpty()
+        try:
+            with subprocess.Popen(
+                [sys.executable, "-m", "perdure.cli", *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=typing,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            ) as process:
+                os.write(terminal, typed)
+                return process.wait(SECONDS_MAX)
+        finally:
+            os.close(terminal)
+            os.close(typing)
 
     def json(self, *arguments: str) -> Any:
         """What a command that succeeds prints with `-o json`."""
@@ -305,6 +338,78 @@ def test_a1_a2_a_start_says_what_becomes_of_other_runs_of_its_id(shell: Shell) -
     contradicts = shell.call("workflow", *reject, "--id-conflict-policy", "terminate_existing")
     assert contradicts.returncode == ExitCode.USAGE
     assert "contradict" in contradicts.stderr
+
+
+@pytest.mark.usefixtures("served")
+def test_a_run_is_paused_and_goes_on(shell: Shell) -> None:
+    shell.json("workflow", "start", "hears", "--id", "h1")
+    done = shell.call("workflow", "pause", "h1", "--reason", "the bank is down")
+    assert stable(done.stdout) == "paused: h1, run <run>\n"
+    described = shell.call("workflow", "describe", "h1").stdout
+    assert re.search(r"Status: +paused\n", described)
+    assert re.search(r"Paused: +the bank is down\n", described)
+    shell.json("workflow", "signal", "h1", "--name", "say", "-i", '"end"')
+    assert [run["workflow_id"] for run in shell.json("workflow", "list", "--status", "paused")] == [
+        "h1"
+    ]
+    assert stable(shell.call("workflow", "unpause", "h1").stdout) == "goes on: h1, run <run>\n"
+    assert shell.json("workflow", "result", "h1")["result"] == ["end"]
+
+
+def test_a_batch_tells_all_runs_of_a_query(shell: Shell, served: subprocess.Popen[str]) -> None:
+    for number in range(3):
+        shell.json("workflow", "start", "hears", "--id", f"h{number}")
+    shell.json("workflow", "start", "wait", "--id", "other")
+    which = ("--query", 'WorkflowType = "hears"')
+    looked = shell.call("batch", "pause", *which, "--dry-run")
+    assert looked.stderr == "3 runs (3 running)\n"
+    assert len(looked.stdout.splitlines()) == 4
+    unasked = shell.call("batch", "pause", *which)
+    assert unasked.returncode == ExitCode.USAGE
+    assert "give --yes" in unasked.stderr
+    assert shell.answer(b"n\n", "batch", "pause", *which) == ExitCode.OK
+    assert shell.json("workflow", "list", "--status", "paused") == []
+    assert shell.answer(b"y\n", "batch", "pause", *which) == ExitCode.OK
+    assert len(shell.json("workflow", "list", "--status", "paused")) == 3
+    again = shell.call("batch", "pause", *which, "--yes")
+    assert again.stderr == "no run that is parked, running is found\n"
+    done = shell.json("batch", "unpause", *which, "--yes")
+    expected: dict[str, Any] = {
+        "runs": 3,
+        "done": 3,
+        "closed": 0,
+        "failed": [],
+        "interrupted": False,
+    }
+    assert done == expected
+    # The worker does not answer, so that the interrupt comes in the middle.
+    served.send_signal(signal.SIGSTOP)
+    end = ("batch", "signal", *which, "--name", "say", "-i", '"end"', "--yes")
+    with running(shell.start(*end)) as batch:
+        read_until(batch, "h0")
+        batch.send_signal(signal.SIGINT)
+        assert batch.wait(SECONDS_MAX) == ExitCode.INTERRUPTED
+        assert batch.stdout is not None
+        said = batch.stdout.read()
+    served.send_signal(signal.SIGCONT)
+    assert "signal: 0 of 3 runs" in said
+    assert "interrupted" in said
+    assert shell.call(*end).returncode == ExitCode.OK
+    for number in range(3):
+        assert "end" in shell.json("workflow", "result", f"h{number}")["result"]
+    assert shell.json("workflow", "describe", "other")["status"] == "running"
+
+
+def test_a_batch_that_nobody_can_do_says_so(shell: Shell) -> None:
+    store = ("--store", "file:app.db")
+    with running(shell.start("worker", "app.py", *store)) as worker:
+        read_until(worker, "serving .*app.db")
+        shell.json("workflow", "start", "wait", "--id", "w1", *store)
+    done = shell.call("batch", "cancel", "-q", 'WorkflowId = "w1"', "--yes", *store)
+    assert done.returncode == ExitCode.NO_WORKER
+    assert "no worker serves" in done.stderr
+    wrong = shell.call("batch", "cancel", "-q", "WorkflowId = ", "--yes", *store)
+    assert wrong.returncode == ExitCode.FAILURE
 
 
 @pytest.mark.usefixtures("served")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from perdure.cli import (
     activity,
+    batch,
     demo,
     dev,
     doctor,
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"perdure {perdure_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (
-        *(demo, run, worker, dev, workflow, activity, schedule),
+        *(demo, run, worker, dev, workflow, batch, activity, schedule),
         *(history, replay, test, lint, doctor),
     ):
         command.add(commands)

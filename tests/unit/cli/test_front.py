@@ -24,6 +24,7 @@ COMMANDS = [
             *("terminate", "unpark"),
         )
     ),
+    *(f"batch {verb}" for verb in ("signal", "cancel", "terminate", "pause", "unpause", "unpark")),
 ]
 
 
