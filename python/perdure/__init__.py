@@ -20,6 +20,7 @@ from perdure.client import Client, WorkflowHandle, WorkflowUpdateHandle
 from perdure.converter import DataConverter
 from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from perdure.priority import Priority
+from perdure.rate_limit import RateLimit
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributeKey
 from perdure.worker import NatsOptions, StdioService, Worker
@@ -34,6 +35,7 @@ __all__ = [
     "Interceptor",
     "NatsOptions",
     "Priority",
+    "RateLimit",
     "RetryPolicy",
     "ScheduleActivityCall",
     "SearchAttributeKey",

@@ -37,6 +37,7 @@ __all__ = [
     "PayloadCodecError",
     "PayloadTooLargeError",
     "PerdureError",
+    "RateLimitedError",
     "ResetRefusedError",
     "RetryState",
     "RunClosedError",
@@ -133,6 +134,25 @@ class ApplicationError(FailureError):
     def __str__(self) -> str:
         # Of an error without a text, its type is all that can be told.
         return self.message or self.type
+
+
+class RateLimitedError(ApplicationError):
+    """Whatever the activity uses refused it, because too much was asked of it: a status of 429.
+
+    The attempt is made again after `retry_after`, and until then no attempt begins of any call that
+    shares one of the activity's rate limits. A worker in another language says the same by an
+    application failure of this type with a delay.
+
+    Args:
+        message: The text for people.
+        *details: Values that travel with the error.
+        retry_after: How long nothing is to be asked, as the header `Retry-After` tells.
+    """
+
+    def __init__(self, message: str = "", *details: Any, retry_after: timedelta) -> None:
+        super().__init__(
+            message, *details, type="RateLimitedError", next_retry_delay=retry_after
+        )
 
 
 class ActivityError(FailureError):

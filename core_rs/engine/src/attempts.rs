@@ -168,6 +168,14 @@ impl Context {
         let Some(asked) = activity.schedule.clone() else {
             return;
         };
+        if let Some(until) = retry::closes_rates_until(&failure, now) {
+            let limits = &asked.options.rate_limits;
+            self.slots.rate_limits.close(limits, until);
+            self.slots.take_marks(run);
+        }
+        let Some(activity) = run.activities.get_mut(&command_n) else {
+            return;
+        };
         let failed = FailedAttempt {
             policy: &asked.options.retry_policy,
             attempt: activity.attempt,

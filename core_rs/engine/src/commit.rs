@@ -143,6 +143,7 @@ impl Context {
                 .dropped
                 .extend(run.doubles.drain(..).map(|double| double.about));
         }
+        append.rates = std::mem::take(&mut run.rate_marks);
         relate(run, &written, &mut append, &mut commit, now);
         // First, since the id of an update that was rejected is not consumed.
         commit.keep_updates(run, written.effects);
@@ -187,6 +188,7 @@ impl Context {
             outbox: Vec::new(),
             status: None,
             visibility: VisibilityChange::default(),
+            rates: Vec::new(),
             close: None,
         };
         if append.create.is_some()
@@ -288,6 +290,7 @@ impl Context {
         if self.slots.try_hold(task, activity.nonce, asks, at) {
             activity.stage = Stage::Reserved;
             commit.reserved.push(command_n);
+            self.slots.take_marks(run);
         }
         append
             .index_changes
@@ -602,6 +605,7 @@ fn is_empty(append: &Append) -> bool {
         && append.inbox.is_empty()
         && append.outbox.is_empty()
         && append.status.is_none()
+        && append.rates.is_empty()
         && append.close.is_none()
 }
 

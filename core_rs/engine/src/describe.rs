@@ -108,8 +108,9 @@ impl Engine {
     }
 
     fn reason_to_wait(&self, activity: &Activity) -> String {
-        let name = activity.schedule.as_ref().map(|asked| &asked.name);
-        self.context.slots.reason_to_wait(activity.route, name)
+        let asked = activity.schedule.as_deref();
+        let slots = &self.context.slots;
+        slots.reason_to_wait(activity.route, asked, self.now())
     }
 
     fn progress(&self, activity: &Activity) -> Progress {

@@ -54,6 +54,7 @@ impl Context {
             activity.nonce = nonce;
             activity.stage = Stage::Reserved;
             run.dirty.insert(command_n);
+            self.slots.take_marks(run);
         } else {
             let place = activity.place(run.id, command_n);
             self.slots.enqueue(asks, place);
@@ -63,7 +64,12 @@ impl Context {
     }
 
     /// Gives a freed slot to an activity at the head of its line; `false` when it wants none.
-    pub(crate) fn reserve_from_line(&mut self, run: &mut Run, command_n: u64) -> bool {
+    pub(crate) fn reserve_from_line(
+        &mut self,
+        run: &mut Run,
+        command_n: u64,
+        now: Timestamp,
+    ) -> bool {
         let nonce = self.random.next_u64();
         let Some(activity) = run.activities.get_mut(&command_n) else {
             return false;
@@ -77,10 +83,11 @@ impl Context {
             attempt: activity.attempt,
         };
         let asked = activity.schedule.as_ref();
-        self.slots.hold(task, nonce, activity.route, asked);
+        self.slots.hold(task, nonce, (activity.route, asked), now);
         activity.nonce = nonce;
         activity.stage = Stage::Reserved;
         run.dirty.insert(command_n);
+        self.slots.take_marks(run);
         true
     }
 

@@ -206,6 +206,11 @@ impl Engine {
         self.context.effects.pop_front()
     }
 
+    /// The time of the last input.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// When [`Engine::handle_timeout`] next has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
@@ -304,7 +309,7 @@ impl Engine {
         while let Some(next) = self.context.slots.pop_waiting(now) {
             let (id, command_n) = next.which();
             self.with_run(id, |context, run| {
-                if context.reserve_from_line(run, command_n) {
+                if context.reserve_from_line(run, command_n, now) {
                     context.slots.had_turn(&next);
                     context.advance(run, now);
                 }

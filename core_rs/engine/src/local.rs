@@ -205,7 +205,8 @@ impl Context {
             n: command_n,
             attempt: 1,
         };
-        self.slots.hold(task, activity.nonce, route, Some(asked));
+        let asks = (route, Some(asked));
+        self.slots.hold(task, activity.nonce, asks, at);
         run.activities.insert(command_n, Box::new(activity));
         true
     }
@@ -230,7 +231,7 @@ impl Context {
             return self.rearm(run, command_n);
         }
         let asked = activity.schedule.as_ref();
-        self.slots.hold(task, nonce, activity.route, asked);
+        self.slots.hold(task, nonce, (activity.route, asked), now);
         activity.nonce = nonce;
         activity.stage = Stage::Reserved;
         if std::mem::take(&mut activity.failed_unrecorded) {

@@ -32,6 +32,7 @@ pub(crate) const INVENTORY_EVERY: Duration = Duration::from_secs(5);
 impl Engine {
     /// Takes over what the store recovered.
     pub(crate) fn recover(&mut self, recovery: Recovery, now: Timestamp) {
+        self.context.slots.rate_limits.recover(recovery.rates, now);
         for (summary, outstanding) in recovery.runs {
             let run = self.context.recovered_run(&summary, &outstanding, now);
             self.runs.insert(run);
@@ -375,7 +376,7 @@ impl Context {
                 n: command_n,
                 attempt: state.attempt,
             };
-            self.slots.hold(task, state.nonce, route, None);
+            self.slots.hold(task, state.nonce, (route, None), now);
         }
         run.lacks_schedules |= stage != Stage::Reported;
         let activity = Activity {

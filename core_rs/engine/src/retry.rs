@@ -6,6 +6,10 @@ use perdure_history::{Failure, FailureKind, RetryPolicy, RetryState, TimeoutKind
 
 use crate::random::Random;
 
+/// The type of an application failure by which an attempt says that a limit was reached, in every
+/// language; its delay says until when.
+const RATE_LIMITED: &str = "RateLimitedError";
+
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -69,6 +73,19 @@ fn forbidden_by(failure: &Failure, policy: &RetryPolicy) -> Option<RetryState> {
             kind: TimeoutKind::ScheduleToStart,
             ..
         } => Some(RetryState::NonRetryable),
+        _ => None,
+    }
+}
+
+/// Until when nothing more is to be asked of what the attempt shares with others: whoever refused
+/// it has said so.
+pub(crate) fn closes_rates_until(failure: &Failure, now: Timestamp) -> Option<Timestamp> {
+    match &failure.kind {
+        FailureKind::Application {
+            type_name,
+            next_retry_delay,
+            ..
+        } if type_name == RATE_LIMITED => next_retry_delay.map(|delay| now + delay),
         _ => None,
     }
 }

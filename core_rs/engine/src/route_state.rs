@@ -9,6 +9,8 @@ use crate::hosted;
 use crate::input::ServedQueue;
 use crate::line::{Line, Waiting};
 use crate::rate::Rate;
+use crate::rate_limits::RateLimits;
+use crate::rated::Rated;
 use crate::task::Route;
 
 /// How many attempts of one activity its queue takes at once.
@@ -32,6 +34,7 @@ pub(crate) struct RouteState {
     pub(crate) used: usize,
     line: Line,
     limits: FxHashMap<Arc<str>, Limit>,
+    rated: Rated,
     pub(crate) rate: Option<Rate>,
     /// Whether nobody serves it: a queue until the host says otherwise, a service by its report.
     pub(crate) absent: bool,
@@ -46,6 +49,7 @@ impl RouteState {
             used: 0,
             line: Line::default(),
             limits: FxHashMap::default(),
+            rated: Rated::default(),
             rate: None,
             absent: false,
         }
@@ -72,8 +76,16 @@ impl RouteState {
     }
 
     /// Whether an attempt may begin at once: nobody waits before it, and nothing holds it up.
-    pub(crate) fn is_free_for(&mut self, asked: &ScheduleActivity, now: Timestamp) -> bool {
-        self.line.is_empty() && !self.is_limited(&asked.name) && self.is_free(now)
+    pub(crate) fn is_free_for(
+        &mut self,
+        asked: &ScheduleActivity,
+        rates: &RateLimits,
+        now: Timestamp,
+    ) -> bool {
+        let limits = &asked.options.rate_limits;
+        let rated = limits.is_empty()
+            || (!self.rated.has_waiting(limits) && rates.waits_for(limits, now).is_none());
+        rated && self.line.is_empty() && !self.is_limited(&asked.name) && self.is_free(now)
     }
 
     /// Whether a slot is free and the rate lets an activity begin.
@@ -121,8 +133,12 @@ impl RouteState {
 
     /// When the rate lets the next begin of those who wait for nothing else.
     pub(crate) fn rate_ready_at(&self) -> Option<Timestamp> {
-        let waits = self.has_slot() && !self.line.is_empty();
-        self.rate.filter(|_| waits).map(|rate| rate.ready_at())
+        if !self.has_slot() {
+            return None;
+        }
+        let rate = self.rate.filter(|_| !self.line.is_empty());
+        let ready_at = rate.map(|rate| rate.ready_at());
+        ready_at.into_iter().chain(self.rated.ready_at()).min()
     }
 
     /// One of those who wait for a limit that has room is in line again, in its old place. It may
@@ -141,21 +157,31 @@ impl RouteState {
         }
     }
 
-    /// The first in line that may begin; those whose activity runs as often as it may step aside.
-    pub(crate) fn pop_waiting(&mut self, now: Timestamp) -> Option<Waiting> {
+    /// The first in line that may begin; those who wait for a limit of their own step aside.
+    pub(crate) fn pop_waiting(&mut self, rates: &RateLimits, now: Timestamp) -> Option<Waiting> {
         self.recall();
+        while let Some(next) = self.rated.recall(now) {
+            self.line.insert(next);
+        }
         if self.line.is_empty() || !self.is_free(now) {
             return None;
         }
         while let Some(first) = self.line.pop() {
-            let Some(limit) = self.limits.get_mut(&first.asked.name) else {
-                return Some(first);
-            };
-            limit.called = false;
-            if limit.used < limit.most {
-                return Some(first);
+            self.rated.came(&first.asked.options.rate_limits, now);
+            if let Some(limit) = self.limits.get_mut(&first.asked.name) {
+                limit.called = false;
+                if limit.used >= limit.most {
+                    limit.aside.insert(first);
+                    continue;
+                }
             }
-            limit.aside.insert(first);
+            match rates.waits_for(&first.asked.options.rate_limits, now) {
+                None => return Some(first),
+                Some((key, ready_at)) => {
+                    let key = Arc::clone(key);
+                    self.rated.put_aside(&key, first, ready_at, now);
+                }
+            }
         }
         None
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use perdure_history::{BatchEncoder, MessageId, Parent, RunId, StartChild, Timestamp};
 use perdure_machine::Machine;
-use perdure_store::NewRun;
+use perdure_store::{NewRun, RateMark};
 use rustc_hash::FxHashSet;
 
 use crate::activity::Activity;
@@ -103,6 +103,8 @@ pub(crate) struct Run {
     pub(crate) children: BTreeMap<u64, Arc<StartChild>>,
     /// Activities whose indexed state changed since the last write.
     pub(crate) dirty: BTreeSet<u64>,
+    /// What attempts that its next write marks as handed use of rate limits.
+    pub(crate) rate_marks: Vec<RateMark>,
     pub(crate) timers: BTreeMap<u64, Timer>,
     /// Timers that are due and wait for a turn, by deadline and creation.
     pub(crate) due_timers: BTreeSet<(Timestamp, u64)>,
@@ -181,6 +183,7 @@ impl Run {
             parent: None,
             children: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            rate_marks: Vec::new(),
             timers: BTreeMap::new(),
             due_timers: BTreeSet::new(),
             run_timeout: None,

@@ -6,8 +6,11 @@ use perdure_history::{RunId, ScheduleActivity, TaskId, Timestamp};
 use rustc_hash::FxHashMap;
 
 use crate::input::ServedQueue;
+use crate::instant;
 use crate::line::{Place, Waiting};
+use crate::rate_limits::RateLimits;
 use crate::route_state::RouteState;
+use crate::run::Run;
 use crate::task::{Route, ServiceReport};
 use crate::wheel::WheelKey;
 
@@ -76,6 +79,10 @@ pub(crate) struct Slots {
     closed: bool,
     /// Set after a restart until the lines are known.
     held_back: bool,
+    /// What activities share by key, over all routes.
+    pub(crate) rate_limits: RateLimits,
+    /// Which route is asked first: those that share a key take turns.
+    first: usize,
     /// Armed while somebody waits for a rate.
     pub(crate) wake: Option<WheelKey>,
 }
@@ -187,10 +194,10 @@ impl Slots {
         let Some(state) = self.routes.get_mut(route.place) else {
             return false;
         };
-        if !gives || !state.is_free_for(asked, now) {
+        if !gives || !state.is_free_for(asked, &self.rate_limits, now) {
             return false;
         }
-        self.hold(task, nonce, route, Some(asked));
+        self.hold(task, nonce, (route, Some(asked)), now);
         true
     }
 
@@ -199,9 +206,12 @@ impl Slots {
         &mut self,
         task: TaskId,
         nonce: u64,
-        route: RouteId,
-        asked: Option<&Arc<ScheduleActivity>>,
+        (route, asked): (RouteId, Option<&Arc<ScheduleActivity>>),
+        now: Timestamp,
     ) {
+        if let Some(asked) = asked.filter(|asked| asked.options.local.is_none()) {
+            self.rate_limits.take(&asked.options.rate_limits, now);
+        }
         let state = self.routes.get_mut(route.place);
         let limited = state.and_then(|state| state.take_limit(&asked?.name));
         let held = HeldTask {
@@ -231,12 +241,21 @@ impl Slots {
         if self.waiting == 0 || !self.gives() {
             return None;
         }
-        let mut routes = self.routes.iter_mut().enumerate();
-        let (place, waiting) =
-            routes.find_map(|(place, state)| Some((place, state.pop_waiting(now)?)))?;
+        let count = self.routes.len();
+        let (place, waiting) = (0..count).find_map(|after| {
+            let place = (self.first + after) % count;
+            let state = self.routes.get_mut(place)?;
+            Some((place, state.pop_waiting(&self.rate_limits, now)?))
+        })?;
+        self.first = place + 1;
         self.waiting -= 1;
         let route = self.id_of(place);
         Some(Next { route, waiting })
+    }
+
+    /// Hands over what the next write of a run that was just granted something has to hold.
+    pub(crate) fn take_marks(&mut self, run: &mut Run) {
+        self.rate_limits.take_marks(&mut run.rate_marks);
     }
 
     /// The next one wanted its slot, and has it.
@@ -294,8 +313,21 @@ impl Slots {
     }
 
     /// Why an activity in line is not handed out, for people.
-    pub(crate) fn reason_to_wait(&self, id: RouteId, activity: Option<&Arc<str>>) -> String {
+    pub(crate) fn reason_to_wait(
+        &self,
+        id: RouteId,
+        asked: Option<&ScheduleActivity>,
+        now: Timestamp,
+    ) -> String {
+        let limits = asked.map_or(&[][..], |asked| &asked.options.rate_limits);
+        if let Some((key, ready_at)) = self.rate_limits.waits_for(limits, now) {
+            return format!(
+                "waits for rate limit {key} until {}",
+                instant::text(ready_at)
+            );
+        }
         let state = self.routes.get(id.place);
+        let activity = asked.map(|asked| &asked.name);
         state.map_or_else(String::new, |state| state.reason_to_wait(activity))
     }
 
@@ -383,13 +415,13 @@ mod tests {
         slots.serve(&[queue("default", 1)]);
         assert!(!slots.try_hold(task(1), 5, (shop, &name()), NOW));
         assert_eq!(
-            slots.reason_to_wait(shop, None),
+            slots.reason_to_wait(shop, None, NOW),
             "no worker serves the task queue \"shop\": start a Worker with it"
         );
         slots.serve(&[queue("default", 1), queue("shop", 1)]);
         assert!(slots.try_hold(task(1), 5, (shop, &name()), NOW));
         assert_eq!(
-            slots.reason_to_wait(shop, None),
+            slots.reason_to_wait(shop, None, NOW),
             "all 1 slots of the task queue shop are taken"
         );
         slots.release(&task(1));
@@ -411,7 +443,7 @@ mod tests {
         slots.report(&report);
         assert!(!slots.try_hold(task(1), 5, (route, &name()), NOW));
         assert_eq!(
-            slots.reason_to_wait(route, None),
+            slots.reason_to_wait(route, None, NOW),
             "no worker of goaudit is alive"
         );
         report.slots = 2;
@@ -439,7 +471,7 @@ mod tests {
         assert!(slots.try_hold(task(1), 5, (route, &name()), NOW));
         assert!(!slots.try_hold(task(2), 5, (route, &name()), NOW));
         assert_eq!(
-            slots.reason_to_wait(route, None),
+            slots.reason_to_wait(route, None, NOW),
             "goaudit runs 1 at once, which is its limit"
         );
         slots.release(&task(1));
@@ -461,7 +493,7 @@ mod tests {
         slots.enqueue((local, &name()), place(3));
         slots.enqueue((local, &other), place(4));
         assert_eq!(pop(&mut slots, NOW), Some((run, 4)), "they step aside");
-        slots.hold(task(4), 5, local, Some(&other));
+        slots.hold(task(4), 5, (local, Some(&other)), NOW);
         assert_eq!(pop(&mut slots, NOW), None);
         assert!(slots.try_hold(task(5), 5, (local, &other), NOW));
         slots.release(&task(1));
@@ -472,7 +504,7 @@ mod tests {
         assert_eq!(pop(&mut slots, NOW), Some((run, 2)));
         assert_eq!(pop(&mut slots, NOW), Some((run, 3)), "if 2 wants none");
         slots.enqueue((local, &name()), place(3));
-        slots.hold(task(2), 5, local, Some(&name()));
+        slots.hold(task(2), 5, (local, Some(&name())), NOW);
         assert_eq!(pop(&mut slots, NOW), None);
         // Without the limit, those who waited for it are in line again.
         slots.serve(&[queue("default", 4)]);

@@ -10,6 +10,7 @@ use crate::child::{CancelExternal, SignalExternal, StartChild};
 use crate::failure::Failure;
 use crate::payload::{Digest, Payload};
 use crate::priority::Priority;
+use crate::rate_limit::RateLimit;
 use crate::search::SearchValue;
 use crate::time::Timestamp;
 
@@ -186,6 +187,12 @@ pub struct ActivityOptions {
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub session: Option<u64>,
+    /// What its attempts share with those of other calls; nothing by default.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub rate_limits: Vec<RateLimit>,
 }
 
 /// How a local activity is run.
@@ -212,6 +219,7 @@ impl Default for ActivityOptions {
             priority: Priority::default(),
             local: None,
             session: None,
+            rate_limits: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! the run is found by.
 //!
 //! Not compared is what only says how the engine carries the call out: timeouts, retry policy, task
-//! queue, priority, headers, and the instant at which a timer is due. The recorded value stands.
+//! queue, priority, rate limits, headers, and the instant at which a timer is due. The recorded value stands.
 //! Raising a timeout or lengthening a sleep is the most common harmless edit, and must not park
 //! every open run. Sites are not compared, and neither is the text of a failure, which holds line
 //! numbers.
@@ -266,6 +266,7 @@ fn activity_differences(found: &mut Found, recorded: &ScheduleActivity, asked: &
     );
     found.field("retry_policy", &old.retry_policy, &new.retry_policy);
     found.field("priority", &old.priority, &new.priority);
+    found.field("rate_limits", &old.rate_limits, &new.rate_limits);
 }
 
 /// Of messages to other runs; of what has nothing in common, that.

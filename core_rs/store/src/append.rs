@@ -1,5 +1,7 @@
 //! The whole durable write of a turn, as data.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use perdure_history::{IdReusePolicy, MessageId, RunId, Timestamp, VisibilityChange};
 
@@ -33,8 +35,24 @@ pub struct Append {
     pub status: Option<StatusChange>,
     /// Changes to what the run is found by and what is said of it.
     pub visibility: VisibilityChange,
+    /// What attempts that this write marks as handed use of rate limits.
+    pub rates: Vec<RateMark>,
     /// Present in the write that closes the run.
     pub close: Option<Close>,
+}
+
+/// What is durable of a rate limit. Writes may come in any order: of two marks of the same key and
+/// slice the larger numbers stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateMark {
+    /// The limit's key.
+    pub key: Arc<str>,
+    /// The end of the slice of time in which it was granted; `NEVER` in the mark that closes a key.
+    pub slice: Timestamp,
+    /// How many units were granted in it, in all.
+    pub units: u64,
+    /// Until when it counts, or the key is closed; absent when it is to be forgotten.
+    pub until: Option<Timestamp>,
 }
 
 /// What a creating write says of the run.

@@ -22,7 +22,7 @@ pub mod validation;
 
 pub use append::{
     Append, AppendError, Close, InboxMessage, IndexChange, NewRun, Outstanding, OutstandingKind,
-    RunStatus, StatusChange,
+    RateMark, RunStatus, StatusChange,
 };
 pub use filter::{Cursor, QueryError, RunQuery, Search, parse as parse_query};
 pub use local::{Checked, Inbox, LocalReader, LocalStore, Owner, Standby, StorePaths, StoredSize};

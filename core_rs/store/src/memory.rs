@@ -3,12 +3,13 @@
 //! It says each promise in the plainest way, with no thought for speed on large inboxes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use perdure_history::{MessageId, RunId, Timestamp, Visibility};
 
 use crate::append::{
-    Append, AppendError, InboxMessage, IndexChange, NewRun, Outstanding, RunStatus,
+    Append, AppendError, InboxMessage, IndexChange, NewRun, Outstanding, RateMark, RunStatus,
 };
 use crate::check;
 use crate::filter::{Cursor, Search};
@@ -23,6 +24,8 @@ pub struct MemoryStore {
     /// How many runs it has made.
     made: u64,
     inbox: Vec<InboxMessage>,
+    /// Units and until when they count, by key and slice.
+    rates: BTreeMap<(Arc<str>, Timestamp), (u64, Timestamp)>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,7 +78,21 @@ impl MemoryStore {
         for message in append.inbox.iter().chain(&append.outbox) {
             self.put(message);
         }
+        self.mark(&append.rates);
         Ok(())
+    }
+
+    fn mark(&mut self, marks: &[RateMark]) {
+        for mark in marks {
+            let row = (Arc::clone(&mark.key), mark.slice);
+            let Some(until) = mark.until else {
+                self.rates.remove(&row);
+                continue;
+            };
+            let (units, counts) = self.rates.entry(row).or_insert((mark.units, until));
+            *units = mark.units.max(*units);
+            *counts = until.max(*counts);
+        }
     }
 
     fn check_fence(&self, append: &Append) -> Result<(), AppendError> {
@@ -284,6 +301,16 @@ impl Store for MemoryStore {
                 })
                 .collect(),
             inbox: self.inbox.clone(),
+            rates: self
+                .rates
+                .iter()
+                .map(|((key, slice), (units, until))| RateMark {
+                    key: Arc::clone(key),
+                    slice: *slice,
+                    units: *units,
+                    until: Some(*until),
+                })
+                .collect(),
         })
     }
 
@@ -378,6 +405,7 @@ impl Store for MemoryStore {
             self.runs.remove(run);
             self.inbox.retain(|message| message.run != Some(*run));
         }
+        self.rates.retain(|_, (_, until)| *until >= closed_before);
         Ok(old.len())
     }
 }

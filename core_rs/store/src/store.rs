@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use perdure_history::{MessageId, RunId, Timestamp};
 
-use crate::append::{Append, AppendError, InboxMessage, Outstanding};
+use crate::append::{Append, AppendError, InboxMessage, Outstanding, RateMark};
 use crate::filter::Search;
 use crate::query::{RunFilter, RunSummary};
 
@@ -85,7 +85,8 @@ pub trait Store: Send {
     /// [`StoreError`] when the store cannot be read.
     fn count(&self, search: &Search) -> Result<u64, StoreError>;
 
-    /// Deletes runs closed before `closed_before`, at most `limit`; says how many.
+    /// Deletes runs closed before `closed_before`, at most `limit`; says how many. What was granted
+    /// of rate limits and counts no more since then goes with them.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be written.
@@ -99,6 +100,8 @@ pub struct Recovery {
     pub runs: Vec<(RunSummary, Vec<Outstanding>)>,
     /// Messages in the inbox, by receipt.
     pub inbox: Vec<InboxMessage>,
+    /// What was granted of rate limits, by key and slice.
+    pub rates: Vec<RateMark>,
 }
 
 /// Why the store as a whole cannot go on.

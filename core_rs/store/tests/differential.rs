@@ -8,8 +8,8 @@ use perdure_store::validation::fixture::{
     at, batch, close, create, id, message, nothing, put_timer, run, step, timer,
 };
 use perdure_store::{
-    Append, IndexChange, LocalStore, MemoryStore, RunStatus, SimulatedStore, Standby, StatusChange,
-    Store,
+    Append, IndexChange, LocalStore, MemoryStore, RateMark, RunStatus, SimulatedStore, Standby,
+    StatusChange, Store,
 };
 use proptest::prelude::*;
 
@@ -140,6 +140,14 @@ fn build(oracle: &MemoryStore, entry: &Entry) -> Append {
     if entry.attributes.len() == 1 {
         let note = Some(Payload(vec![entry.shape].into()));
         append.visibility.memo.push(("note".to_owned(), note));
+    }
+    for (name, value) in &entry.attributes {
+        append.rates.push(RateMark {
+            key: format!("key-{name}").into(),
+            slice: at(i64::from(entry.shape % 3)),
+            units: u64::from(*value),
+            until: (*value > 2).then(|| at(i64::from(*value) * 4)),
+        });
     }
     if entry.shape == 4 {
         append.status = Some(StatusChange {

@@ -36,6 +36,7 @@ class ActivityPlan:
         retry: tuple[int, float, int, int, list[str], float],
         cancellation_type: str,
         priority: tuple[int | None, str | None, float | None],
+        rate_limits: list[tuple[str, int, int, int]],
         headers: list[tuple[str, str]],
         local: tuple[int, bool] | None = None,
         session: int | None = None,

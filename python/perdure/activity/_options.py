@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, TypedDict
 
 from perdure.priority import Priority
+from perdure.rate_limit import RateLimit
 from perdure.retry import RetryPolicy
 from perdure.spans import check_span
 
@@ -47,6 +48,7 @@ class ActivityOptionsFields(TypedDict, total=False):
     cancellation_type: ActivityCancellationType
     summary: str | None
     priority: Priority
+    rate_limit: RateLimit | tuple[RateLimit, ...] | None
     headers: Mapping[str, str] | None
 
 
@@ -94,6 +96,8 @@ class ActivityOptions:
     """One line for people, shown by the command line; none by default."""
     priority: Priority = field(default_factory=Priority)
     """Which of the attempts that wait leaves first; the run's own by default."""
+    rate_limit: RateLimit | tuple[RateLimit, ...] | None = None
+    """What its attempts share with those of other calls, one or several; nothing by default."""
     headers: Mapping[str, str] | None = None
     """Texts that travel along with the call, over those of the run; none by default."""
     local: LocalRun | None = None
@@ -107,14 +111,26 @@ class ActivityOptions:
             if isinstance(value, timedelta) and value <= timedelta(0):
                 raise ValueError(f"{each.name} must be longer than zero, or None for no limit")
 
+    @property
+    def rate_limits(self) -> tuple[RateLimit, ...]:
+        """The rate limits, however many."""
+        if isinstance(self.rate_limit, RateLimit):
+            return (self.rate_limit,)
+        return self.rate_limit or ()
+
     def run_locally(
         self, changes: LocalActivityOptionsFields, *, recorded_first: bool
     ) -> ActivityOptions:
         """These options for a local activity, with some fields replaced.
 
         Raises:
-            ValueError: The threshold is negative.
+            ValueError: The threshold is negative, or there is a rate limit.
         """
+        if self.rate_limit is not None:
+            raise ValueError(
+                "a local activity waits in no line, so it cannot keep its rate_limit: call it as "
+                "an ordinary activity"
+            )
         fields: dict[str, Any] = dict(changes)
         threshold = fields.pop("local_retry_threshold", _RETRY_THRESHOLD)
         if threshold < timedelta(0):

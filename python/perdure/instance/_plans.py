@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_of"]
 
+_KNOWN_PLANS_MAX = 1_000
+
 
 def plan_of(reference: ActivityReference, options: ActivityOptions) -> ActivityPlan:
     """The plan of an activity with these options; made at the first call."""
@@ -27,6 +29,9 @@ def plan_of(reference: ActivityReference, options: ActivityOptions) -> ActivityP
         # A list somewhere in the options: right, only not worth remembering.
         return _compile(reference, options)
     if plan is None:
+        if len(reference.compiled) >= _KNOWN_PLANS_MAX:
+            # Options that differ from call to call, such as units, are not met again.
+            reference.compiled.clear()
         plan = reference.compiled[options] = _compile(reference, options)
     return plan
 
@@ -48,6 +53,7 @@ def _compile(reference: ActivityReference, options: ActivityOptions) -> Activity
         retry=policy.fields(),
         cancellation_type=options.cancellation_type.value,
         priority=options.priority.fields(),
+        rate_limits=[each.fields() for each in options.rate_limits],
         headers=list((options.headers or {}).items()),
         local=None if local is None else _local_fields(local),
     )

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_history::{ActivityOptions, CancellationType, Priority, RetryPolicy};
+use perdure_history::{ActivityOptions, CancellationType, Priority, RateLimit, RetryPolicy};
 
 use crate::random::Random;
 
@@ -169,6 +169,7 @@ fn plan(random: &mut Random) -> Plan {
     let drawn = retry_policy.initial_interval.subsec_millis();
     let options = ActivityOptions {
         priority: priority(drawn),
+        rate_limits: rate_limits(drawn),
         start_to_close_timeout: Some(Duration::from_secs(5 + random.below(30) as u64)),
         schedule_to_close_timeout: random
             .percent(15)
@@ -185,6 +186,21 @@ fn plan(random: &mut Random) -> Plan {
         service,
         options,
     }
+}
+
+/// What a third of the calls share with others.
+fn rate_limits(drawn: u32) -> Vec<RateLimit> {
+    let keys = ["requests", "tokens"];
+    let shared = keys.iter().take(drawn as usize % 3).enumerate();
+    let limits = shared.filter(|_| drawn.is_multiple_of(2));
+    limits
+        .map(|(place, key)| RateLimit {
+            key: Arc::from(*key),
+            limit: 6 + 20 * place as u64,
+            period: Duration::from_secs(5),
+            units: 1 + 3 * place as u64,
+        })
+        .collect()
 }
 
 /// One of the priorities, fairness keys and weights there are, and none of each.

@@ -15,6 +15,7 @@ pub(crate) mod failure;
 pub mod kind;
 pub(crate) mod options;
 pub(crate) mod priority;
+pub(crate) mod rate_limit;
 pub(crate) mod reader;
 pub(crate) mod reset;
 pub(crate) mod search;

@@ -11,6 +11,7 @@ use super::common::{
     write_optional_duration,
 };
 use super::priority::{read_priority, write_priority};
+use super::rate_limit::{read_rate_limits, write_rate_limits};
 use super::reader::Reader;
 use super::writer::Writer;
 use crate::batch::BatchError;
@@ -35,11 +36,12 @@ pub(crate) fn is_default(options: &ActivityOptions) -> bool {
         priority,
         local: None,
         session: None,
+        rate_limits,
     } = options
     else {
         return false;
     };
-    priority.is_default() && is_default_policy(retry_policy)
+    priority.is_default() && rate_limits.is_empty() && is_default_policy(retry_policy)
 }
 
 pub(crate) fn is_default_policy(policy: &RetryPolicy) -> bool {
@@ -95,6 +97,10 @@ pub(crate) fn write_options(writer: &mut Writer, options: &ActivityOptions) {
         fields.optional(session.is_none(), |writer| {
             write_option(writer, session, |writer, n| writer.unsigned(*n));
         });
+        let limits = &options.rate_limits;
+        fields.optional(limits.is_empty(), |writer| {
+            write_rate_limits(writer, limits)
+        });
     });
 }
 
@@ -114,6 +120,7 @@ pub(crate) fn read_options(reader: &mut Reader<'_>) -> Result<ActivityOptions, B
         let priority = fields.optional(Priority::default, read_priority)?;
         let local = fields.optional(|| None, |reader| read_option(reader, read_local))?;
         let session = fields.optional(|| None, |reader| read_option(reader, Reader::unsigned))?;
+        let rate_limits = fields.optional(Vec::new, read_rate_limits)?;
         Ok(ActivityOptions {
             task_queue,
             schedule_to_start_timeout,
@@ -125,6 +132,7 @@ pub(crate) fn read_options(reader: &mut Reader<'_>) -> Result<ActivityOptions, B
             priority,
             local,
             session,
+            rate_limits,
         })
     })
 }
@@ -160,6 +168,7 @@ pub(crate) fn default_options() -> ActivityOptions {
         priority: Priority::default(),
         local: None,
         session: None,
+        rate_limits: Vec::new(),
     }
 }
 

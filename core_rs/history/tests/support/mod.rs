@@ -13,7 +13,7 @@ use bytes::Bytes;
 use perdure_history::{
     ActivityOptions, Batch, CancelExternal, CancellationType, Chain, Command, Digest, Event,
     ExternalRun, Failure, FailureKind, Fork, LocalOptions, MessageId, Parent, ParentClosePolicy,
-    Payload, Priority, Record, RecordBody, RetryPolicy, RetryState, RunId, RunReset, RunStarted,
+    Payload, Priority, RateLimit, Record, RecordBody, RetryPolicy, RetryState, RunId, RunReset, RunStarted,
     ScheduleActivity, SearchValue, SignalExternal, Site, StartChild, StartSignal, Successor,
     TimeoutKind, Timestamp, Version,
 };
@@ -210,7 +210,7 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
         spans,
         retry_policy(),
         cancellation_type,
-        priority(),
+        (priority(), vec(rate_limit(), 0..3)),
         (option::of(local()), option::of(any::<u64>())),
     )
         .prop_map(
@@ -219,7 +219,7 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
                 [start, close, all, heartbeat],
                 retry_policy,
                 cancellation_type,
-                priority,
+                (priority, rate_limits),
                 place,
             )| {
                 ActivityOptions {
@@ -233,10 +233,26 @@ fn options() -> impl Strategy<Value = ActivityOptions> {
                     priority,
                     local: place.0,
                     session: place.1,
+                    rate_limits,
                 }
             },
         );
     prop_oneof![Just(ActivityOptions::default()), changed]
+}
+
+fn rate_limit() -> impl Strategy<Value = RateLimit> {
+    let fields = (
+        text(),
+        any::<u64>(),
+        duration(),
+        prop_oneof![Just(1), any::<u64>()],
+    );
+    fields.prop_map(|(key, limit, period, units)| RateLimit {
+        key: Arc::from(key),
+        limit,
+        period,
+        units,
+    })
 }
 
 fn priority() -> impl Strategy<Value = Priority> {

@@ -9,7 +9,7 @@ use perdure_history::testing::{
 };
 use perdure_history::{
     CancellationType, Command, Event, Failure, FailureKind, Fork, LocalOptions, MessageId,
-    ParentClosePolicy, Priority, RetryState, RunId, RunReset, RunStarted, ScheduleActivity,
+    ParentClosePolicy, Priority, RateLimit, RetryState, RunId, RunReset, RunStarted, ScheduleActivity,
     SearchValue, StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
 };
 
@@ -146,6 +146,11 @@ fn of_runs_and_timers() -> Vec<Case> {
             "run/continued_as_new",
             "A run goes on in another, with other arguments.",
             continued_as_new(),
+        ),
+        case(
+            "activity/rate_limits",
+            "Two calls share rate limits; one uses more than one unit.",
+            rate_limits(),
         ),
         case(
             "run/priority",
@@ -455,6 +460,33 @@ fn priorities() -> HistoryBuilder {
     })));
     history.turn(SECOND);
     history.completed(charge);
+    history.complete_run();
+    history
+}
+
+/// 1 run started, 2 schedule ask, 3 schedule ask | 4 completed (2), 5 complete run
+fn rate_limits() -> HistoryBuilder {
+    let limit = |key: &str, limit, units| RateLimit {
+        key: key.into(),
+        limit,
+        period: Duration::from_secs(60),
+        units,
+    };
+    let ask = |rate_limits| {
+        let mut command = call("ask", b"\x90");
+        if let Command::ScheduleActivity(asked) = &mut command {
+            Arc::make_mut(asked).options.rate_limits = rate_limits;
+        }
+        command
+    };
+    let mut history = HistoryBuilder::started("agent");
+    let first = history.command(ask(vec![limit("requests", 500, 1)]));
+    history.command(ask(vec![
+        limit("requests", 500, 1),
+        limit("tokens", 200_000, 1_500),
+    ]));
+    history.turn(SECOND);
+    history.completed(first);
     history.complete_run();
     history
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_history::{ActivityOptions, CancellationType, LocalOptions, RetryPolicy};
+use perdure_history::{ActivityOptions, CancellationType, LocalOptions, RateLimit, RetryPolicy};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -80,6 +80,18 @@ pub(crate) type RetryFields = (u64, f64, u64, u32, Vec<String>, f64);
 /// Microseconds of schedule-to-start, start-to-close, schedule-to-close and heartbeat.
 type TimeoutFields = (Option<u64>, Option<u64>, Option<u64>, Option<u64>);
 
+/// `(key, limit, period_us, units)`.
+type RateFields = (String, u64, u64, u64);
+
+fn rate_limit((key, limit, period_us, units): RateFields) -> RateLimit {
+    RateLimit {
+        key: key.into(),
+        limit,
+        period: Duration::from_micros(period_us),
+        units,
+    }
+}
+
 /// The policy in these fields.
 pub(crate) fn retry_policy(retry: RetryFields) -> RetryPolicy {
     RetryPolicy {
@@ -97,7 +109,7 @@ impl ActivityPlan {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     #[pyo3(signature = (*, reference, name, service, result, task_queue, timeouts_us, retry,
-        cancellation_type, priority, headers, local=None, session=None))]
+        cancellation_type, priority, rate_limits, headers, local=None, session=None))]
     fn new(
         reference: Py<PyAny>,
         name: &str,
@@ -108,6 +120,7 @@ impl ActivityPlan {
         retry: RetryFields,
         cancellation_type: &str,
         priority: PriorityFields,
+        rate_limits: Vec<RateFields>,
         headers: Vec<(String, String)>,
         local: Option<(u64, bool)>,
         session: Option<u64>,
@@ -135,6 +148,7 @@ impl ActivityPlan {
                 recorded_first,
             }),
             session,
+            rate_limits: rate_limits.into_iter().map(rate_limit).collect(),
         };
         Ok(Self {
             name: name.into(),

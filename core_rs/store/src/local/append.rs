@@ -19,7 +19,7 @@ use crate::local::error::Failure;
 use crate::local::head::{self, Head, Heads, Place};
 use crate::local::inbox::Posted;
 use crate::local::inline::Inline;
-use crate::local::{code, message, query, visibility};
+use crate::local::{code, message, query, rates, visibility};
 use crate::store::StoreError;
 
 /// The statements of every step, looked up once a transaction.
@@ -146,6 +146,7 @@ impl<'store> GroupWriter<'store> {
         for message in append.inbox.iter().chain(&append.outbox) {
             self.put_message(message)?;
         }
+        rates::write(self.connection, &append.rates)?;
         Ok(Ok(()))
     }
 

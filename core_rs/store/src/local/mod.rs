@@ -21,6 +21,7 @@ mod owner;
 mod page_checks;
 mod paths;
 mod query;
+mod rates;
 mod reader;
 mod recover;
 mod retain;

@@ -21,7 +21,7 @@ use crate::local::lock::{OwnerLock, Standby};
 use crate::local::paths::StorePaths;
 use crate::local::schema;
 use crate::local::wal::Wal;
-use crate::local::{durable, message, query, recover, retain, search};
+use crate::local::{durable, message, query, rates, recover, retain, search};
 use crate::query::{RunFilter, RunSummary};
 use crate::store::{Recovery, Store, StoreError};
 
@@ -283,7 +283,8 @@ impl Store for LocalStore {
     fn recover(&self) -> Result<Recovery, StoreError> {
         let runs = self.say(recover::open_runs(&self.connection))?;
         let inbox = self.say(self.messages())?;
-        Ok(Recovery { runs, inbox })
+        let rates = self.say(rates::all(&self.connection))?;
+        Ok(Recovery { runs, inbox, rates })
     }
 
     fn post(&mut self, message: &InboxMessage) -> Result<bool, StoreError> {

@@ -6,7 +6,7 @@ use perdure_history::{RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::local::error::Failure;
-use crate::local::{chunks, head, message, visibility};
+use crate::local::{chunks, head, message, rates, visibility};
 
 /// Deletes runs closed before `closed_before`, oldest first, and gives their ids.
 pub(crate) fn retain(
@@ -20,6 +20,7 @@ pub(crate) fn retain(
             gone.push(run);
         }
     }
+    rates::delete_old(connection, closed_before)?;
     Ok(gone)
 }
 

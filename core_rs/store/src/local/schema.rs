@@ -122,6 +122,15 @@ CREATE TABLE attributes (
     run_key INTEGER NOT NULL,
     PRIMARY KEY (name, class, value, run_key)
 ) WITHOUT ROWID;
+-- What was granted of rate limits, by key and the end of a slice of time.
+CREATE TABLE rates (
+    key TEXT NOT NULL,
+    slice INTEGER NOT NULL,
+    units INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (key, slice)
+) WITHOUT ROWID;
 -- All that most queries look at, so that they need no row of `runs` but those that are given.
 CREATE INDEX runs_by_time ON runs (namespace, started_at, run, status, workflow_type);
 ";
@@ -412,7 +421,14 @@ pub(crate) fn check(connection: &Connection, tables: &[&str]) -> Result<(), Fail
 }
 
 /// What a restart reads of `app.db`.
-pub(crate) const READ_AT_OPEN: &[&str] = &["owner", "live", "outstanding", "inbox", "visibility"];
+pub(crate) const READ_AT_OPEN: &[&str] = &[
+    "owner",
+    "live",
+    "outstanding",
+    "inbox",
+    "visibility",
+    "rates",
+];
 
 /// Opens a database with its pages checked.
 pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {

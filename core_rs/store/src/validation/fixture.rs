@@ -58,6 +58,7 @@ pub fn nothing(store: &impl Store, run: RunId, n: u64) -> Append {
         outbox: Vec::new(),
         status: None,
         visibility: VisibilityChange::default(),
+        rates: Vec::new(),
         close: None,
     }
 }

@@ -13,6 +13,7 @@ pub mod fixture;
 pub mod inbox;
 pub mod index;
 pub mod large;
+pub mod rates;
 pub mod reading;
 pub mod retention;
 pub mod start;
@@ -39,6 +40,7 @@ pub fn check_all(subject: &mut impl Subject) {
     inbox::check(subject);
     index::check(subject);
     large::check(subject);
+    rates::check(subject);
     reading::check(subject);
     retention::check(subject);
     start::check(subject);

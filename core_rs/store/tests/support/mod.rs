@@ -150,7 +150,7 @@ pub(crate) fn make_format_2(path: &Path) {
     connection
         .execute_batch(
             "DROP INDEX runs_by_time; DROP TABLE attributes; DROP TABLE visibility;
-             DROP TABLE chunks; DROP TABLE chunk_uses;
+             DROP TABLE chunks; DROP TABLE chunk_uses; DROP TABLE rates;
              PRAGMA user_version = 2;",
         )
         .unwrap();
