@@ -118,21 +118,6 @@ impl RateLimits {
         to.append(&mut self.marks);
     }
 
-    /// How much of a key is used now, and until when it is closed if it is.
-    pub(crate) fn used(&self, key: &str, now: Timestamp) -> (u64, Option<Timestamp>) {
-        let Some(bucket) = self.buckets.get(key) else {
-            return (0, None);
-        };
-        let counted = bucket.slices.values().filter(|slice| slice.until > now);
-        let closed_until = (bucket.closed_until > now).then_some(bucket.closed_until);
-        (counted.map(|slice| slice.units).sum(), closed_until)
-    }
-
-    /// The keys that are in use or closed.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.buckets.keys()
-    }
-
     fn sweep(&mut self, now: Timestamp) {
         if self.buckets.len() < KEYS_SWEPT_FROM.max(2 * self.swept) {
             return;
