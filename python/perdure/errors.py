@@ -150,9 +150,7 @@ class RateLimitedError(ApplicationError):
     """
 
     def __init__(self, message: str = "", *details: Any, retry_after: timedelta) -> None:
-        super().__init__(
-            message, *details, type="RateLimitedError", next_retry_delay=retry_after
-        )
+        super().__init__(message, *details, type="RateLimitedError", next_retry_delay=retry_after)
 
 
 class ActivityError(FailureError):
