@@ -13,9 +13,9 @@ use bytes::Bytes;
 use perdure_history::{
     ActivityOptions, Batch, CancelExternal, CancellationType, Chain, Command, Digest, Event,
     ExternalRun, Failure, FailureKind, Fork, LocalOptions, MessageId, Parent, ParentClosePolicy,
-    Payload, Priority, RateLimit, Record, RecordBody, RetryPolicy, RetryState, RunId, RunReset, RunStarted,
-    ScheduleActivity, SearchValue, SignalExternal, Site, StartChild, StartSignal, Successor,
-    TimeoutKind, Timestamp, Version,
+    Payload, Priority, RateLimit, Record, RecordBody, RetryPolicy, RetryState, RunId, RunReset,
+    RunStarted, ScheduleActivity, SearchValue, SignalExternal, Site, StartChild, StartSignal,
+    Successor, TimeoutKind, Timestamp, Version,
 };
 use proptest::collection::vec;
 use proptest::option;

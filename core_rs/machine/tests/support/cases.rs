@@ -9,8 +9,8 @@ use perdure_history::testing::{
 };
 use perdure_history::{
     CancellationType, Command, Event, Failure, FailureKind, Fork, LocalOptions, MessageId,
-    ParentClosePolicy, Priority, RateLimit, RetryState, RunId, RunReset, RunStarted, ScheduleActivity,
-    SearchValue, StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
+    ParentClosePolicy, Priority, RateLimit, RetryState, RunId, RunReset, RunStarted,
+    ScheduleActivity, SearchValue, StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
 };
 
 use super::payload;
