@@ -89,23 +89,28 @@ def name_of(kind: str, target: str | Callable[..., Any]) -> str:
     return marked[0]
 
 
-def handlers_of(kind: str, instance: Any) -> dict[str | None, MessageHandler]:
+def handlers_of(kind: str, instance: object) -> dict[str | None, MessageHandler]:
     """The handlers that a workflow object has, by name; the dynamic one under None."""
     return {
         each.name: MessageHandler(getattr(instance, each.attribute), each.parameter_types)
-        for each in _declared(kind, type(instance))
+        for each in _declared(kind, _class_of(instance))
     }
 
 
-def update_handlers_of(instance: Any) -> dict[str | None, UpdateHandler]:
+def update_handlers_of(instance: object) -> dict[str | None, UpdateHandler]:
     """The update handlers that a workflow object has, by name; the dynamic one under None."""
     handlers: dict[str | None, UpdateHandler] = {}
-    for each in _declared("update", type(instance)):
+    for each in _declared("update", _class_of(instance)):
         method = getattr(instance, each.attribute)
         validator = getattr(method, _VALIDATOR, None)
         bound = None if validator is None else validator.__get__(instance)
         handlers[each.name] = UpdateHandler(method, each.parameter_types, each.result_type, bound)
     return handlers
+
+
+def _class_of(instance: object) -> Any:
+    # To type checkers an object's class may have no hash.
+    return type(instance)
 
 
 class _Declared(NamedTuple):
@@ -118,7 +123,7 @@ class _Declared(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1_000)
-def _declared(kind: str, cls: type[Any]) -> tuple[_Declared, ...]:
+def _declared(kind: str, cls: type) -> tuple[_Declared, ...]:
     """What a class declares for a kind. Kept: reading it takes longer than beginning a run."""
     found: list[_Declared] = []
     for attribute in dir(cls):
