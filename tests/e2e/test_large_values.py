@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +128,36 @@ def test_runs_share_what_they_have_in_common(serve: Serve, tmp_path: Path) -> No
     files = (tmp_path / name for name in ("app.db", "app.db-wal"))
     on_disk = sum(file.stat().st_size for file in files if file.exists())
     assert on_disk < sum(size.history_bytes for size in sizes) / 2
+
+
+def test_doctor_names_the_runs_whose_chunks_are_damaged(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+
+    async def two_runs() -> tuple[str, str, str]:
+        async with serve([Chat], [reply]) as client:
+            ids: list[str] = []
+            result = ""
+            for steps in (20, 2):
+                handle = await client.start_workflow(Chat.run, steps, id=f"chat-{steps}")
+                await handle.signal(Chat.added, "go on")
+                result = await handle.result()
+                ids.append(handle.run_id)
+        return ids[0], ids[1], result
+
+    large, small, expected_result = asyncio.run(two_runs())
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE chunks SET checksum = checksum - 1 WHERE chunk = 1")
+    command = [sys.executable, "-m", "perdure.cli", "doctor", "--store", f"file:{path}"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert f"1 damaged histories, the first of run {large}" in done.stdout
+    assert "in the batch up to record" in done.stdout
+    assert "chunk 1 fails its checksum" in done.stdout
+    assert small not in done.stdout
+
+    async def result_again() -> str:
+        async with serve([Chat], [reply]) as client:
+            handle = await client.get_workflow_handle("chat-2", run_id=small)
+            return str(await handle.result())
+
+    assert asyncio.run(result_again()) == expected_result

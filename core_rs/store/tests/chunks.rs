@@ -7,14 +7,13 @@ use std::path::Path;
 
 use bytes::Bytes;
 use perdure_store::validation::fixture::{
-    WriteOne, at, batch, batch_of, close, create, run, step, value,
+    WriteOne, at as at_second, batch, batch_of, close, create, run, step, value,
 };
 use perdure_store::{Append, LocalReader, LocalStore, Standby, Store, StoreError};
-use rusqlite::{Connection, OpenFlags};
 
 mod support;
 
-use support::Folder;
+use support::{Folder, chunks_left_behind, raw};
 
 /// Messages of an agent's context, one a step.
 const STEPS: u64 = 200;
@@ -22,13 +21,6 @@ const MESSAGE_BYTES: usize = 2_048;
 
 fn owner(path: &Path) -> LocalStore {
     LocalStore::open_owner(path, Standby::Refuse).unwrap()
-}
-
-/// The database of a closed store, to be changed behind its back. Its pages get their checksums
-/// from the file system that a store of this process has registered.
-fn raw(path: &Path) -> Connection {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    Connection::open_with_flags_and_vfs(path, flags, c"perdure-pages").unwrap()
 }
 
 fn number(path: &Path, sql: &str) -> i64 {
@@ -131,17 +123,17 @@ fn a_chunk_goes_with_the_last_run_that_has_it() {
         reader.check().unwrap().chunks
     };
     let all = stored(&store);
-    assert_eq!(store.retain(at(2), 1).unwrap(), 1);
+    assert_eq!(store.retain(at_second(2), 1).unwrap(), 1);
     let left = stored(&store);
     assert!(left > 5 && left < all, "{left} of {all}");
     assert_eq!(
         store.read(run(2), 1).unwrap(),
         [batch_of(&[&shared, &shared]), batch(2, 3)]
     );
-    assert_eq!(store.retain(at(9), 9).unwrap(), 1);
+    assert_eq!(store.retain(at_second(9), 9).unwrap(), 1);
     assert_eq!(stored(&store), 0);
     drop(store);
-    assert_eq!(number(&path, "SELECT count(*) FROM chunk_uses"), 0);
+    assert_eq!(chunks_left_behind(&path), 0);
 }
 
 #[test]
@@ -179,9 +171,63 @@ fn a_lost_or_damaged_chunk_is_told_of_by_its_runs_alone_and_never_shared_again()
         assert!(store.read(run(3), 1).unwrap() == [&large], "{sql}");
         // And the damage keeps nobody.
         store.write(close(&store, 1, 2, 5)).unwrap();
-        assert_eq!(store.retain(at(6), 9).unwrap(), 1);
+        assert_eq!(store.retain(at_second(6), 9).unwrap(), 1);
         assert!(store.read(run(3), 1).unwrap() == [&large], "{sql}");
     }
+}
+
+#[test]
+fn a_flipped_bit_of_a_chunk_is_told_of_with_its_place_wherever_it_lies() {
+    let folder = Folder::in_memory();
+    let path = folder.file("sound.db");
+    let mut store = owner(&path);
+    let value = value(1, 100_000);
+    let large = batch_of(&[&value]);
+    let append = create(&store, 1);
+    write(&mut store, append, &large);
+    store.write(create(&store, 2)).unwrap();
+    drop(store);
+    let sound = fs::read(&path).unwrap();
+    let (mut in_leaves, mut elsewhere) = (0, 0);
+    for offset in (1_000..100_000).step_by(3_100) {
+        let needle = &value[offset..offset + 8];
+        let Some(at) = sound.windows(8).position(|window| window == needle) else {
+            continue; // It lies across two pages.
+        };
+        match sound[at - at % 4_096] {
+            0x0d => in_leaves += 1,
+            // A page that goes on with a row begins with the number of the next one.
+            0 => elsewhere += 1,
+            // What is left of a row in a page that all chunks need by now.
+            _ => continue,
+        }
+        let mut damaged = sound.clone();
+        damaged[at] ^= 4;
+        let path = folder.file(&format!("{offset}.db"));
+        fs::write(&path, damaged).unwrap();
+        let mut store = owner(&path);
+        let told = store.read(run(1), 1).unwrap_err().to_string();
+        let place = format!("run {}: in the batch up to record 2, chunk ", run(1));
+        assert!(told.contains(&place), "{offset}: {told}");
+        assert_eq!(store.read(run(2), 1).unwrap(), [batch(2, 2)]);
+        let append = create(&store, 3);
+        write(&mut store, append, &large);
+        let mut store = reopened(store, &path);
+        assert!(store.read(run(3), 1).unwrap() == [&large], "{offset}");
+        store.write(close(&store, 1, 2, 5)).unwrap();
+        assert_eq!(store.retain(at_second(6), 9).unwrap(), 1);
+        let append = create(&store, 4);
+        write(&mut store, append, &large);
+        for number in [3, 4] {
+            assert!(store.read(run(number), 1).unwrap() == [&large], "{offset}");
+        }
+    }
+    assert!(in_leaves > 0 && elsewhere > 0, "{in_leaves} {elsewhere}");
+}
+
+fn reopened(store: LocalStore, path: &Path) -> LocalStore {
+    drop(store);
+    owner(path)
 }
 
 #[test]

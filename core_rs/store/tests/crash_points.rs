@@ -15,7 +15,7 @@ use perdure_store::{Inbox, InboxMessage, LocalReader, LocalStore, MemoryStore, S
 
 mod support;
 
-use support::{Folder, child, child_path, everything};
+use support::{Folder, child, child_path, chunks_left_behind, everything};
 
 /// How many times of each point are tried: all writes of the script.
 const POINTS: u64 = 12;
@@ -171,6 +171,8 @@ fn a_crash_at_every_point_leaves_whole_writes() {
             let found = everything(&store).unwrap();
             // Every chunk that a batch needs is there, and is what its address says.
             LocalReader::open(&path).unwrap().check().unwrap();
+            drop(store);
+            assert_eq!(chunks_left_behind(&path), 0, "{name}:{time}");
             let is = |deeds: usize| states.get(deeds) == Some(&found);
             let own = ["append", "post", "discard", "retain", "inbox_post"];
             let own = own.contains(&name.split('.').next().unwrap());

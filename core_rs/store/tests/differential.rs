@@ -3,19 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use bytes::Bytes;
 use perdure_history::{Payload, RunId};
 use perdure_store::validation::fixture::{
-    at, batch, close, create, id, message, nothing, put_timer, run, step, timer,
+    at, batch, batch_of, close, create, id, message, nothing, put_timer, run, step, timer, value,
 };
 use perdure_store::{
-    Append, IndexChange, LocalStore, MemoryStore, RateMark, RunStatus, SimulatedStore, Standby,
-    StatusChange, Store,
+    Append, IndexChange, LocalReader, LocalStore, MemoryStore, RateMark, RunStatus, SimulatedStore,
+    Standby, StatusChange, Store,
 };
 use proptest::prelude::*;
 
 mod support;
 
-use support::{Folder, everything, search_value};
+use support::{Folder, chunks_left_behind, everything, search_value};
 
 /// One write, with everything it may carry. Numbers that do not fit are part of the game.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ struct Entry {
     removes: Vec<u64>,
     attributes: Vec<(u8, u8)>,
     epoch_before: bool,
+    /// Which large value it has; 0 for none.
+    large: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -58,10 +61,20 @@ fn entry() -> impl Strategy<Value = Entry> {
         prop::collection::vec((0..8_u64, 0..700_u16), 0..4),
         prop::collection::vec(0..8_u64, 0..3),
         prop::collection::vec((0..3_u8, 0..10_u8), 0..3),
-        prop::bool::weighted(0.05),
+        (
+            prop::bool::weighted(0.05),
+            prop_oneof![3 => Just(0_u8), 1 => 1..4_u8],
+        ),
     )
         .prop_map(
-            |((number, offset, shape, consumed, inbox), outbox, puts, removes, attributes, old)| {
+            |(
+                (number, offset, shape, consumed, inbox),
+                outbox,
+                puts,
+                removes,
+                attributes,
+                (old, large),
+            )| {
                 Entry {
                     number,
                     offset,
@@ -73,6 +86,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                     removes,
                     attributes,
                     epoch_before: old,
+                    large,
                 }
             },
         )
@@ -111,7 +125,7 @@ fn build(oracle: &MemoryStore, entry: &Entry) -> Append {
         _ if known == 0 => create(oracle, entry.number),
         _ => step(oracle, entry.number, n, 1 + u64::from(entry.shape % 3)),
     };
-    append.batch = append.batch.map(|_| batch(entry.number, append.last_n));
+    append.batch = append.batch.map(|_| batch_for(entry, append.last_n));
     append.consumed_message_ids = entry.consumed.iter().map(|n| id(&n.to_string())).collect();
     append.inbox = entry
         .inbox
@@ -164,6 +178,18 @@ fn build(oracle: &MemoryStore, entry: &Entry) -> Append {
     }
     append.epoch -= u64::from(entry.epoch_before);
     append
+}
+
+fn batch_for(entry: &Entry, last_n: u64) -> Bytes {
+    let small = batch(entry.number, last_n);
+    match entry.large {
+        0 => small,
+        // What several runs have, and what grows.
+        large => batch_of(&[
+            &small,
+            &value(u64::from(large % 2), 17_000 + 3_000 * last_n as usize),
+        ]),
+    }
 }
 
 fn same_names(oracle: &MemoryStore, number: u32, same_id: bool) -> Append {
@@ -235,6 +261,9 @@ fn agree(acts: &[Act]) {
     drop(local);
     let local = LocalStore::open_owner(&path, Standby::Refuse).unwrap();
     assert_eq!(everything(&local).unwrap(), expected);
+    LocalReader::open(&path).unwrap().check().unwrap();
+    drop(local);
+    assert_eq!(chunks_left_behind(&path), 0);
 }
 
 proptest! {

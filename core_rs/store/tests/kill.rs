@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use perdure_store::validation::fixture::{
-    WriteOne, batch, create, id, message, put_timer, run, step, timer,
+    WriteOne, batch, batch_of, create, id, message, put_timer, run, step, timer, value,
 };
 use perdure_store::{
     Append, IndexChange, LocalReader, LocalStore, Owner, Standby, Store, StoreError, StorePaths,
@@ -37,16 +37,16 @@ fn next(store: &LocalStore, number: u32, n: u64) -> Append {
     append
         .outbox
         .push(message(Some(run(number)), &(n + 1).to_string()));
-    // Now and then a batch that fills many pages.
-    if n.is_multiple_of(16) {
-        append.batch = Some(Bytes::from(vec![n as u8; 200_000]));
-    }
+    append.batch = Some(expected(number, n + 1));
     append
 }
 
 fn expected(number: u32, n: u64) -> Bytes {
     match n {
-        n if n > 2 && (n - 1) % 16 == 0 => Bytes::from(vec![(n - 1) as u8; 200_000]),
+        // Now and then a batch that fills many pages.
+        n if n > 2 && n % 16 == 1 => Bytes::from(vec![(n - 1) as u8; 200_000]),
+        // One that shares chunks with other runs, and with its own earlier ones.
+        n if n > 2 && n % 8 == 1 => batch_of(&[&value(n % 64, 60_000), &value(1, 30_000)]),
         n => batch(number, n),
     }
 }

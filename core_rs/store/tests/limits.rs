@@ -5,7 +5,9 @@
 use std::process::{Command, Stdio};
 
 use bytes::Bytes;
-use perdure_store::validation::fixture::{WriteOne, batch, create, message, put_timer, run, step};
+use perdure_store::validation::fixture::{
+    WriteOne, batch, batch_of, create, message, put_timer, run, step, value,
+};
 use perdure_store::{Append, AppendError, LocalStore, Standby, Store, StoreError};
 
 mod support;
@@ -37,7 +39,7 @@ fn fills_the_disk() {
     let mut n = 2;
     let refused: Append = loop {
         let large = Append {
-            batch: Some(Bytes::from(vec![5; 300_000])),
+            batch: Some(batch_of(&[&value(n << 32, 300_000)])),
             index_changes: vec![put_timer(n, 60)],
             ..step(&store, 1, n, 1)
         };
@@ -81,6 +83,13 @@ fn fills_the_disk() {
     let store = LocalStore::open_owner(&path, Standby::Refuse).unwrap();
     assert_eq!(store.describe(run(1)).unwrap().unwrap().last_n, n + 1);
     assert_eq!(store.read(run(2), 1).unwrap(), [batch(2, 2), batch(2, 3)]);
+    let expected: Vec<Bytes> = std::iter::once(batch(1, 2))
+        .chain((2..=n).map(|n| batch_of(&[&value(n << 32, 300_000)])))
+        .collect();
+    assert!(
+        store.read(run(1), 1).unwrap() == expected,
+        "whole after all"
+    );
     println!("all is well");
 }
 

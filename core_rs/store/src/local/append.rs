@@ -3,9 +3,9 @@
 //! An entry is checked in full before its first row is written, so that a refused entry leaves
 //! nothing behind and needs no savepoint. Whatever fails later fails the whole transaction.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
-use bytes::Bytes;
 use perdure_history::{MessageId, RunId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -14,7 +14,7 @@ use crate::append::{
 };
 use crate::check;
 use crate::local::checksum::Checksum;
-use crate::local::chunks::KnownChunks;
+use crate::local::chunks::{Cuts, KnownChunks};
 use crate::local::error::Failure;
 use crate::local::head::{self, Head, Heads, Place};
 use crate::local::inbox::Posted;
@@ -115,7 +115,11 @@ impl<'store> GroupWriter<'store> {
     }
 
     /// Writes one entry, or says why not.
-    pub(crate) fn write(&mut self, append: &Append) -> Result<Result<(), AppendError>, Failure> {
+    pub(crate) fn write(
+        &mut self,
+        append: &Append,
+        cuts: Option<&Cuts>,
+    ) -> Result<Result<(), AppendError>, Failure> {
         let checked = match self.check(append) {
             Err(Failure::Damaged(reason)) => {
                 let run = append.run;
@@ -132,7 +136,14 @@ impl<'store> GroupWriter<'store> {
             Checked::Creates(new) => self.insert_run(append.run, new)?,
         };
         if let Some(batch) = &append.batch {
-            head.place.last_batch = self.insert_batch(head.place, append.last_n, batch)?;
+            let body = match cuts {
+                None => Cow::Borrowed(&batch[..]),
+                Some(cuts) => {
+                    let run_key = head.place.run_key;
+                    Cow::Owned(self.chunks.store(self.connection, run_key, batch, cuts)?)
+                }
+            };
+            head.place.last_batch = self.insert_batch(head.place, append.last_n, &body)?;
             head.place.last_n = append.last_n;
         }
         for id in &append.consumed_message_ids {
@@ -269,14 +280,13 @@ impl<'store> GroupWriter<'store> {
         })
     }
 
-    fn insert_batch(&mut self, place: Place, last_n: u64, batch: &Bytes) -> Result<i64, Failure> {
-        let body = self.chunks.store(self.connection, place.run_key, batch)?;
+    fn insert_batch(&mut self, place: Place, last_n: u64, body: &[u8]) -> Result<i64, Failure> {
         let last_n = last_n.cast_signed();
         Ok(self.statements.insert_batch.insert(params![
             place.run_key,
             last_n,
             place.last_batch,
-            batch_checksum(place.run_key, last_n, place.last_batch, &body),
+            batch_checksum(place.run_key, last_n, place.last_batch, body),
             body,
         ])?)
     }

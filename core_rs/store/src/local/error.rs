@@ -27,6 +27,20 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// What SQLite says of a row that it cannot read whole, as damage of that row: where it goes on
+    /// in pages of its own, these carry checksums, and the row's own is never asked.
+    pub(crate) fn of_row(self, row: &str) -> Self {
+        let Self::Sql(error) = &self else { return self };
+        let unsound = error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_DATA);
+        let corrupt = error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt);
+        if unsound || corrupt {
+            return Self::Damaged(format!("{row} lies in a damaged page"));
+        }
+        self
+    }
+}
+
 /// A [`StoreError`] from the operating system.
 pub(crate) fn from_io(path: &Path, error: &io::Error) -> StoreError {
     let path = path.display().to_string();

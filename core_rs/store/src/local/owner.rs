@@ -13,7 +13,7 @@ use crate::append::{Append, AppendError, InboxMessage};
 use crate::fail_points::Write;
 use crate::filter::Search;
 use crate::local::append::{self, GroupWriter};
-use crate::local::chunks::KnownChunks;
+use crate::local::chunks::{Cuts, KnownChunks};
 use crate::local::error::{self, Failure};
 use crate::local::head::Heads;
 use crate::local::inbox::Posted;
@@ -154,8 +154,13 @@ impl LocalStore {
         &mut self,
         group: &[Append],
     ) -> Result<Vec<Result<(), AppendError>>, StoreError> {
-        let written = self.transact(Write::Append, |writer| {
-            group.iter().map(|append| writer.write(append)).collect()
+        let written = self.cut(group).and_then(|cuts| {
+            self.transact(Write::Append, |writer| {
+                let writes = group.iter().enumerate();
+                writes
+                    .map(|(at, append)| writer.write(append, cuts.get(at).and_then(Option::as_ref)))
+                    .collect()
+            })
         });
         let failure = match written {
             Ok(results) => return Ok(results),
@@ -180,6 +185,21 @@ impl LocalStore {
             }
             error => Err(error),
         }
+    }
+
+    /// The cuts of batches that do not stay whole, by their places in the group, and which of their
+    /// chunks are there already. Nothing, when all stay whole.
+    fn cut(&mut self, group: &[Append]) -> Result<Vec<Option<Cuts>>, Failure> {
+        let mut all = Vec::new();
+        for (at, append) in group.iter().enumerate() {
+            let Some(batch) = &append.batch else { continue };
+            if let Some(cuts) = Cuts::of(batch) {
+                self.chunks.look_up(&self.connection, batch, &cuts)?;
+                all.resize_with(at, || None);
+                all.push(Some(cuts));
+            }
+        }
+        Ok(all)
     }
 
     fn write_alone(&mut self, append: &Append) -> Result<Result<(), AppendError>, StoreError> {
@@ -345,12 +365,13 @@ impl Store for LocalStore {
 
     fn retain(&mut self, closed_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.check_going()?;
+        let old = self.say(retain::find(&self.connection, closed_before, limit))?;
         let gone = self.transact(Write::Retain, |writer| {
             writer.check_owner()?;
-            let gone = retain::retain(writer.connection, closed_before, limit)?;
+            retain::delete(writer.connection, &old, closed_before)?;
             writer.heads.clear();
             writer.chunks.clear();
-            Ok(gone.len())
+            Ok(old.len())
         });
         let gone = gone.map_err(|failure| self.failed(&failure))?;
         self.checkpoint()?;

@@ -14,6 +14,7 @@ pub fn check(subject: &mut impl Subject) {
     values_of_any_length_come_back(subject);
     a_growing_value_comes_back_at_every_length(subject);
     what_two_runs_share_outlives_the_first(subject);
+    what_has_gone_can_come_again(subject);
     bytes_that_only_look_stored_come_back(subject);
 }
 
@@ -77,6 +78,18 @@ fn what_two_runs_share_outlives_the_first(subject: &mut impl Subject) {
     assert!(store.read(run(3), 1).unwrap() == [&shared]);
     assert!(store.read(run(11), 1).unwrap() == [&own]);
     assert_eq!(waiting(&store), [] as [&str; 0]);
+}
+
+fn what_has_gone_can_come_again(subject: &mut impl Subject) {
+    let mut store = subject.fresh();
+    let large = batch_of(&[&value(1, 60_000)]);
+    for number in 1..4 {
+        let comes = with(create(&store, number), &large);
+        store.write(comes).unwrap();
+        assert!(store.read(run(number), 1).unwrap() == [&large]);
+        store.write(close(&store, number, 2, 10)).unwrap();
+        assert_eq!(store.retain(at(11), 9).unwrap(), 1);
+    }
 }
 
 fn bytes_that_only_look_stored_come_back(subject: &mut impl Subject) {

@@ -141,13 +141,29 @@ pub(crate) fn search_value(number: u8) -> Option<SearchValue> {
     })
 }
 
+/// What no run needs, in a closed store: chunks that nobody uses, and uses of runs that are gone.
+pub(crate) fn chunks_left_behind(path: &Path) -> i64 {
+    raw(path)
+        .query_row(
+            "SELECT (SELECT count(*) FROM chunks WHERE NOT EXISTS
+                 (SELECT 1 FROM chunk_uses WHERE chunk_uses.chunk = chunks.chunk))
+             + (SELECT count(*) FROM chunk_uses WHERE run_key NOT IN (SELECT run_key FROM runs))",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap()
+}
+
+/// The database of a closed store, to be changed behind its back. Its pages are checked through
+/// the file system that a store of this process has registered.
+pub(crate) fn raw(path: &Path) -> rusqlite::Connection {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
+    rusqlite::Connection::open_with_flags_and_vfs(path, flags, c"perdure-pages").unwrap()
+}
+
 /// Takes away from a closed store what format 3 has added to format 2.
 pub(crate) fn make_format_2(path: &Path) {
-    // The pages are checked through the file system that a store of this process has registered.
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let connection =
-        rusqlite::Connection::open_with_flags_and_vfs(path, flags, c"perdure-pages").unwrap();
-    connection
+    raw(path)
         .execute_batch(
             "DROP INDEX runs_by_time; DROP TABLE attributes; DROP TABLE visibility;
              DROP TABLE chunks; DROP TABLE chunk_uses; DROP TABLE rates;

@@ -12,7 +12,8 @@ pub(crate) fn check(connection: &Connection) -> Result<usize, Failure> {
         connection.prepare_cached("SELECT digest, checksum, body, chunk FROM chunks")?;
     let mut rows = statement.query([])?;
     let mut count = 0;
-    while let Some(row) = rows.next()? {
+    let of_next = |error| Failure::Sql(error).of_row("a chunk");
+    while let Some(row) = rows.next().map_err(of_next)? {
         let number = row.get(3)?;
         let body = read_chunk(row, number, 0)?;
         if row.get_ref(0)?.as_blob().ok() != Some(&chunks::digest(&body)[..]) {

@@ -16,8 +16,9 @@ mod stored;
 mod write;
 
 pub(crate) use check::check;
+pub(crate) use cut::Cuts;
 pub(crate) use read::ChunkReader;
-pub(crate) use release::release;
+pub(crate) use release::{release, whole};
 pub use size::StoredSize;
 pub(crate) use size::size;
 pub(crate) use stored::refers_to;

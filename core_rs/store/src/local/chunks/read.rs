@@ -1,12 +1,15 @@
 //! Reading: a stored batch becomes the bytes that were written, or a typed error.
 
 use bytes::{Bytes, BytesMut};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, params};
 use rustc_hash::FxHashMap;
 
 use crate::local::chunks;
 use crate::local::chunks::stored::{self, Piece};
 use crate::local::error::Failure;
+
+/// Reads one chunk.
+pub(super) const SELECT: &str = "SELECT digest, checksum, body FROM chunks WHERE chunk = ?1";
 
 /// Puts batches together for one reading of a history. A chunk that several batches have is read
 /// once.
@@ -18,8 +21,7 @@ pub(crate) struct ChunkReader<'store> {
 impl<'store> ChunkReader<'store> {
     pub(crate) fn new(connection: &'store Connection) -> Result<Self, Failure> {
         Ok(Self {
-            select: connection
-                .prepare_cached("SELECT digest, checksum, body FROM chunks WHERE chunk = ?1")?,
+            select: connection.prepare_cached(SELECT)?,
             read: FxHashMap::default(),
         })
     }
@@ -65,15 +67,21 @@ impl<'store> ChunkReader<'store> {
         if let Some(chunk) = self.read.get(&number) {
             return Ok(chunk.len());
         }
-        let chunk = self
-            .select
-            .query_row(params![number], |row| Ok(read_chunk(row, number, 0)))
-            .optional()?
-            .unwrap_or_else(|| Err(Failure::Damaged(format!("chunk {number} is gone"))))?;
+        let chunk = select(&mut self.select, number)?
+            .ok_or_else(|| Failure::Damaged(format!("chunk {number} is gone")))?;
         let length = chunk.len();
         self.read.insert(number, chunk);
         Ok(length)
     }
+}
+
+/// Reads a chunk by [`SELECT`]; `None` when it is not there.
+pub(super) fn select(statement: &mut Statement<'_>, number: i64) -> Result<Option<Bytes>, Failure> {
+    statement
+        .query_row(params![number], |row| Ok(read_chunk(row, number, 0)))
+        .optional()
+        .map_err(|error| Failure::Sql(error).of_row(&format!("chunk {number}")))?
+        .transpose()
 }
 
 /// Reads `digest, checksum, body`, which begin at column `first`.
