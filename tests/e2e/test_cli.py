@@ -413,6 +413,29 @@ def test_a_batch_that_nobody_can_do_says_so(shell: Shell) -> None:
 
 
 @pytest.mark.usefixtures("served")
+def test_a_run_is_reset_and_forked_and_says_where_it_came_from(shell: Shell) -> None:
+    first = shell.json("workflow", "start", "failing", "-i", '"bad"', "--id", "f1")
+    assert shell.call("workflow", "result", "f1").returncode == ExitCode.FAILURE
+    refused = shell.call("workflow", "reset", "f1", "--event", "2")
+    assert refused.returncode == ExitCode.FAILURE
+    assert "choose event 3" in refused.stderr
+    wrong = shell.call("workflow", "reset", "f1", "--first", "--set-result", "seven")
+    assert wrong.returncode == ExitCode.USAGE
+    given = ("--last-failure", "--set-result", "2=7", "--reason", "paid by hand")
+    again = shell.json("workflow", "reset", "f1", *given)
+    assert again["from_run_id"] == first["run_id"]
+    assert shell.json("workflow", "result", "f1")["result"] == 7
+    shown = stable(shell.call("workflow", "describe", "f1").stdout)
+    assert "Copied:  reset of run <run> at event 3 (paid by hand)\n" in shown
+    assert "run reset" in shell.call("workflow", "show", "f1").stdout
+    fork = shell.json("workflow", "fork", "f1", "--id", "f2", "--first", "--set-result", "2=8")
+    assert fork["workflow_id"] == "f2"
+    assert shell.json("workflow", "result", "f2")["result"] == 8
+    provenance = shell.json("workflow", "describe", "f2")["provenance"]
+    assert (provenance["how"], provenance["event"]) == ("fork", 3)
+
+
+@pytest.mark.usefixtures("served")
 def test_a_run_is_cancelled_and_a_parked_one_tried_again(shell: Shell) -> None:
     shell.json("workflow", "start", "wait", "--id", "w1")
     shell.json("workflow", "cancel", "w1")

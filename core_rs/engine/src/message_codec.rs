@@ -527,19 +527,6 @@ mod tests {
                 run,
                 reason: String::new(),
             },
-            MessageBody::Reset(Box::new(crate::reset::ResetRun {
-                from: run,
-                run: RunId([4; 16]),
-                event_n: 300,
-                reason: "again".to_owned(),
-                results: vec![(2, Payload(Bytes::from_static(b"\x07")))],
-                keeps_messages: false,
-                fork: Some(perdure_history::Fork {
-                    workflow_id: "order-2".to_owned(),
-                    seed: 5,
-                    origin: RunId([4; 16]),
-                }),
-            })),
             MessageBody::Activity(Box::new(ActivityWord {
                 run,
                 command_n: 2,

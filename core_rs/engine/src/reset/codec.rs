@@ -104,3 +104,48 @@ fn batch(run: RunId, records: Vec<Record>) -> Batch {
         records,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use perdure_history::Fork;
+    use perdure_history::testing::HistoryBuilder;
+
+    use super::*;
+    use crate::message_codec::{decode_message, encode_message};
+
+    fn is_read_back(kept: &Bytes, expected: &Kept) {
+        assert_eq!(decode_message(kept).as_ref(), Ok(expected));
+        for length in 0..kept.len() {
+            let cut = kept.slice(..length);
+            assert!(decode_message(&cut).is_err(), "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn a_request_and_a_copy_are_read_back() {
+        let run = RunId([4; 16]);
+        let request = ResetRun {
+            from: RunId([3; 16]),
+            run,
+            event_n: 300,
+            reason: "again".to_owned(),
+            results: vec![(2, Payload(Bytes::from_static(b"\x07")))],
+            keeps_messages: false,
+            fork: Some(Fork {
+                workflow_id: "order-2".to_owned(),
+                seed: 5,
+                origin: run,
+            }),
+        };
+        let body = MessageBody::Reset(Box::new(request));
+        let id = MessageId("m1".to_owned());
+        let kept = encode_message(&id, &body, Timestamp::from_micros(5)).unwrap();
+        is_read_back(&kept, &Kept::Message(body));
+
+        let mut history = HistoryBuilder::started("order");
+        history.schedule("charge");
+        let records = history.records();
+        let copy = encode_copy(run, &records);
+        is_read_back(&copy, &Kept::Copy { run, records });
+    }
+}

@@ -22,8 +22,8 @@ from perdure.cli._output import (
 )
 from perdure.cli._values import to_json
 from perdure.cli.workflow._fields import description_fields
-from perdure.client import PendingActivity, WorkflowDescription
-from perdure.errors import NoWorkerError
+from perdure.client import PendingActivity, WorkflowDescription, WorkflowHandle
+from perdure.errors import NoWorkerError, StoreDamagedError
 
 __all__ = ["add"]
 
@@ -49,11 +49,13 @@ async def execute(options: argparse.Namespace) -> ExitCode:
             pending = await handle.pending_activities()
         except NoWorkerError:
             pending = None
+    provenance = await _provenance(handle)
     if options.output == "json":
         activities = None if pending is None else [dataclasses.asdict(each) for each in pending]
-        print_json(description_fields(run) | {"pending_activities": activities})
+        known = {"pending_activities": activities, "provenance": provenance}
+        print_json(description_fields(run) | known)
         return ExitCode.OK
-    _print_run(run)
+    _print_run(run, provenance)
     if pending is None:
         print("\nNo worker serves the store: the run goes on when one does.")
     elif pending:
@@ -63,7 +65,33 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _print_run(run: WorkflowDescription) -> None:
+async def _provenance(handle: WorkflowHandle[Any]) -> dict[str, Any]:
+    """From which run this one was copied, and which goes on from it, as far as it is so."""
+    found: dict[str, Any] = {}
+    try:
+        history = await handle.fetch_history()
+    except StoreDamagedError:
+        return found
+    for line in history.splitlines():
+        record = json.loads(line)
+        event: dict[str, Any] = record.get("event") or {}
+        if event.get("kind") == "run_reset":
+            how = "fork" if event.get("fork") else "reset"
+            found |= {"how": how, "from_run_id": event["run"], "event": record["n"]}
+            found["reason"] = event.get("reason", "")
+        elif event.get("next_run_id"):
+            found["next_run_id"] = event["next_run_id"]
+    return found
+
+
+def _provenance_text(found: Mapping[str, Any]) -> str:
+    if "how" not in found:
+        return ""
+    text = f"{found['how']} of run {found['from_run_id']} at event {found['event']}"
+    return f"{text} ({found['reason']})" if found["reason"] else text
+
+
+def _print_run(run: WorkflowDescription, provenance: Mapping[str, Any]) -> None:
     style = Style(sys.stdout)
     lines = {
         "Workflow id": run.workflow_id,
@@ -76,6 +104,8 @@ def _print_run(run: WorkflowDescription) -> None:
         "Closed": time_text(run.close_time),
         "Took": duration_text((run.close_time or datetime.now(UTC)) - run.start_time),
         "Events": str(run.history_length),
+        "Copied": _provenance_text(provenance),
+        "Goes on as": provenance.get("next_run_id", ""),
         "Parked": run.park_reason or "",
         "Paused": run.pause_reason or "",
         "Attributes": _values(run.search_attributes),
