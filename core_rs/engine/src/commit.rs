@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use perdure_history::{
-    Batch, CancellationType, Command, Event, MessageId, Record, RecordBody, ScheduleActivity,
-    TaskId, Timestamp, VisibilityChange,
+    Batch, CancellationType, Event, MessageId, Record, TaskId, Timestamp, VisibilityChange,
 };
 use perdure_machine::effect::Effect as MachineEffect;
 use perdure_machine::machine::RecordedTurn;
@@ -274,10 +273,10 @@ impl Context {
         append: &mut Append,
         commit: &mut Commit,
     ) {
-        let Some((at, asked)) = asked_in(records, command_n) else {
+        let Some((at, asked)) = turn::asked_in(records, command_n) else {
             return;
         };
-        let at = copied_at(records).unwrap_or(at);
+        let at = turn::copied_at(records).unwrap_or(at);
         let route = self.slots.route_of(asked, &run.identity.task_queue);
         let mut activity = Activity::new(Arc::clone(asked), route, at);
         activity.nonce = self.random.next_u64();
@@ -532,34 +531,6 @@ impl Context {
             let run = None;
             self.effect(Effect::Consumed { run, message_id });
         }
-    }
-}
-
-/// When a history was copied, if these records are such a copy: the deadlines of activities that
-/// are outstanding in it begin anew then.
-fn copied_at(records: &[Record]) -> Option<Timestamp> {
-    match records.last()? {
-        Record {
-            at,
-            body: RecordBody::Event(Event::RunReset(_)),
-            ..
-        } => Some(*at),
-        _ => None,
-    }
-}
-
-/// The activity that a command asks for, and when it did.
-pub(crate) fn asked_in(
-    records: &[Record],
-    command_n: u64,
-) -> Option<(Timestamp, &Arc<ScheduleActivity>)> {
-    match turn::record_of(records, command_n)? {
-        Record {
-            at,
-            body: RecordBody::Command(Command::ScheduleActivity(asked)),
-            ..
-        } => Some((*at, asked)),
-        _ => None,
     }
 }
 

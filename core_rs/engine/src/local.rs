@@ -19,10 +19,11 @@ use perdure_history::{LocalOptions, Record, TaskId, Timestamp};
 use perdure_machine::effect::Effect as MachineEffect;
 
 use crate::activity::{Activity, Stage};
-use crate::commit::{Written, asked_in};
+use crate::commit::Written;
 use crate::context::Context;
 use crate::pending::{self, Delivered};
 use crate::run::{Phase, Run};
+use crate::turn::asked_in;
 use crate::wheel::{Due, WheelKey};
 
 /// How long a turn stays open: what a crash may have run again.

@@ -1,7 +1,9 @@
 //! The life of a turn, top to bottom: what waits for an idle run → its machine → `Step` → the
 //! host's report → one write ([`crate::commit`]) → its effects, and then whatever waited meanwhile.
 
-use perdure_history::{Event, Record, RecordBody, Timestamp};
+use std::sync::Arc;
+
+use perdure_history::{Command, Event, Record, RecordBody, ScheduleActivity, Timestamp};
 use perdure_machine::{Machine, effect::Effect as MachineEffect};
 
 use crate::commit::Written;
@@ -192,6 +194,34 @@ pub(crate) fn number(run: &Run, events: Vec<Event>, now: Timestamp) -> Vec<Recor
 pub(crate) fn record_of(records: &[Record], n: u64) -> Option<&Record> {
     let index = usize::try_from(n.checked_sub(records.first()?.n)?).ok()?;
     records.get(index)
+}
+
+/// When a history was copied, if these records are such a copy: the deadlines of activities that
+/// are outstanding in it begin anew then.
+pub(crate) fn copied_at(records: &[Record]) -> Option<Timestamp> {
+    match records.last()? {
+        Record {
+            at,
+            body: RecordBody::Event(Event::RunReset(_)),
+            ..
+        } => Some(*at),
+        _ => None,
+    }
+}
+
+/// The activity that a command asks for, and when it did.
+pub(crate) fn asked_in(
+    records: &[Record],
+    command_n: u64,
+) -> Option<(Timestamp, &Arc<ScheduleActivity>)> {
+    match record_of(records, command_n)? {
+        Record {
+            at,
+            body: RecordBody::Command(Command::ScheduleActivity(asked)),
+            ..
+        } => Some((*at, asked)),
+        _ => None,
+    }
 }
 
 /// Cuts a turn before the event that failed: what came before is to be written, the rest comes
