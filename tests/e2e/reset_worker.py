@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from perdure import Client, Worker, activity, workflow
@@ -13,8 +14,12 @@ __all__ = ["Gate"]
 @activity.defn
 async def note(file: str, name: str) -> str:
     """Notes under which key the step is done."""
-    with open(file, "a", encoding="utf-8") as notes:  # noqa: ASYNC230 - one short line
-        notes.write(f"{name} {activity.info().idempotency_key}\n")
+    line = f"{name} {activity.info().idempotency_key}\n"
+    descriptor = os.open(file, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
     return name
 
 
