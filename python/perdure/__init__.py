@@ -23,12 +23,14 @@ from perdure.priority import Priority
 from perdure.rate_limit import RateLimit
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributeKey
+from perdure.secrets import EnvironmentSecrets, Secret
 from perdure.worker import NatsOptions, StdioService, Worker
 
 __all__ = [
     "Client",
     "DataConverter",
     "EndWorkflowCall",
+    "EnvironmentSecrets",
     "ExecuteActivityCall",
     "ExecuteWorkflowCall",
     "HandleMessageCall",
@@ -39,6 +41,7 @@ __all__ = [
     "RetryPolicy",
     "ScheduleActivityCall",
     "SearchAttributeKey",
+    "Secret",
     "SendMessageCall",
     "StartChildWorkflowCall",
     "StartWorkflowCall",

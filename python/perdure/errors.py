@@ -44,6 +44,7 @@ __all__ = [
     "RunEvicted",
     "RunInterrupted",
     "ScheduleAlreadyRunningError",
+    "SecretNotFoundError",
     "ServerError",
     "StoreDamagedError",
     "StoreError",
@@ -359,6 +360,19 @@ class EncodedPayloadError(PerdureError):
             "converter the codec and the key that it was encoded with"
         )
         self.encoding = encoding
+
+
+class SecretNotFoundError(PerdureError):
+    """The worker has no value for a secret; the attempt is made again, by its retry policy."""
+
+    code: ClassVar[str] = "PRD1307"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"this worker has no secret {name!r}: set the environment variable, or give it by "
+            "Worker(secrets=…)"
+        )
+        self.name = name
 
 
 class PayloadTooLargeError(EncodeError):

@@ -17,6 +17,8 @@ __all__ = [
     "is_cancelled",
     "is_running",
     "raise_complete_async",
+    "reveal",
+    "running_context",
     "set_context",
 ]
 
@@ -81,6 +83,10 @@ class ActivityContext(Protocol):
         """Whether cancellation was requested."""
         ...
 
+    def reveal(self, name: str) -> str | bytes:
+        """The value of a secret."""
+        ...
+
 
 _context: contextvars.ContextVar[ActivityContext] = contextvars.ContextVar("perdure_activity")
 
@@ -95,6 +101,22 @@ def _require(verb: str) -> ActivityContext:
     if context is None:
         raise RuntimeError(f"activity.{verb}() works only inside an activity")
     return context
+
+
+def running_context() -> ActivityContext | None:
+    """The running attempt, if this is code of an activity."""
+    return _context.get(None)
+
+
+def reveal(name: str) -> str | bytes:
+    """The value of a secret; see `Secret.reveal`."""
+    context = _context.get(None)
+    if context is None:
+        raise RuntimeError(
+            f"the secret {name!r} is revealed only inside an activity, and not in one with "
+            "process_pool=True"
+        )
+    return context.reveal(name)
 
 
 def is_running() -> bool:

@@ -12,6 +12,8 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from perdure.activity._context import Info, set_context
 from perdure.activity._definition import ActivityDefinition
 from perdure.convert import check_travels
+from perdure.errors import SecretNotFoundError
+from perdure.secrets import EnvironmentSecrets, SecretProvider
 
 __all__ = ["ActivityEnvironment"]
 
@@ -45,7 +47,11 @@ class ActivityEnvironment:
     """
 
     def __init__(
-        self, *, info: Info | None = None, on_heartbeat: Callable[[Any], None] | None = None
+        self,
+        *,
+        info: Info | None = None,
+        on_heartbeat: Callable[[Any], None] | None = None,
+        secrets: SecretProvider | None = None,
     ) -> None:
         """An environment for any number of activities.
 
@@ -54,11 +60,14 @@ class ActivityEnvironment:
                 `dataclasses.replace(env.info, attempt=2)`.
             on_heartbeat: Called with the details of each heartbeat, in the activity's thread;
                 nothing by default.
+            secrets: Where activities find the values of secrets, such as a `dict`; in the
+                environment by default.
         """
         self.info = info if info is not None else _DEFAULT_INFO
         self.heartbeats: list[Any] = []
         """The details of every heartbeat, in order."""
         self.on_heartbeat = on_heartbeat
+        self._secrets = secrets if secrets is not None else EnvironmentSecrets()
         self._cancelled = False
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -130,6 +139,17 @@ class ActivityEnvironment:
         self.heartbeats.append(details)
         if self.on_heartbeat is not None:
             self.on_heartbeat(details)
+
+    def reveal(self, name: str) -> str | bytes:
+        """What `Secret.reveal` does here.
+
+        Raises:
+            SecretNotFoundError: There is none of that name.
+        """
+        value = self._secrets.get(name)
+        if value is None:
+            raise SecretNotFoundError(name)
+        return value
 
     def is_cancelled(self) -> bool:
         """Whether `cancel` was called."""

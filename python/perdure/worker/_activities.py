@@ -69,6 +69,9 @@ class ActivityRunner:
     def start_as(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> None:
         """Begins an attempt whose code is known, or puts it in line."""
         running = RunningActivity(task, is_async=definition.is_async)
+        secrets = self._queues.secrets(task.task_queue)
+        if secrets is not None:
+            running.secrets = secrets
         if definition.is_async and self._line.admits(definition):
             self._line.join(definition, running)
             return
@@ -168,6 +171,8 @@ class ActivityRunner:
         running.has_begun = True
         try:
             result = await self._call(definition, task)
+            if running.revealed is not None:
+                running.revealed.encode("the result", result)
             self._complete(task, result)
         except CompleteAsync:
             running.flush_heartbeat()
@@ -183,11 +188,11 @@ class ActivityRunner:
                 f"the result cannot travel: {error}", type="UnencodableResult", non_retryable=True
             )
             failure.__cause__ = error
-            task.fail(failure_of(failure))
+            task.fail(running.failure_of(failure))
         except Exception as error:
             running.flush_heartbeat()
             _log_failure(task, error)
-            task.fail(failure_of(error))
+            task.fail(running.failure_of(error))
 
     async def _call(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> Any:
         try:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from perdure._core import call_of, decode, encode
 from perdure.activity._context import Info
-from perdure.convert import exception_of, shape_of
+from perdure.convert import exception_of, failure_of, shape_of
+from perdure.secrets import EnvironmentSecrets
+from perdure.worker._revealed import Revealed
 
 if TYPE_CHECKING:
-    from perdure._core import ActivityTask
+    from perdure._core import ActivityTask, Failure
+    from perdure.secrets import SecretProvider
 
 __all__ = ["RunningActivity"]
 
@@ -38,6 +41,11 @@ class RunningActivity:
     is_interrupted = False
     """Whether it is cancelled only because its worker ends."""
 
+    secrets: SecretProvider = EnvironmentSecrets()
+    """Where the values of secrets come from."""
+    revealed: Revealed | None = None
+    """What the attempt knows of secrets; None while that is nothing."""
+
     def __init__(self, task: ActivityTask, *, is_async: bool) -> None:
         self.task = task
         self.is_async = is_async
@@ -51,7 +59,8 @@ class RunningActivity:
 
     def heartbeat(self, details: Any) -> None:
         """Sends the first at once, later ones held back; the newest details win."""
-        data = encode(details)
+        revealed = self.revealed
+        data = encode(details) if revealed is None else revealed.encode("progress", details)
         now = time.monotonic()
         with _heartbeats:
             if now < self._next_heartbeat:
@@ -67,6 +76,20 @@ class RunningActivity:
             data, self._held_back = self._held_back, None
         if data is not None:
             self.task.heartbeat(data)
+
+    def reveal(self, name: str) -> str | bytes:
+        """The value of a secret, which is kept out of what the attempt gives back.
+
+        Raises:
+            SecretNotFoundError: The worker's provider has none of that name.
+        """
+        if self.revealed is None:
+            self.revealed = Revealed(self.secrets)
+        return self.revealed.reveal(name)
+
+    def failure_of(self, error: BaseException) -> Failure:
+        """What is recorded of an error of the attempt."""
+        return failure_of(error) if self.revealed is None else self.revealed.failure_of(error)
 
     def is_cancelled(self) -> bool:
         """Whether cancellation was requested."""

@@ -13,6 +13,7 @@ from perdure.workflow._definition import definition_of
 
 if TYPE_CHECKING:
     from perdure._interceptor import Interceptor
+    from perdure.secrets import SecretProvider
     from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["ServedQueue", "ServedQueues"]
@@ -32,6 +33,8 @@ class ServedQueue:
     max_concurrent_activities: int
     interceptors: tuple[Interceptor, ...] = ()
     activities_per_second: float | None = None
+    secrets: SecretProvider | None = None
+    """Where its activities find secrets; None: in the environment."""
 
     @staticmethod
     def of(
@@ -103,6 +106,11 @@ class ServedQueues:
         """What stands around the activities of the queue."""
         queue = self._queues.get(task_queue)
         return () if queue is None else queue.interceptors
+
+    def secrets(self, task_queue: str) -> SecretProvider | None:
+        """Where the activities of the queue find secrets; None: in the environment."""
+        queue = self._queues.get(task_queue)
+        return None if queue is None else queue.secrets
 
     def slots(self, task_queue: str) -> int:
         """How many activities of the queue may run at once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from perdure.client._client import DEFAULT_NAMESPACE, Client
 from perdure.client._codecs import codec_of
 from perdure.errors import StoreError, StoreOwnedError
 from perdure.instance._determinism import install_determinism
+from perdure.secrets import SecretProvider
 from perdure.worker._host import Host
 from perdure.worker._options import NatsOptions, StdioService
 from perdure.worker._queues import ServedQueue
@@ -52,6 +54,7 @@ class Worker:
         nats: NatsOptions | None = None,
         service_limits: Mapping[str, int] | None = None,
         interceptors: Sequence[Interceptor] = (),
+        secrets: SecretProvider | None = None,
         max_concurrent_activities: int = 200,
         max_task_queue_activities_per_second: float | None = None,
         max_cached_workflows: int = 10_000,
@@ -76,6 +79,7 @@ class Worker:
             service_limits: Most attempts of a service at once, over all of its workers, by its
                 name; by default as many as its workers take.
             interceptors: What stands around its activities, inside the client's; none by default.
+            secrets: Where activities find secrets, such as a `dict`; the environment by default.
             max_concurrent_activities: Activities of this task queue at once; 200 by default.
             max_task_queue_activities_per_second: Of those, begun a second; no limit by default.
             max_cached_workflows: Runs kept live; 10,000 by default.
@@ -96,7 +100,8 @@ class Worker:
         self.task_queue = task_queue
         limits = (max_concurrent_activities, max_task_queue_activities_per_second)
         around = (*client.interceptors, *interceptors)
-        self._queue = ServedQueue.of(task_queue, workflows, activities, limits, around)
+        served = ServedQueue.of(task_queue, workflows, activities, limits, around)
+        self._queue = dataclasses.replace(served, secrets=secrets)
         self._services = Services(tuple(services), nats, dict(service_limits or {}))
         self._open = _opening(client, max_cached_workflows, retention)
         processes = max_activity_processes or os.cpu_count() or 1
