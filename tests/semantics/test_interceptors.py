@@ -361,7 +361,9 @@ def test_interceptors_stand_around_what_a_client_sends() -> None:
             assert found.run_id == again.run_id
             await found.signal(Noted.note, "b")
             seen = await found.query(Noted.noted)
-            await client.execute_update_with_start(Noted.add, "c", workflow=Noted.run, id="noted")
+            await client.execute_update_with_start(
+                Noted.add, "c", workflow=Noted.run, workflow_args=["x"], id="noted"
+            )
             assert await found.query(Noted.noted) == ["b!", "c?", "seen"]
             await found.terminate("now")
             with pytest.raises(WorkflowFailureError) as ended:
