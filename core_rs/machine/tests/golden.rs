@@ -130,6 +130,18 @@ fn describe(activation: &Activation) -> String {
             format!("reset as {run} {} reseeds {seed}", started.workflow_id)
         }
         Activation::RequestCancel { reason } => format!("request cancel {reason:?}"),
+        Activation::ChildStarted { command_n } => format!("child started {command_n}"),
+        Activation::ResolveChild { command_n, outcome } => match outcome {
+            Ok(result) => format!("resolve child {command_n}: returned {}", json_text(result)),
+            Err(failure) => format!("resolve child {command_n}: failed {}", json_text(failure)),
+        },
+        Activation::ResolveExternal { command_n, outcome } => match outcome {
+            Ok(()) => format!("resolve external {command_n}: delivered"),
+            Err(failure) => format!(
+                "resolve external {command_n}: failed {}",
+                json_text(failure)
+            ),
+        },
         other => panic!("describe {other:?} here"),
     }
 }
