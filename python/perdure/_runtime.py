@@ -152,6 +152,14 @@ class Runtime(Protocol):
         """How many events and commands the history has so far."""
         ...
 
+    def history_bytes(self) -> int:
+        """How many bytes of values they hold."""
+        ...
+
+    def suggests_continue_as_new(self) -> bool:
+        """Whether the history has become so long that the run should continue as new."""
+        ...
+
     def info(self) -> Info:
         """What is known of the run."""
         ...

@@ -182,6 +182,40 @@ def test_h12_a_long_history_suggests_to_continue_and_is_not_stopped(
     assert "continue as new" in caplog.text
 
 
+@activity.defn
+async def gives_a_mebibyte(number: int) -> bytes:
+    return bytes([number]) * (1 << 20)
+
+
+@workflow.defn
+async def is_large() -> list[Any]:
+    """Looks after each mebibyte, arguments and results alike."""
+    seen: list[Any] = []
+    for number in range(6):
+        value = await gives_a_mebibyte(number)
+        if number < 5:
+            await takes(value)
+        info = workflow.info()
+        seen.append((info.get_current_history_size() >> 20, info.is_continue_as_new_suggested()))
+    return seen
+
+
+@activity.defn
+async def takes(value: bytes) -> int:
+    return len(value)
+
+
+def test_h12_large_values_suggest_to_continue_and_stop_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(client: Client) -> Any:
+        return await client.execute_workflow(is_large)
+
+    seen = three_ways(scenario, THIS, activities=[gives_a_mebibyte, takes])
+    assert seen == [[2, False], [4, False], [6, False], [8, False], [10, True], [11, True]]
+    assert "bytes of values" in caplog.text
+
+
 def test_a_run_may_go_on_as_another_workflow() -> None:
     async def scenario(client: Client) -> Any:
         return await _scenario_of(client, becomes_another, 4)

@@ -26,6 +26,7 @@ pub mod rate_limit;
 pub mod record;
 pub mod reset;
 pub mod search;
+mod size;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

@@ -53,6 +53,8 @@ pub struct Machine {
     cursor: usize,
     /// The number of the last record delivered, replayed or live.
     position: u64,
+    /// The bytes of the values in the records up to there.
+    value_bytes: usize,
     /// The number of the last record that history held when this machine was made.
     recorded_n: u64,
     now: Timestamp,
@@ -85,6 +87,7 @@ struct Checkpoint {
     records: usize,
     effects: usize,
     position: u64,
+    value_bytes: usize,
     now: Timestamp,
     state: RunState,
 }
@@ -111,6 +114,7 @@ impl Machine {
             history: Vec::new(),
             cursor: 0,
             position: 0,
+            value_bytes: 0,
             recorded_n: 0,
             now: Timestamp::default(),
             delivering: Delivering::Nothing,
@@ -261,6 +265,7 @@ impl Machine {
         self.turn.effects.truncate(checkpoint.effects);
         let cut = self.turn.records.drain(checkpoint.records..).next();
         self.position = checkpoint.position;
+        self.value_bytes = checkpoint.value_bytes;
         self.now = checkpoint.now;
         self.state = checkpoint.state;
         if matches!(self.state, RunState::Awaited) {

@@ -306,11 +306,13 @@ class Instance(InstanceCore):
         hint: Any = types.GenericAlias(tuple, tuple(types_)) if types_ else list[Any]
         return _same_values(recorded, asked, hint)
 
-    def _warn_of_length(self, length: int) -> None:
+    def _warn_of_length(self, length: int, value_bytes: int) -> None:
         logger.warning(
-            "the history has %d records by now, which costs time and memory to replay: continue "
-            "as new (`workflow.info().is_continue_as_new_suggested()` tells when).",
+            "the history has %d records and %d bytes of values by now, which cost time and memory "
+            "to replay: continue as new (`workflow.info().is_continue_as_new_suggested()` tells "
+            "when).",
             length,
+            value_bytes,
         )
 
     def _result_agrees(self, recorded: bytes, asked: bytes) -> bool:

@@ -9,10 +9,7 @@ from typing import Any
 
 from perdure import _runtime
 
-__all__ = ["SUGGESTED_LENGTH", "Info", "ParentInfo"]
-
-SUGGESTED_LENGTH = 10_000
-"""The history length from which on continue-as-new is suggested."""
+__all__ = ["Info", "ParentInfo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +53,18 @@ class Info:
         """How many events and commands the run's history has so far."""
         return _runtime.require("Info.get_current_history_length").history_length()
 
-    def is_continue_as_new_suggested(self) -> bool:
-        """Whether the history is so long that the run should continue as new: it costs time and
-        memory to replay. No run is stopped for its length.
+    def get_current_history_size(self) -> int:
+        """How many bytes the values in it have so far: arguments, results and what messages
+        brought.
         """
-        return self.get_current_history_length() >= SUGGESTED_LENGTH
+        return _runtime.require("Info.get_current_history_size").history_bytes()
+
+    def is_continue_as_new_suggested(self) -> bool:
+        """Whether the history has 10,000 events and commands, or 10 MiB of values, so that the run
+        should continue as new: it costs time and memory to replay. No run is stopped for that.
+        """
+        runtime = _runtime.require("Info.is_continue_as_new_suggested")
+        return runtime.suggests_continue_as_new()
 
     search_attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the run is found by, as it stands now."""

@@ -26,6 +26,7 @@ impl Machine {
             }) => {
                 self.cursor += 1;
                 self.position = *n;
+                self.value_bytes += event.value_bytes();
                 self.now = *at;
                 self.delivering = Delivering::Recorded;
                 self.apply_event(*n, event, false)
@@ -57,6 +58,7 @@ impl Machine {
             records: self.turn.records.len(),
             effects: self.turn.effects.len(),
             position: self.position,
+            value_bytes: self.value_bytes,
             now: self.now,
             state: self.state,
         });
@@ -66,6 +68,7 @@ impl Machine {
             Ok(activation) => {
                 self.delivering = Delivering::Live;
                 self.position = n;
+                self.value_bytes += event.value_bytes();
                 self.now = self.now.max(at);
                 self.turn.records.push(Record {
                     n,

@@ -9,6 +9,12 @@ use crate::effect::ClosedStatus;
 use crate::operations::run::RunState;
 use crate::operations::{Operation, child};
 
+/// The history length from which on a run should continue as new.
+const SUGGESTED_LENGTH: u64 = 10_000;
+
+/// The bytes of values from which on a run should continue as new.
+const SUGGESTED_BYTES: usize = 10 << 20;
+
 impl Machine {
     /// The run.
     #[must_use]
@@ -57,6 +63,19 @@ impl Machine {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The bytes of the values in all records up to there.
+    #[must_use]
+    pub fn value_bytes(&self) -> usize {
+        self.value_bytes
+    }
+
+    /// Whether the history has become so long, or its values so large, that the run should continue
+    /// as new.
+    #[must_use]
+    pub fn suggests_continue_as_new(&self) -> bool {
+        self.position >= SUGGESTED_LENGTH || self.value_bytes >= SUGGESTED_BYTES
     }
 
     /// How the run was closed, if it is.

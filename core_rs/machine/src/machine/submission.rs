@@ -144,6 +144,7 @@ impl Machine {
             }) => {
                 self.cursor += 1;
                 self.position = *n;
+                self.value_bytes += command.value_bytes();
                 let applied = self.apply_command(*n, command, false);
                 applied.map_err(|misfit| MachineError::Contradiction {
                     n: *n,
@@ -181,6 +182,7 @@ impl Machine {
                 asked: compare::kind_of(&command).to_string(),
             })?;
         self.position = n;
+        self.value_bytes += command.value_bytes();
         let body = RecordBody::Command(command);
         self.turn.records.push(Record {
             n,

@@ -7,6 +7,7 @@
 )]
 
 pub mod cases;
+pub mod related;
 
 use std::collections::VecDeque;
 

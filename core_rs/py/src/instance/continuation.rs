@@ -15,9 +15,6 @@ use crate::event_loop::{GilCell, LoopCore};
 use crate::failure::PyFailure;
 use crate::search;
 
-/// The history length from which on a run should continue as new.
-const SUGGESTED_LENGTH: u64 = 10_000;
-
 /// What the next run is made from.
 pub(super) struct Continuation {
     /// Whether it was said that the history is long.
@@ -53,14 +50,17 @@ impl Continuation {
 pub(super) fn watch_length(slf: &Bound<'_, InstanceCore>) -> PyResult<()> {
     let py = slf.py();
     let this = slf.get();
-    let watched = |machine: &mut Machine| (machine.position(), machine.is_replaying());
-    let (length, replaying) = this.with_machine(py, watched)?;
-    if length < SUGGESTED_LENGTH {
+    let watched = |machine: &mut Machine| {
+        let is_long = machine.suggests_continue_as_new();
+        let size = (machine.position(), machine.value_bytes());
+        (is_long.then_some(size), machine.is_replaying())
+    };
+    let (Some((length, bytes)), replaying) = this.with_machine(py, watched)? else {
         return Ok(());
-    }
+    };
     let told = &this.continuation.length_told;
     if !told.with(py, |told| std::mem::replace(told, true)) && !replaying {
-        slf.call_method1(pyo3::intern!(py, "_warn_of_length"), (length,))?;
+        slf.call_method1(pyo3::intern!(py, "_warn_of_length"), (length, bytes))?;
     }
     Ok(())
 }

@@ -467,6 +467,16 @@ impl InstanceCore {
         self.with_machine(py, |machine| machine.position())
     }
 
+    /// The bytes of the values in the records up to there, the same again on replay.
+    fn history_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with_machine(py, |machine| machine.value_bytes())
+    }
+
+    /// Whether the history has become so long that the run should continue as new.
+    fn suggests_continue_as_new(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with_machine(py, |machine| machine.suggests_continue_as_new())
+    }
+
     /// Whether recorded history is being delivered.
     fn is_replaying(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.event_loop(py)?.get().is_replaying())
