@@ -148,16 +148,10 @@ class Runtime(Protocol):
         """Why the attempt before this run failed."""
         ...
 
-    def history_length(self) -> int:
-        """How many events and commands the history has so far."""
-        ...
-
-    def history_bytes(self) -> int:
-        """How many bytes of values they hold."""
-        ...
-
-    def suggests_continue_as_new(self) -> bool:
-        """Whether the history has become so long that the run should continue as new."""
+    def history_size(self) -> tuple[int, int, bool]:
+        """How many events and commands the history has so far, how many bytes of values, and
+        whether that suggests to continue as new.
+        """
         ...
 
     def info(self) -> Info:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ async def _kill_for_a_while(folder: Path, client: Client, chance: random.Random)
 
 
 async def _wait_for_progress(
-    folder: Path, work: list[asyncio.Future[None]], chance: random.Random
+    folder: Path, work: Sequence[asyncio.Future[None]], chance: random.Random
 ) -> None:
     goal = len(_lines(folder)) + chance.choice([1, 1, 2, 3, 5, 8, 13])
     deadline = time.monotonic() + _PROGRESS_SECONDS

@@ -225,10 +225,10 @@ def test_a_schedule_outlives_its_worker(tmp_path: Path) -> None:
 def test_a_schedule_that_has_acted_often_goes_on_with_an_empty_history(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "perdure.workflow.Info.is_continue_as_new_suggested",
-        lambda info: info.get_current_history_length() >= 100,
-    )
+    def is_suggested(info: workflow.Info) -> bool:
+        return info.get_current_history_length() >= 100
+
+    monkeypatch.setattr(workflow.Info, "is_continue_as_new_suggested", is_suggested)
 
     async def scenario() -> None:
         client = await Client.connect(f"file:{tmp_path / 'app.db'}")

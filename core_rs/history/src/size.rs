@@ -1,4 +1,4 @@
-//! How much of a history is values: what makes a run slow to read and to replay, besides its length.
+//! How much of a history is values: besides its length, what makes a run slow to replay.
 
 use crate::command::Command;
 use crate::event::Event;

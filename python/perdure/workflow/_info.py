@@ -51,20 +51,19 @@ class Info:
 
     def get_current_history_length(self) -> int:
         """How many events and commands the run's history has so far."""
-        return _runtime.require("Info.get_current_history_length").history_length()
+        return _runtime.require("Info.get_current_history_length").history_size()[0]
 
     def get_current_history_size(self) -> int:
         """How many bytes the values in it have so far: arguments, results and what messages
         brought.
         """
-        return _runtime.require("Info.get_current_history_size").history_bytes()
+        return _runtime.require("Info.get_current_history_size").history_size()[1]
 
     def is_continue_as_new_suggested(self) -> bool:
         """Whether the history has 10,000 events and commands, or 10 MiB of values, so that the run
         should continue as new: it costs time and memory to replay. No run is stopped for that.
         """
-        runtime = _runtime.require("Info.is_continue_as_new_suggested")
-        return runtime.suggests_continue_as_new()
+        return _runtime.require("Info.is_continue_as_new_suggested").history_size()[2]
 
     search_attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the run is found by, as it stands now."""

@@ -462,19 +462,13 @@ impl InstanceCore {
         })
     }
 
-    /// The number of the last record that was delivered or asked for, the same again on replay.
-    fn history_length(&self, py: Python<'_>) -> PyResult<u64> {
-        self.with_machine(py, |machine| machine.position())
-    }
-
-    /// The bytes of the values in the records up to there, the same again on replay.
-    fn history_bytes(&self, py: Python<'_>) -> PyResult<usize> {
-        self.with_machine(py, |machine| machine.value_bytes())
-    }
-
-    /// Whether the history has become so long that the run should continue as new.
-    fn suggests_continue_as_new(&self, py: Python<'_>) -> PyResult<bool> {
-        self.with_machine(py, |machine| machine.suggests_continue_as_new())
+    /// The number of the last record that was delivered or asked for, the bytes of the values up
+    /// to there, and whether that suggests to continue as new: the same again on replay.
+    fn history_size(&self, py: Python<'_>) -> PyResult<(u64, usize, bool)> {
+        self.with_machine(py, |machine| {
+            let suggests = machine.suggests_continue_as_new();
+            (machine.position(), machine.value_bytes(), suggests)
+        })
     }
 
     /// Whether recorded history is being delivered.
