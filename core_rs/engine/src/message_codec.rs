@@ -479,9 +479,7 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn every_message_that_is_kept_is_read_back() {
-        let run = RunId([3; 16]);
+    fn starts(run: RunId) -> [MessageBody; 3] {
         let start = crate::testing::start(run, "order-1", "audit");
         let replacing = StartRun {
             id_policy: IdPolicy {
@@ -498,10 +496,13 @@ mod tests {
             }),
             ..start.clone()
         };
+        [start, replacing, with_update].map(|start| MessageBody::Start(Box::new(start)))
+    }
+
+    #[test]
+    fn every_message_that_is_kept_is_read_back() {
+        let run = RunId([3; 16]);
         let bodies = [
-            MessageBody::Start(Box::new(start)),
-            MessageBody::Start(Box::new(replacing)),
-            MessageBody::Start(Box::new(with_update)),
             MessageBody::Signal {
                 run,
                 name: "approve".to_owned(),
@@ -537,7 +538,7 @@ mod tests {
             })),
         ];
         let id = MessageId("m1".to_owned());
-        for body in bodies {
+        for body in starts(run).into_iter().chain(bodies) {
             let kept = encode_message(&id, &body, Timestamp::from_micros(5)).unwrap();
             assert_eq!(decode_message(&kept), Ok(Kept::Message(body)));
             for length in 0..kept.len() {
