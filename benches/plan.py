@@ -67,7 +67,6 @@ PARTS = (
         ),
         pinned=False,
     ),
-    Part(("benches.end_to_end.syncs",), ("syncs_per_step",), pinned=False),
     Part(("benches.end_to_end.syncs",), ("syncs_per_step", "syncs_per_local_step"), pinned=False),
     Part(
         ("benches.end_to_end.concurrent",),

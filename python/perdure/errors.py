@@ -154,6 +154,12 @@ class RateLimitedError(ApplicationError):
         super().__init__(message, *details, type="RateLimitedError", next_retry_delay=retry_after)
 
 
+class SessionFailedError(FailureError):
+    """The worker of a session is gone, or it took too long; begin another to go on."""
+
+    code: ClassVar[str] = "PRD1107"
+
+
 class ActivityError(FailureError):
     """An activity failed for good; `cause` says why."""
 

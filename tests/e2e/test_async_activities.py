@@ -17,6 +17,7 @@ from perdure.errors import (
     ApplicationError,
     AsyncActivityCancelledError,
     AsyncActivityNotFoundError,
+    NotFoundError,
     NoWorkerError,
     WorkflowFailureError,
 )
@@ -129,7 +130,15 @@ def test_b8_it_outlives_its_worker_and_a_wrong_or_old_token_is_refused(store: st
         async with Worker(client, workflows=ALL, activities=ACTIVITIES):
             (pending,) = await handle.pending_activities()
             assert pending.attempt == 2
+            number = pending.number
+            nobody = client.get_async_activity_handle(workflow_id="none", number=number)
+            with pytest.raises(NotFoundError):
+                await nobody.complete()
             attempt = client.get_async_activity_handle(run_id=handle.run_id, number=pending.number)
+            await attempt.heartbeat()
+            workflow_id = handle.id
+            attempt = client.get_async_activity_handle(workflow_id=workflow_id, number=number)
+            assert "not looked up" in repr(attempt)
             await attempt.complete("done")
             assert await handle.result() == "done"
             with pytest.raises(AsyncActivityNotFoundError):

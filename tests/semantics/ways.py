@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,20 +38,25 @@ def three_ways(
     *,
     activities: Sequence[Any] = (),
     converter: str = "",
+    deadlock_limit: timedelta = timedelta(seconds=10),
 ) -> Any:
     """What came of the scenario; the three ways must agree. `module` holds its workflows, and the
     data converter of that name, if there is one.
     """
     name = module if isinstance(module, str) else module.__name__
-    workflows = list(_workflows_of(name).values())
+    worker = partial(
+        Worker,
+        workflows=list(_workflows_of(name).values()),
+        activities=activities,
+        deadlock_limit=deadlock_limit,
+    )
     with tempfile.TemporaryDirectory() as folder:
         outcomes = [
             asyncio.run(
                 asyncio.wait_for(
                     _live(
                         scenario,
-                        workflows,
-                        activities,
+                        worker,
                         Path(folder) / str(cached),
                         cached,
                         _converter_of(name, converter),
@@ -66,16 +73,14 @@ def three_ways(
 
 async def _live(
     scenario: Scenario,
-    workflows: Sequence[Any],
-    activities: Sequence[Any],
+    worker: Callable[..., Worker],
     folder: Path,
     cached: int,
     converter: DataConverter | None,
 ) -> Any:
     folder.mkdir()
     client = await Client.connect(f"file:{folder / 'app.db'}", data_converter=converter)
-    worker = Worker(client, workflows=workflows, activities=activities, max_cached_workflows=cached)
-    async with worker:
+    async with worker(client, max_cached_workflows=cached):
         outcome = await scenario(client)
         async for run in client.list_workflows():
             handle = await client.get_workflow_handle(run.workflow_id, run_id=run.run_id)

@@ -22,6 +22,7 @@ use crate::pending::{self, Delivered};
 use crate::renewal::Renewal;
 use crate::reset::Copy;
 use crate::run::{Phase, Run, Timer};
+use crate::sessions;
 use crate::starts;
 use crate::timeouts;
 use crate::turn;
@@ -286,7 +287,9 @@ impl Context {
             attempt: 1,
         };
         let asks = (route, asked);
-        if self.slots.try_hold(task, activity.nonce, asks, at) {
+        if sessions::may_begin(run, &activity)
+            && self.slots.try_hold(task, activity.nonce, asks, at)
+        {
             activity.stage = Stage::Reserved;
             commit.reserved.push(command_n);
             self.slots.take_marks(run);
@@ -298,17 +301,12 @@ impl Context {
         commit.scheduled.push(command_n);
     }
 
-    /// What began ahead of this write is handed out already.
-    fn index_begun(&self, run: &Run, begun: &BTreeSet<u64>, append: &mut Append) {
-        let open = begun
-            .iter()
-            .filter_map(|n| Some((*n, run.activities.get(n)?)));
-        append
-            .index_changes
-            .extend(open.map(|(n, activity)| self.put_activity(run, n, activity)));
-    }
-
-    fn put_activity(&self, run: &Run, command_n: u64, activity: &Activity) -> IndexChange {
+    pub(crate) fn put_activity(
+        &self,
+        run: &Run,
+        command_n: u64,
+        activity: &Activity,
+    ) -> IndexChange {
         let (due_at, _) = timeouts::earliest(activity, self.options.claim_timeout);
         IndexChange::Put(Outstanding {
             command_n,

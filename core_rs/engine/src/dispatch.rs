@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::effect::Effect;
 use crate::pending::Pending;
 use crate::run::Run;
+use crate::sessions;
 use crate::task::Task;
 use crate::timeouts;
 use crate::wheel::Due;
@@ -46,6 +47,12 @@ impl Context {
         if activity.local().is_some() {
             return self.make_ready_locally(run, command_n, now);
         }
+        if !self.is_let_in(run, command_n) {
+            return self.rearm(run, command_n);
+        }
+        let Some(activity) = run.activities.get_mut(&command_n) else {
+            return;
+        };
         let Some(asked) = &activity.schedule else {
             return;
         };
@@ -63,6 +70,16 @@ impl Context {
         self.rearm(run, command_n);
     }
 
+    /// Whether the activity's session lets it begin; if not, it waits in no line.
+    fn is_let_in(&self, run: &mut Run, command_n: u64) -> bool {
+        let asking = run.activities.get(&command_n);
+        let may = asking.is_some_and(|activity| sessions::may_begin(run, activity));
+        if let Some(activity) = run.activities.get_mut(&command_n).filter(|_| !may) {
+            activity.stage = Stage::Queued;
+        }
+        may
+    }
+
     /// Gives a freed slot to an activity at the head of its line; `false` when it wants none.
     pub(crate) fn reserve_from_line(
         &mut self,
@@ -74,9 +91,12 @@ impl Context {
         let Some(activity) = run.activities.get_mut(&command_n) else {
             return false;
         };
-        if activity.stage != Stage::Queued {
+        if activity.stage != Stage::Queued || !self.is_let_in(run, command_n) {
             return false;
         }
+        let Some(activity) = run.activities.get_mut(&command_n) else {
+            return false;
+        };
         let task = TaskId {
             run: run.id,
             n: command_n,
@@ -97,6 +117,7 @@ impl Context {
             return;
         };
         if activity.stage == Stage::Queued
+            && sessions::may_begin(run, activity)
             && let Some(asked) = &activity.schedule
         {
             let place = activity.place(run.id, command_n);
@@ -120,6 +141,7 @@ impl Context {
         if let Some(task) = self.task(run, command_n) {
             self.effect(Effect::Dispatch(Box::new(task)));
         }
+        self.begin_in_session(run, command_n, now);
     }
 
     fn task(&self, run: &Run, command_n: u64) -> Option<Task> {

@@ -97,6 +97,8 @@ pub struct ServedQueue {
     pub workflow_types: Vec<Arc<str>>,
     /// Most activities of the queue at once.
     pub maximum_concurrent_activities: usize,
+    /// Most sessions of the queue at once; what belongs to them counts as activities.
+    pub maximum_concurrent_sessions: usize,
     /// Most activities of the queue that begin in a second; absent for no limit.
     pub maximum_activities_per_second: Option<f64>,
     /// Most attempts of one activity at once, by its name.

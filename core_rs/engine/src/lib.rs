@@ -46,6 +46,7 @@ mod route_state;
 mod run;
 mod runs;
 pub mod runtime;
+mod sessions;
 mod slots;
 mod starts;
 pub mod task;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use perdure_history::{LocalOptions, Record, TaskId, Timestamp};
 use perdure_machine::effect::Effect as MachineEffect;
+use perdure_store::Append;
 
 use crate::activity::{Activity, Stage};
 use crate::commit::Written;
@@ -259,5 +260,15 @@ impl Context {
         for command_n in waiting {
             self.make_ready_locally(run, command_n, now);
         }
+    }
+
+    /// What began ahead of this write is handed out already.
+    pub(crate) fn index_begun(&self, run: &Run, begun: &BTreeSet<u64>, append: &mut Append) {
+        let open = begun
+            .iter()
+            .filter_map(|n| Some((*n, run.activities.get(n)?)));
+        append
+            .index_changes
+            .extend(open.map(|(n, activity)| self.put_activity(run, n, activity)));
     }
 }

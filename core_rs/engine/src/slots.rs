@@ -73,6 +73,8 @@ pub(crate) struct Slots {
     services: FxHashMap<Arc<str>, RouteId>,
     /// The local activities of each task queue: whoever steps the run runs them.
     inline: FxHashMap<Arc<str>, RouteId>,
+    /// The sessions of each task queue: they last long, and take no slot of an activity.
+    sessions: FxHashMap<Arc<str>, RouteId>,
     held: FxHashMap<TaskId, HeldTask>,
     waiting: usize,
     /// Set while draining: nothing new is handed out.
@@ -92,6 +94,10 @@ impl Slots {
     pub(crate) fn route_of(&mut self, asked: &ScheduleActivity, of_run: &Arc<str>) -> RouteId {
         if asked.options.local.is_some() {
             return self.route_inline(of_run);
+        }
+        if asked.options.session == Some(0) {
+            let queue = asked.options.task_queue.as_ref().unwrap_or(of_run);
+            return self.route_to_sessions(queue);
         }
         match &asked.service {
             Some(service) => self.route_to_service(service),
@@ -133,6 +139,17 @@ impl Slots {
         id
     }
 
+    fn route_to_sessions(&mut self, task_queue: &Arc<str>) -> RouteId {
+        if let Some(route) = self.sessions.get(task_queue) {
+            return *route;
+        }
+        let mut state = RouteState::new(Route::TaskQueue(Arc::clone(task_queue)), 0);
+        state.absent = true;
+        let id = self.add(state);
+        self.sessions.insert(Arc::clone(task_queue), id);
+        id
+    }
+
     fn add(&mut self, state: RouteState) -> RouteId {
         self.routes.push(state);
         self.id_of(self.routes.len() - 1)
@@ -146,7 +163,7 @@ impl Slots {
 
     /// Takes note of the task queues that the host serves, and of no others.
     pub(crate) fn serve(&mut self, queues: &[ServedQueue]) {
-        for id in self.queues.values() {
+        for id in self.queues.values().chain(self.sessions.values()) {
             if let Some(state) = self.routes.get_mut(id.place) {
                 (state.limit, state.absent) = (0, true);
             }
@@ -155,6 +172,10 @@ impl Slots {
             let id = self.route_to_queue(&queue.task_queue);
             if let Some(state) = self.routes.get_mut(id.place) {
                 state.serve(queue);
+            }
+            let id = self.route_to_sessions(&queue.task_queue);
+            if let Some(state) = self.routes.get_mut(id.place) {
+                (state.limit, state.absent) = (queue.maximum_concurrent_sessions, false);
             }
         }
     }
@@ -336,9 +357,11 @@ impl Slots {
         self.closed = true;
     }
 
-    /// How many tasks are out, here and with services.
+    /// How many tasks are out, here and with services, but for open sessions: they wait.
     pub(crate) fn held_count(&self) -> usize {
-        self.held.len()
+        let used = |id: &RouteId| self.routes.get(id.place).map_or(0, |state| state.used);
+        let sessions: usize = self.sessions.values().map(used).sum();
+        self.held.len().saturating_sub(sessions)
     }
 
     /// How many tasks the host itself holds.

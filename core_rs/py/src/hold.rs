@@ -16,6 +16,8 @@ use crate::instance::InstanceCore;
 struct Holding {
     holder: Py<InstanceCore>,
     number: u64,
+    /// Whether it only reads the state of the run, which then goes on as it was.
+    reads: bool,
     since: Instant,
     /// The class that was raised in it, if it was interrupted.
     interruption: Option<Py<PyAny>>,
@@ -46,12 +48,14 @@ impl Hold {
     }
 
     /// The holder's code is about to have the loop. Called on the thread itself.
-    fn enter(&self, py: Python<'_>, holder: Py<InstanceCore>) {
+    #[pyo3(signature = (holder, *, reads))]
+    fn enter(&self, py: Python<'_>, holder: Py<InstanceCore>, reads: bool) {
         let previous = self.state.with(py, |state| {
             state.count = state.count.wrapping_add(1);
             state.holding.replace(Holding {
                 holder,
                 number: state.count,
+                reads,
                 since: Instant::now(),
                 interruption: None,
             })
@@ -94,7 +98,9 @@ impl Hold {
                 return false;
             };
             let before = holding.interruption.replace(class.clone().unbind());
-            holding.holder.get().stop(py);
+            if !holding.reads {
+                holding.holder.get().stop(py);
+            }
             drop(before);
             true
         });

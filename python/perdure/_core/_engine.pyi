@@ -141,7 +141,9 @@ class EngineHost:
     def read_inbox(self) -> None: ...
     def set_hosted(
         self,
-        queues: Sequence[tuple[str, Sequence[str], int, float | None, Sequence[tuple[str, int]]]],
+        queues: Sequence[
+            tuple[str, Sequence[str], int, int, float | None, Sequence[tuple[str, int]]]
+        ],
         services: Sequence[tuple[str, int]],
     ) -> None: ...
     def begin_turn(self, turn: Turn, instance: InstanceCore) -> None: ...

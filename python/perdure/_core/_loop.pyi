@@ -112,7 +112,7 @@ class Hold:
     """The stretches for which one thread's loop belongs to somebody, numbered."""
 
     def __new__(cls, thread_id: int) -> Self: ...
-    def enter(self, holder: InstanceCore) -> None:
+    def enter(self, holder: InstanceCore, *, reads: bool) -> None:
         """The holder's code is about to have the loop. Called on the thread itself."""
 
     def leave(self) -> bool:

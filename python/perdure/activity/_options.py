@@ -102,6 +102,8 @@ class ActivityOptions:
     """Texts that travel along with the call, over those of the run; none by default."""
     local: LocalRun | None = None
     """Of a local activity alone, set by its verbs; None by default."""
+    session: int | None = None
+    """Of what belongs to a session alone, set by its verbs; None by default."""
 
     def __post_init__(self) -> None:
         for each in fields(self):

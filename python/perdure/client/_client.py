@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -331,6 +332,7 @@ class Client:
         self,
         *,
         task_token: bytes | str | None = None,
+        workflow_id: str | None = None,
         run_id: str | None = None,
         number: int | None = None,
     ) -> AsyncActivityHandle:
@@ -339,14 +341,24 @@ class Client:
         Args:
             task_token: `activity.info().task_token`, as bytes or as hexadecimal digits. It names
                 one attempt; none by default.
-            run_id: Without a token: the run.
+            workflow_id: Without a token: the workflow; its latest run when a verb is first used,
+                unless `run_id` names one. None by default.
+            run_id: Without a token: the run; none by default.
             number: Without a token: the activity's number in the run, as
                 `WorkflowHandle.pending_activities` tells it; whichever attempt is under way.
 
         Raises:
-            ValueError: No token, or neither a token nor a run and a number.
+            ValueError: No token, or neither a token nor a run and a number. The verbs raise
+                `NotFoundError` when the workflow id has no run.
         """
-        return handle_of(self.path, task_token, run_id, number)
+        if run_id is not None or workflow_id is None:
+            return handle_of(self.path, task_token, run_id, number)
+
+        async def latest() -> bytes:
+            handle = await self.get_workflow_handle(workflow_id)
+            return uuid.UUID(handle.run_id).bytes
+
+        return handle_of(self.path, task_token, latest, number)
 
     async def list_workflows(
         self,

@@ -371,12 +371,13 @@ class SyncClient:
         self,
         *,
         task_token: bytes | str | None = None,
+        workflow_id: str | None = None,
         run_id: str | None = None,
         number: int | None = None,
     ) -> SyncAsyncActivityHandle:
         """The way to complete an activity; see `Client.get_async_activity_handle`."""
         handle = self._client.get_async_activity_handle(
-            task_token=task_token, run_id=run_id, number=number
+            task_token=task_token, workflow_id=workflow_id, run_id=run_id, number=number
         )
         return SyncAsyncActivityHandle(handle, self._loop)
 

@@ -56,6 +56,7 @@ def _compile(reference: ActivityReference, options: ActivityOptions) -> Activity
         rate_limits=[each.fields() for each in options.rate_limits],
         headers=list((options.headers or {}).items()),
         local=None if local is None else _local_fields(local),
+        session=options.session,
     )
 
 

@@ -21,6 +21,7 @@ from perdure.errors import ApplicationError, DecodeError, EncodeError
 from perdure.worker._context import RunningActivity
 from perdure.worker._line import Line
 from perdure.worker._process_pool import new_pool, run_by_name
+from perdure.worker._sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ class ActivityRunner:
         *,
         processes: int,
     ) -> None:
+        self.sessions = Sessions()
         self._queues = queues
         self._loop = loop
         self._complete = complete
@@ -83,7 +85,7 @@ class ActivityRunner:
 
     def cancel(self, task_id: str, reason: str) -> bool:
         """Asks an attempt to end; False when it is not under way."""
-        return self._stop(task_id, reason, is_interruption=False)
+        return self.sessions.end(task_id) or self._stop(task_id, reason, is_interruption=False)
 
     def _stop(self, task_id: str, reason: str, *, is_interruption: bool) -> bool:
         """Ends an attempt: taken back by its run, or only because its worker ends, which is no
@@ -112,6 +114,8 @@ class ActivityRunner:
         for task_id in [*self._of(task_queue), *self._line.waiting(task_queue)]:
             self._stop(task_id, _SHUTTING_DOWN, is_interruption=True)
         await self._wait(1.0, task_queue)
+        if task_queue is not None:
+            self.sessions.leave(task_queue)
         ended = list(self._threads) if task_queue is None else [task_queue]
         pools: list[Executor | None] = [self._threads.pop(each, None) for each in ended]
         if task_queue is None:

@@ -27,7 +27,7 @@ from perdure.instance._instance import Instance
 from perdure.worker._activities import ActivityRunner
 from perdure.worker._alarm import SystemAlarm
 from perdure.worker._backlog import Backlog
-from perdure.worker._queries import SLICE_US, answer_query, query_closed_run
+from perdure.worker._queries import SLICE_US, query_closed_run
 from perdure.worker._queues import ServedQueues
 from perdure.worker._skipping import TimeSkipper
 
@@ -115,7 +115,7 @@ class Host:
                 return await self._send(kind, message_id, fields)
         answer = await self._send(kind, message_id, fields)
         if kind == "query" and answer.kind == "closed":
-            return await query_closed_run(self.path, self.queues, fields)
+            return await query_closed_run(self.path, self.queues, fields, self._watchdog)
         return answer
 
     async def _send(self, kind: str, message_id: str, fields: dict[str, Any]) -> Answer:
@@ -204,7 +204,8 @@ class Host:
         if work.is_idle:
             return
         for number, run, name, arguments in work.queries():
-            self._answer(number, answer_query(self._instances.get(run), name, arguments))
+            answer = self._watchdog.answer(self._instances.get(run), name, arguments)
+            self._answer(number, answer)
         for run in work.evictions():
             instance = self._instances.pop(run, None)
             if instance is not None:
@@ -224,8 +225,10 @@ class Host:
         tasks = self._backlog.tasks
         while tasks and time.perf_counter() < deadline:
             task = tasks.popleft()
-            run, number, is_local, _ = call_of(task)
-            if is_local:
+            run, number, is_local, session = call_of(task)
+            if session == 0:
+                self.activities.sessions.begin(task)
+            elif is_local:
                 self._start_local(task, run, number)
             else:
                 self.activities.start(task)

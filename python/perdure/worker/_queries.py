@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from perdure._core._instance import RecordedHistory
     from perdure.worker._queues import ServedQueues
+    from perdure.worker._watchdog import Watchdog
 
 __all__ = ["SLICE_US", "answer_query", "query_closed_run"]
 
@@ -35,7 +36,9 @@ def answer_query(instance: Instance | None, name: str, arguments: bytes) -> Answ
         return Answer("query_failed", failure=failure_of(error))
 
 
-async def query_closed_run(path: Path, queues: ServedQueues, fields: dict[str, Any]) -> Answer:
+async def query_closed_run(
+    path: Path, queues: ServedQueues, fields: dict[str, Any], watchdog: Watchdog
+) -> Answer:
     """Replays a closed run as far as its history goes, and asks it."""
     try:
         codec = codec_of(path)
@@ -44,8 +47,8 @@ async def query_closed_run(path: Path, queues: ServedQueues, fields: dict[str, A
         return Answer("query_failed", failure=failure_of(error))
     instance = Instance(queues.workflow, history.run_id, 0)
     try:
-        await _replay(history, instance)
-        return answer_query(instance, fields["name"], fields["arguments"])
+        await _replay(history, instance, watchdog)
+        return watchdog.answer(instance, fields["name"], fields["arguments"])
     except Exception as error:
         # Code that no longer fits, or a workflow that nobody hosts any more.
         return Answer("query_failed", failure=failure_of(error))
@@ -53,11 +56,11 @@ async def query_closed_run(path: Path, queues: ServedQueues, fields: dict[str, A
         instance.evict()
 
 
-async def _replay(history: RecordedHistory, instance: Instance) -> None:
+async def _replay(history: RecordedHistory, instance: Instance, watchdog: Watchdog) -> None:
     history.lend(instance)
     try:
         while True:
-            if instance.drive(SLICE_US):
+            if watchdog.drive(instance, SLICE_US):
                 break
             await asyncio.sleep(0)
         if instance.bug is not None:

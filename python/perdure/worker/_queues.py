@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ServedQueue", "ServedQueues"]
 
-HostedFields: TypeAlias = tuple[str, list[str], int, float | None, list[tuple[str, int]]]
-"""Name, workflow types, most activities at once, most that begin in a second, and most attempts of
-one activity at once."""
+HostedFields: TypeAlias = tuple[str, list[str], int, int, float | None, list[tuple[str, int]]]
+"""Name, workflow types, most activities and most sessions at once, most activities that begin in a
+second, and most attempts of one activity at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,14 @@ class ServedQueue:
     activities_per_second: float | None = None
     secrets: SecretProvider | None = None
     """Where its activities find secrets; None: in the environment."""
+    max_concurrent_sessions: int = 0
 
     @staticmethod
     def of(
         task_queue: str,
         workflows: Iterable[Any],
         activities: Iterable[Any],
-        limits: tuple[int, float | None],
+        limits: tuple[int, float | None, int],
         interceptors: tuple[Interceptor, ...] = (),
     ) -> ServedQueue:
         """From what users pass to a worker.
@@ -51,7 +52,7 @@ class ServedQueue:
                 cannot travel.
             ValueError: No such rate.
         """
-        slots, per_second = limits
+        slots, per_second, sessions = limits
         if per_second is not None and not 0 < per_second < math.inf:
             raise ValueError("activities per second: a number above zero, or None for no limit")
         served = ServedQueue(
@@ -61,6 +62,7 @@ class ServedQueue:
             slots,
             interceptors,
             per_second,
+            max_concurrent_sessions=sessions,
         )
         for workflow in served.workflows.values():
             _check_types(workflow.name, *workflow.parameter_types, workflow.result_type)
@@ -132,6 +134,7 @@ def _hosted(queue: ServedQueue) -> HostedFields:
         queue.task_queue,
         list(queue.workflows),
         queue.max_concurrent_activities,
+        queue.max_concurrent_sessions,
         queue.activities_per_second,
         limits,
     )

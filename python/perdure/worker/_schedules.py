@@ -99,4 +99,4 @@ def schedules_queue(client: Client) -> ServedQueue:
             return
 
     activities = [next_times, start_run, await_run, end_run]
-    return ServedQueue.of(SYSTEM_TASK_QUEUE, [ScheduleWorkflow], activities, (_SLOTS, None))
+    return ServedQueue.of(SYSTEM_TASK_QUEUE, [ScheduleWorkflow], activities, (_SLOTS, None, 0))

@@ -6,14 +6,19 @@ import logging
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from perdure._core import Hold
+from perdure.client._answer import Answer
+from perdure.convert import failure_of
 from perdure.errors import DeadlockError, RunInterrupted
 from perdure.instance._frames import is_user_file
 from perdure.instance._strict import watch_call
+from perdure.worker._queries import answer_query
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from perdure.instance._instance import Instance
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Watchdog"]
 
 logger = logging.getLogger("perdure.worker")
+
+Result = TypeVar("Result")
 
 _LOOKS_A_TIMEOUT = 4
 _INTERRUPTION_SECONDS = 0.01
@@ -71,16 +78,36 @@ class Watchdog:
         Raises:
             DeadlockError: The code was interrupted, whatever it made of that.
         """
+        return self._watched(instance, lambda: instance.drive(budget_us), reads=False)
+
+    def answer(self, instance: Instance | None, name: str, arguments: bytes) -> Answer:
+        """What a query gives; one that was interrupted fails, and nothing else does."""
+        if instance is None:
+            return answer_query(instance, name, arguments)
+        try:
+            ask = partial(answer_query, instance, name, arguments)
+            return self._watched(instance, ask, reads=True)
+        except DeadlockError as error:
+            return Answer("query_failed", failure=failure_of(error))
+
+    def _watched(
+        self,
+        instance: Instance,
+        action: Callable[[], Result],
+        *,
+        reads: bool,
+    ) -> Result:
         hold = self._hold
         profile = sys.getprofile() if self._strict else None
         if self._strict:
             sys.setprofile(watch_call)
-        hold.enter(instance)
+        results: list[Result] = []
+        hold.enter(instance, reads=reads)
         interrupted = False
         try:
-            idle = instance.drive(budget_us)
+            results.append(action())
         except RunInterrupted:
-            idle = True
+            pass
         finally:
             # The interpreter raises what comes from outside after a call, never before one: so
             # nothing comes between an interruption and this, which swallows a second one.
@@ -91,9 +118,9 @@ class Watchdog:
                 interrupted = hold.leave()
             if self._strict:
                 sys.setprofile(profile)
-        if interrupted:
+        if interrupted or not results:
             raise self._deadlock()
-        return idle
+        return results[0]
 
     def close(self) -> None:
         """Ends the thread."""
@@ -164,7 +191,7 @@ class Watchdog:
         walked: list[tuple[FrameType, int]] = []
         frame = sys._current_frames().get(self._thread_id)
         for each in traceback.walk_stack(frame) if frame is not None else ():
-            if each[0].f_code is Watchdog.drive.__code__:
+            if each[0].f_code is Watchdog._watched.__code__:
                 return walked[::-1]
             walked.append(each)
         return []

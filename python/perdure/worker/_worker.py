@@ -57,6 +57,7 @@ class Worker:
         secrets: SecretProvider | None = None,
         max_concurrent_activities: int = 200,
         max_task_queue_activities_per_second: float | None = None,
+        max_concurrent_sessions: int = 1_000,
         max_cached_workflows: int = 10_000,
         max_activity_processes: int | None = None,
         retention: timedelta | None = timedelta(days=30),
@@ -82,6 +83,7 @@ class Worker:
             secrets: Where activities find secrets, such as a `dict`; the environment by default.
             max_concurrent_activities: Activities of this task queue at once; 200 by default.
             max_task_queue_activities_per_second: Of those, begun a second; no limit by default.
+            max_concurrent_sessions: Sessions of this task queue at once; 1,000 by default.
             max_cached_workflows: Runs kept live; 10,000 by default.
             max_activity_processes: Processes for process-pool activities; one a core by default.
             retention: How long closed runs are kept; 30 days by default, None for ever.
@@ -98,7 +100,8 @@ class Worker:
         """
         self.client = client = _client_of(client)
         self.task_queue = task_queue
-        limits = (max_concurrent_activities, max_task_queue_activities_per_second)
+        rate = max_task_queue_activities_per_second
+        limits = (max_concurrent_activities, rate, max_concurrent_sessions)
         around = (*client.interceptors, *interceptors)
         served = ServedQueue.of(task_queue, workflows, activities, limits, around)
         self._queue = dataclasses.replace(served, secrets=secrets)

@@ -23,6 +23,7 @@ from perdure.workflow._logger import logger
 from perdure.workflow._patches import deprecate_patch, patched
 from perdure.workflow._queries import query, set_dynamic_query_handler, set_query_handler
 from perdure.workflow._search import memo, upsert_memo, upsert_search_attributes
+from perdure.workflow._session import Session, session
 from perdure.workflow._signals import (
     all_handlers_finished,
     set_dynamic_signal_handler,
@@ -51,6 +52,7 @@ __all__ = [
     "Info",
     "ParentClosePolicy",
     "ParentInfo",
+    "Session",
     "WorkflowDefinition",
     "all_handlers_finished",
     "compensations",
@@ -70,6 +72,7 @@ __all__ = [
     "query",
     "random",
     "run",
+    "session",
     "set_dynamic_query_handler",
     "set_dynamic_signal_handler",
     "set_dynamic_update_handler",

@@ -19,7 +19,7 @@ from perdure.instance._instance import Instance
 def holding() -> tuple[Hold, Instance]:
     hold = Hold(threading.get_ident())
     instance = Instance(lambda _queue, _name: None, uuid.uuid4().hex, 0)
-    hold.enter(instance)
+    hold.enter(instance, reads=False)
     return hold, instance
 
 
@@ -44,7 +44,7 @@ def test_code_that_comes_later_is_not_interrupted() -> None:
     hold, instance = holding()
     assert hold.leave() is False
     assert hold.interrupt(1, RunInterrupted) is False
-    hold.enter(instance)
+    hold.enter(instance, reads=False)
     assert hold.interrupt(1, RunInterrupted) is False
     assert hold.leave() is False
 

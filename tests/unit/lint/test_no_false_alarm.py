@@ -21,6 +21,8 @@ ON_PURPOSE = {
     ("docs/guide/determinism.md", "PRD2401"): "shows how the guard refuses a file",
     ("tests/e2e/test_bad_input.py", "PRD2504"): "a loop that never ends is interrupted",
     ("tests/e2e/test_bad_input.py", "PRD2603"): "it catches the interruption",
+    ("tests/semantics/test_deadlock.py", "PRD2501"): "a sleep that blocks is refused",
+    ("tests/semantics/test_deadlock.py", "PRD2504"): "a loop that never ends is interrupted",
     ("tests/e2e/test_strict.py", "PRD2504"): "a loop that never ends is interrupted",
     ("tests/replay/shop.py", "PRD2403"): "takes its process down in the middle of a replay",
     ("tests/semantics/test_queries.py", "PRD2401"): "a query that opens a file is refused",

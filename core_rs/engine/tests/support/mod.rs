@@ -146,6 +146,7 @@ impl World {
             task_queue: Arc::from(*queue),
             workflow_types: types.iter().map(|name| Arc::from(*name)).collect(),
             maximum_concurrent_activities: *most,
+            maximum_concurrent_sessions: 1,
             ..ServedQueue::default()
         });
         self.input(Input::Hosted(served.collect()));

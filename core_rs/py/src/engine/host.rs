@@ -187,16 +187,19 @@ impl EngineHost {
         self.submit(Input::ServiceLimits(limits.collect()))?;
         let served = queues
             .into_iter()
-            .map(|(task_queue, types, most, rate, limits)| ServedQueue {
-                task_queue: task_queue.into(),
-                workflow_types: types.into_iter().map(Into::into).collect(),
-                maximum_concurrent_activities: most,
-                maximum_activities_per_second: rate,
-                activity_limits: limits
-                    .into_iter()
-                    .map(|(name, most)| (name.into(), most))
-                    .collect(),
-            });
+            .map(
+                |(task_queue, types, most, sessions, rate, limits)| ServedQueue {
+                    task_queue: task_queue.into(),
+                    workflow_types: types.into_iter().map(Into::into).collect(),
+                    maximum_concurrent_activities: most,
+                    maximum_concurrent_sessions: sessions,
+                    maximum_activities_per_second: rate,
+                    activity_limits: limits
+                        .into_iter()
+                        .map(|(name, most)| (name.into(), most))
+                        .collect(),
+                },
+            );
         self.submit(Input::Hosted(served.collect()))
     }
 
@@ -313,6 +316,7 @@ impl EngineHost {
 type Served = (
     String,
     Vec<String>,
+    usize,
     usize,
     Option<f64>,
     Vec<(String, usize)>,

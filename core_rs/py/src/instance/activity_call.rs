@@ -151,15 +151,6 @@ impl ActivityCall {
         Err(PyErr::from_value(error))
     }
 
-    /// The number of the scheduling command, while the call waits.
-    #[getter]
-    fn number(&self, py: Python<'_>) -> Option<u64> {
-        self.state.with(py, |state| match state {
-            State::Waiting { n, .. } => Some(*n),
-            _ => None,
-        })
-    }
-
     /// Asks the worker to cancel, and goes on waiting.
     fn request_cancel(&self, py: Python<'_>) -> PyResult<()> {
         let waiting = self.state.with(py, |state| match state {
