@@ -34,6 +34,7 @@ pub mod payload_codec;
 mod pending;
 mod posts;
 mod queries;
+mod queues;
 mod random;
 mod rate;
 mod rate_limits;
@@ -74,6 +75,7 @@ pub use input::{
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};
 pub use payload_codec::{PayloadCodec, Seal};
+pub use queues::LiveQueue;
 pub use reset::{ResetFound, ResetRun};
 pub use runtime::{HostWork, Runtime, RuntimeHandle, Skipped};
 pub use task::{Lost, Route, ServiceReport, Task, TaskOutcome, TaskReport};

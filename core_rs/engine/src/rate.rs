@@ -31,6 +31,11 @@ impl Rate {
         self.per_second.to_bits() == per_second.to_bits()
     }
 
+    /// How many may begin in a second.
+    pub(crate) fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
     /// Whether one may begin now.
     pub(crate) fn is_ready(&mut self, now: Timestamp) -> bool {
         if now > self.at {

@@ -1,5 +1,6 @@
 //! One route: its slots, its rate, the limits of its activities, and who waits for which of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use perdure_history::{ScheduleActivity, Timestamp};
@@ -8,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::hosted;
 use crate::input::ServedQueue;
 use crate::line::{Line, Waiting};
+use crate::queues::LiveQueue;
 use crate::rate::Rate;
 use crate::rate_limits::RateLimits;
 use crate::rated::Rated;
@@ -189,6 +191,19 @@ impl RouteState {
     /// One that was taken out of the line got a slot: its fairness key has had a turn.
     pub(crate) fn had_turn(&mut self, asked: &ScheduleActivity) {
         self.line.charge(asked);
+    }
+
+    /// How it stands, with nobody in line yet.
+    pub(crate) fn live(&self) -> LiveQueue {
+        LiveQueue {
+            route: self.route.clone(),
+            is_served: !self.absent,
+            slots: self.limit.min(self.most),
+            running: self.used,
+            per_second: self.rate.as_ref().map(Rate::per_second),
+            backlog: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+        }
     }
 
     /// Why an attempt in line is not handed out, for people.

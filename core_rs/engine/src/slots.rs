@@ -1,5 +1,6 @@
 //! Routes and their slots: how many tasks a route takes at once, who waits, and who holds one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use perdure_history::{RunId, ScheduleActivity, TaskId, Timestamp};
@@ -8,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::input::ServedQueue;
 use crate::instant;
 use crate::line::{Place, Waiting};
+use crate::queues::LiveQueue;
 use crate::rate_limits::RateLimits;
 use crate::route_state::RouteState;
 use crate::run::Run;
@@ -28,6 +30,11 @@ impl RouteId {
     /// Whether the host itself runs what takes this route.
     pub(crate) fn is_local(self) -> bool {
         self.local
+    }
+
+    /// Its place in the table.
+    pub(crate) fn place(self) -> usize {
+        self.place
     }
 
     #[cfg(test)]
@@ -350,6 +357,13 @@ impl Slots {
         let state = self.routes.get(id.place);
         let activity = asked.map(|asked| &asked.name);
         state.map_or_else(String::new, |state| state.reason_to_wait(activity))
+    }
+
+    /// All routes that have a limit, by their places, with nobody in line yet.
+    pub(crate) fn live_queues(&self) -> BTreeMap<usize, LiveQueue> {
+        let known = self.queues.values().chain(self.services.values());
+        let live = known.filter_map(|id| Some((id.place, self.routes.get(id.place)?.live())));
+        live.collect()
     }
 
     /// Hands nothing out from now on.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use perdure_history::{Failure, IdempotencyKey, Payload, TaskId, Timestamp};
 
 /// Where an activity runs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Route {
     /// In this process, by what the host has for the task queue.
     TaskQueue(Arc<str>),

@@ -141,3 +141,21 @@ fn who_came_first_does_not_depend_on_what_is_read_first_after_a_restart() {
     let expected: Vec<_> = (1..=20).rev().map(run_id).collect();
     assert_eq!(order, expected);
 }
+
+#[test]
+fn how_long_a_line_is_and_what_those_in_it_wait_for_is_told() {
+    let mut world = World::new(many);
+    world.serve(&[("default", &["audit"], 1)]);
+    world.start_run(1);
+    let queues = world.engine.task_queues();
+    assert_eq!(queues.len(), 1);
+    let queue = &queues[0];
+    assert_eq!((queue.slots, queue.running, queue.is_served), (1, 1, true));
+    let backlog: Vec<_> = queue.backlog.clone().into_iter().collect();
+    assert_eq!(backlog, [(1, 1), (3, 5)], "the one of 5 came first");
+    let reason = "all 1 slots of the task queue default are taken".to_owned();
+    assert_eq!(
+        queue.reasons.clone().into_iter().collect::<Vec<_>>(),
+        [(reason, 6)]
+    );
+}

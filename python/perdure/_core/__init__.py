@@ -31,6 +31,7 @@ from perdure._core._native import (
     set_visibility,
     signal_external,
     start_child,
+    task_queues,
 )
 
 __all__ = [
@@ -64,4 +65,5 @@ __all__ = [
     "set_visibility",
     "signal_external",
     "start_child",
+    "task_queues",
 ]

@@ -264,3 +264,13 @@ def owner_socket(path: Path) -> tuple[int, str] | None:
 def call_of(task: ActivityTask) -> tuple[bytes, int, bool, int | None]:
     """The call behind a task: the run, the number of its command, whether it is a local activity,
     whose code the instance has, and its session (0 in what begins one)."""
+
+def task_queues(
+    host: EngineHost,
+) -> list[
+    tuple[str, bool, bool, int, int, float | None, list[tuple[int, int]], list[tuple[str, int]]]
+]:
+    """The task queues and services of an engine: name, whether it is a service, whether anybody
+    serves it, slots, attempts that run, most that begin in a second, attempts in line by priority
+    key, and by what they wait for.
+    """

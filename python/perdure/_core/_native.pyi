@@ -18,6 +18,7 @@ from perdure._core._engine import Work as Work
 from perdure._core._engine import call_of as call_of
 from perdure._core._engine import check_query as check_query
 from perdure._core._engine import owner_socket as owner_socket
+from perdure._core._engine import task_queues as task_queues
 from perdure._core._instance import ActivityCall as ActivityCall
 from perdure._core._instance import ActivityCallable as ActivityCallable
 from perdure._core._instance import ActivityPlan as ActivityPlan

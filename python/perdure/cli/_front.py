@@ -20,6 +20,7 @@ from perdure.cli import (
     replay,
     run,
     schedule,
+    task_queue,
     test,
     worker,
     workflow,
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"perdure {perdure_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (
-        *(demo, run, worker, dev, workflow, batch, activity, schedule),
+        *(demo, run, worker, dev, workflow, batch, activity, schedule, task_queue),
         *(history, replay, test, lint, doctor),
     ):
         command.add(commands)

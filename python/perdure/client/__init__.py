@@ -11,6 +11,7 @@ from perdure.client._sync import (
     SyncWorkflowHandle,
     SyncWorkflowUpdateHandle,
 )
+from perdure.client._task_queues import TaskQueueDescription
 from perdure.client._updates import WorkflowUpdateHandle
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "SyncClient",
     "SyncWorkflowHandle",
     "SyncWorkflowUpdateHandle",
+    "TaskQueueDescription",
     "WorkflowDescription",
     "WorkflowHandle",
     "WorkflowUpdateHandle",

@@ -23,6 +23,7 @@ from perdure.client._schedules import ScheduleHandle, create_schedule, list_sche
 from perdure.client._search import NameFilter, Pages
 from perdure.client._start import start as send_start
 from perdure.client._start_options import StartOptions, StartOptionsFields
+from perdure.client._task_queues import TaskQueueDescription, task_queues
 from perdure.client._updates import (
     UpdateStage,
     WorkflowUpdateHandle,
@@ -438,6 +439,14 @@ class Client:
     def list_schedules(self) -> AsyncIterator[ScheduleHandle]:
         """The schedules of this namespace, newest first."""
         return list_schedules(self)
+
+    async def task_queues(self) -> list[TaskQueueDescription]:
+        """How the task queues and services stand: how many attempts run and wait, and for what.
+
+        Raises:
+            NoWorkerError: No engine runs: only a live one knows.
+        """
+        return await task_queues(self.path)
 
     async def patches(self, *ids: str, workflow_type: str | None = None) -> list[PatchUsage]:
         """Which open runs of this namespace still need a patch, by workflow type.

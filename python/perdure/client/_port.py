@@ -21,6 +21,7 @@ __all__ = [
     "PendingFields",
     "deliver",
     "hosts",
+    "live_task_queues",
     "native_fields",
     "pending_activities",
     "sleep",
@@ -47,6 +48,10 @@ class EnginePort(Protocol):
 
     async def pending_activities(self, run: bytes) -> list[PendingFields] | None:
         """The outstanding activities of an open run; None when it is not open."""
+        ...
+
+    async def task_queues(self) -> list[Any]:
+        """The task queues and services, as the engine tells them."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -107,14 +112,34 @@ async def pending_activities(path: Path, run: bytes) -> list[PendingFields] | No
     host = hosts.get(path)
     if host is not None:
         return await _on_loop_of(host, host.pending_activities(run))
+    frame = await _ask_owner(path, "pending_activities", {"run": run})
+    pending: list[Any] | None = frame["pending"]
+    return None if pending is None else [_pending_of(*each) for each in pending]
+
+
+async def live_task_queues(path: Path) -> list[Any]:
+    """The task queues and services, as the engine tells them.
+
+    Raises:
+        NoWorkerError: No engine runs: only a live one knows.
+    """
+    host = hosts.get(path)
+    if host is not None:
+        return await _on_loop_of(host, host.task_queues())
+    frame = await _ask_owner(path, "task_queues", {})
+    queues: list[Any] = frame["queues"]
+    return queues
+
+
+async def _ask_owner(path: Path, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """What the engine of another process answers, if there is one."""
     owner = owner_socket(path)
     if owner is not None:
-        request = {"kind": "pending_activities", "message_id": "", "fields": {"run": run}}
+        request = {"kind": kind, "message_id": "", "fields": fields}
         with contextlib.suppress(OSError, EOFError):
             frame = await _ask(owner[1], request)
             if frame is not None:
-                pending: list[Any] | None = frame["pending"]
-                return None if pending is None else [_pending_of(*each) for each in pending]
+                return frame
     raise NoWorkerError(f"no worker serves {path}: start a Worker on file:{path}")
 
 

@@ -13,6 +13,7 @@ from perdure.client._handle import PendingActivity, WorkflowDescription, Workflo
 from perdure.client._patches import PatchUsage
 from perdure.client._reset import ResetPoint
 from perdure.client._start_options import StartOptionsFields
+from perdure.client._task_queues import TaskQueueDescription
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
 from perdure.converter import DataConverter
 from perdure.workflow._definition import WorkflowDefinition
@@ -277,6 +278,10 @@ class SyncClient:
     def patches(self, *ids: str, workflow_type: str | None = None) -> list[PatchUsage]:
         """Which open runs still need a patch. See `Client.patches`."""
         return self._loop.call(self._client.patches(*ids, workflow_type=workflow_type))
+
+    def task_queues(self) -> list[TaskQueueDescription]:
+        """How the task queues and services stand. See `Client.task_queues`."""
+        return self._loop.call(self._client.task_queues())
 
     def close(self) -> None:
         """Ends the thread. Safe to call twice."""

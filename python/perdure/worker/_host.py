@@ -11,7 +11,7 @@ import traceback
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from perdure._core import call_of
+from perdure._core import call_of, task_queues
 from perdure.client._answer import Answer
 from perdure.client._port import native_fields
 from perdure.errors import (
@@ -140,6 +140,12 @@ class Host:
         if self.ended.done():
             raise self.ended.result()
         return self.engine.pending_activities(run)
+
+    async def task_queues(self) -> list[Any]:
+        """The task queues and services, as the engine tells them."""
+        if self.ended.done():
+            raise self.ended.result()
+        return list(task_queues(self.engine))
 
     def close(self) -> None:
         """Ends the engine; committed state stays for the next one."""

@@ -59,6 +59,8 @@ class SocketServer:
         if request["kind"] == "pending_activities":
             pending = await self._host.pending_activities(request["fields"]["run"])
             return {"pending": None if pending is None else [list(each) for each in pending]}
+        if request["kind"] == "task_queues":
+            return {"queues": await self._host.task_queues()}
         codec = codec_of(self._host.path)
         fields = decoded_fields(codec, request["fields"])
         answer = await self._host.send(request["kind"], request["message_id"], dict(fields))

@@ -51,7 +51,10 @@ impl EngineHost {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<T>(&self, action: impl FnOnce(&mut Runtime<LocalStore>) -> T) -> PyResult<T> {
+    pub(super) fn with<T>(
+        &self,
+        action: impl FnOnce(&mut Runtime<LocalStore>) -> T,
+    ) -> PyResult<T> {
         self.lock()
             .as_mut()
             .map(action)

@@ -4,6 +4,7 @@ mod client;
 mod clock;
 mod host;
 mod messages;
+mod queues;
 mod reply;
 mod task;
 mod transports;
@@ -23,6 +24,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::StoreInbox>()?;
     module.add_class::<client::SearchPlace>()?;
     module.add_function(wrap_pyfunction!(client::check_query, module)?)?;
+    module.add_function(wrap_pyfunction!(queues::task_queues, module)?)?;
     module.add_class::<transports::NatsChild>()?;
     module.add_function(wrap_pyfunction!(client::owner_socket, module)?)
 }
