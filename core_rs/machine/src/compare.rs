@@ -7,9 +7,9 @@
 //!
 //! Not compared is what only says how the engine carries the call out: timeouts, retry policy, task
 //! queue, priority, rate limits, headers, and the instant at which a timer is due. The recorded
-//! value stands. Raising a timeout or lengthening a sleep is the most common harmless edit, and must
-//! not park every open run. Sites are not compared, and neither is the text of a failure, which
-//! holds line numbers.
+//! value stands. Raising a timeout or lengthening a sleep is the most common harmless edit, and
+//! must not park every open run. Sites are not compared, and neither is the text of a failure,
+//! which holds line numbers.
 
 use alloc::format;
 use alloc::string::{String, ToString};
