@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from perdure import Client, DataConverter, Worker, workflow
+from perdure import Client, DataConverter, StdioService, Worker, workflow
 from perdure.converter import AesGcmCodec
 
 PRIVATE = "Maria-Musterfrau-4711"
@@ -16,6 +16,16 @@ from perdure.converter import AesGcmCodec
 
 codec = AesGcmCodec({"2026-11": b"o" * 32}, current="2026-11")
 """
+
+
+ECHO = Path(__file__).with_name("echo_worker.py")
+
+
+@workflow.defn
+async def asks(text: str) -> str:
+    """Asks a worker that has no key."""
+    answer: str = await workflow.execute_activity("echo", text, service="echo")
+    return answer
 
 
 @workflow.defn
@@ -83,3 +93,22 @@ async def _everything(folder: Path) -> bytes:
 def test_the_command_line_names_the_key_that_it_lacks_and_decodes_with_it(tmp_path: Path) -> None:
     """`show`, `describe` and `result`, from the store and from a live worker."""
     assert PRIVATE.encode() not in asyncio.run(_everything(tmp_path))
+
+
+async def _asks(folder: Path) -> tuple[str, bytes]:
+    key = AesGcmCodec({"2026-11": b"o" * 32}, current="2026-11")
+    client = await Client.connect(
+        f"file:{folder / 'app.db'}", data_converter=DataConverter(payload_codec=key)
+    )
+    service = StdioService("echo", [sys.executable, str(ECHO)])
+    async with Worker(client, workflows=[asks], services=[service]):
+        answer = await client.execute_workflow(asks, PRIVATE)
+    files = [each for each in folder.iterdir() if each.is_file()]
+    return answer, b"".join(each.read_bytes() for each in files)
+
+
+def test_a_worker_in_another_language_gets_plain_values_and_no_key(tmp_path: Path) -> None:
+    """And what it answers is encoded before it is stored."""
+    answer, stored = asyncio.run(asyncio.wait_for(_asks(tmp_path), 30))
+    assert answer == PRIVATE
+    assert PRIVATE.encode() not in stored
