@@ -14,6 +14,7 @@ from perdure.workflow import ActivityHandle
 
 __all__ = [
     "WORKFLOWS",
+    "CancelWhenTold",
     "CardDeclined",
     "call",
     "call_and_cancel",
@@ -97,6 +98,33 @@ async def call_and_cancel(name: str, argument: Any, after_ms: int) -> str:
 
 
 @workflow.defn
+class CancelWhenTold:
+    """Calls `watch`, and cancels it by a signal."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    @workflow.run
+    async def run(self, kind: str, file: str, name: str, milliseconds: int) -> str:
+        handle: ActivityHandle[Any] = workflow.start_activity(
+            "watch",
+            *(file, name, milliseconds),
+            service=conformance.name,
+            cancellation_type=ActivityCancellationType[kind],
+        )
+        await workflow.wait_condition(lambda: self.told)
+        handle.cancel()
+        try:
+            return f"the value {await handle}"
+        except asyncio.CancelledError:
+            return "cancelled at once"
+
+    @workflow.signal
+    def cancel_now(self) -> None:
+        self.told = True
+
+
+@workflow.defn
 async def echo_bytes(size: int) -> int:
     """Sends so many bytes to the service and takes them back; only their number is returned."""
     sent = b"\x07" * size
@@ -134,5 +162,8 @@ async def encode_in_workflow(which: str) -> str:
     return "nothing was refused"
 
 
-WORKFLOWS = (call, catch_declared, gather, call_and_cancel, echo_bytes, encode_in_workflow)
+WORKFLOWS = (
+    *(call, catch_declared, gather, call_and_cancel),
+    *(CancelWhenTold, echo_bytes, encode_in_workflow),
+)
 """What a worker of these tests hosts."""

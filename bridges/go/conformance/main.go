@@ -40,6 +40,7 @@ func main() {
 	perdure.Activity(service, "spin", spin)
 	perdure.Activity(service, "exit", exit)
 	service.Register("witness", witness)
+	service.Register("watch", watch)
 	if err := service.Run(context.Background()); err != nil {
 		slog.Error("the conformance worker stops", "error", err)
 		os.Exit(1)

@@ -213,6 +213,19 @@ conformance.activity(
   },
 );
 
+/** Says in a file how it begins and how it ends, and returns a value in either case. */
+conformance.activity(
+  "watch",
+  async (file: string, name: string, milliseconds: number, context: ActivityContext) => {
+    appendFileSync(file, `begun ${name}\n`);
+    const word = await sleep(milliseconds, "ended", { signal: context.signal }).catch(
+      () => "cancelled",
+    );
+    appendFileSync(file, `${word} ${name}\n`);
+    return `${word} ${name}`;
+  },
+);
+
 /** Dies in the middle of a task. */
 conformance.activity("exit", (status: number) => process.exit(status));
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use perdure_history::{
-    Command, Event, Failure, FailureKind, MessageId, Payload, Record, RecordBody, RunId, Successor,
-    TimeoutKind, Timestamp,
+    CancellationType, Command, Event, Failure, FailureKind, MessageId, Payload, Record, RecordBody,
+    RunId, Successor, TimeoutKind, Timestamp,
 };
 use perdure_machine::effect::{ClosedStatus, DropReason, Effect as MachineEffect};
 use perdure_store::RunStatus;
 
+use crate::activity::Activity;
 use crate::commit::Written;
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
@@ -188,7 +189,30 @@ impl Context {
         }
         self.find_updates(run.id);
         self.reset_closed(run);
+        self.leave_abandoned(run, closed.status);
         self.forget(run);
+    }
+
+    /// Lets go of the calls that are abandoned when they are cancelled: when the code of a run
+    /// ends, its workers are told to stop, but for theirs. A cancel just before the end is not
+    /// recorded.
+    fn leave_abandoned(&mut self, run: &mut Run, status: ClosedStatus) {
+        if matches!(status, ClosedStatus::Terminated | ClosedStatus::TimedOut) {
+            return;
+        }
+        let is_abandoned = |activity: &Activity| {
+            let schedule = activity.schedule.as_ref();
+            schedule.is_some_and(|it| it.options.cancellation_type == CancellationType::Abandon)
+        };
+        let abandoned: Vec<u64> = run
+            .activities
+            .iter()
+            .filter(|(_, activity)| is_abandoned(activity))
+            .map(|(command_n, _)| *command_n)
+            .collect();
+        for command_n in abandoned {
+            self.drop_activity(run, command_n);
+        }
     }
 
     /// Disarms all that a run has armed, tells its workers to stop, and drops the host's instance.
