@@ -75,3 +75,4 @@ def test_a10_a_terminated_run_tells_its_worker(stand: Stand, tmp_path: Path, kin
     handle = _watch(stand, kind, file, "one")
     stand.run(handle.terminate("enough"))
     _wait_for(stand, file, "cancelled one")
+    assert _lines(file) == ["begun one", "cancelled one"]
