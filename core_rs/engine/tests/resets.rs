@@ -129,6 +129,9 @@ fn killed_at(stop: Option<(usize, bool)>, asked: &ResetRun, mut world: World) ->
     if stopped {
         world.restart();
         world.host(&["audit"]);
+        // What is durable goes on by itself.
+        let closed = world.status(run_id(1)) == Some(RunStatus::Terminated);
+        assert!(!closed || world.status(run_id(NEW)).is_some());
         // The client heard nothing, and asks again under the same message.
         assert_eq!(reset(&mut world, asked.clone()), started());
         world.advance(Duration::from_secs(60));
@@ -235,20 +238,33 @@ fn a_reset_keeps_the_idempotency_keys_and_a_fork_takes_new_ones() {
     assert!(key_of(&world, "reserve").starts_with(&run_id(NEW).to_string()));
 }
 
+/// Nothing is outstanding until a signal comes.
+fn patient(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    Ok(match activation {
+        Activation::Signal { .. } => vec![activity("late", None, ActivityOptions::default())],
+        _ => Vec::new(),
+    })
+}
+
 #[test]
-fn after_a_restart_the_origin_is_that_of_the_first_run() {
-    let mut world = signalled();
-    assert_eq!(reset(&mut world, request(3)), started());
-    let at_first = key_of(&world, "reserve");
-    assert!(at_first.starts_with(&run_id(1).to_string()), "{at_first}");
-    world.restart();
-    world.host(&["audit"]);
-    world.advance(Duration::from_secs(1));
-    world.advance(Duration::from_secs(60));
-    assert_eq!(key_of(&world, "reserve"), at_first);
-    world.complete("reserved");
-    let charge = key_of(&world, "charge");
-    assert!(charge.starts_with(&run_id(1).to_string()), "{charge}");
+fn after_a_restart_the_origin_is_found_in_the_history() {
+    for (asked, origin) in [(request(2), run_id(1)), (fork(2), run_id(NEW))] {
+        let mut world = World::new(patient);
+        world.start_run(1);
+        world.signal(run_id(1), "s1");
+        let asked = ResetRun {
+            keeps_messages: false,
+            ..asked
+        };
+        assert_eq!(reset(&mut world, asked), started());
+        assert_eq!(world.history(run_id(NEW)), ["RunStarted", "RunReset"]);
+        world.restart();
+        world.host(&["audit"]);
+        world.signal(run_id(NEW), "s2");
+        world.tasks.retain(|task| task.id.run == run_id(NEW));
+        let key = key_of(&world, "late");
+        assert!(key.starts_with(&origin.to_string()), "{key}");
+    }
 }
 
 #[test]
