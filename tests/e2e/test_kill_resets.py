@@ -47,7 +47,7 @@ async def _reset_under_fire(folder: Path) -> tuple[list[str], list[str]]:
         for _ in range(ROUNDS):
             asked = asyncio.create_task(handle.reset("first"))
             # So that kills fall before, between and after its writes.
-            await asyncio.sleep(chance.random() * 0.02)
+            await asyncio.wait([asked], timeout=chance.random() * 0.02)
             _kill(server)
             server = await asyncio.to_thread(_serve, folder)
             # It is asked again under the same id until it is answered.
