@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from perdure import Client, WorkflowHandle, activity, workflow
+from perdure import Client, DataConverter, Worker, WorkflowHandle, activity, workflow
+from perdure.converter import AesGcmCodec
 from perdure.errors import (
     ActivityError,
     ApplicationError,
@@ -304,3 +306,59 @@ async def careful() -> str:
         return await step("charge")
     except ActivityError:
         return "not charged"
+
+
+def test_a_local_activity_that_is_outstanding_runs_again() -> None:
+    async def scenario(client: Client) -> Any:
+        BROKEN.add("local")
+        handle = await client.start_workflow(nearby, id="nearby")
+        await outcome(handle)
+        BROKEN.clear()
+        again = await handle.reset("last_failure")
+        return await again.result()
+
+    assert three_ways(scenario, THIS, activities=[step]) == "local done"
+
+
+def test_patches_after_the_point_are_settled_anew() -> None:
+    """The marker stands after the point: it is recorded again, and replays."""
+
+    async def scenario(client: Client) -> Any:
+        handle = await client.start_workflow(patched, id="patched")
+        first = await handle.result()
+        again = await handle.reset("first")
+        second = await again.result()
+        history = await again.fetch_history()
+        return first == second, history.count('"record_patch"')
+
+    assert three_ways(scenario, THIS, activities=[step]) == (True, 1)
+
+
+@workflow.defn
+async def nearby() -> str:
+    return await workflow.execute_local_activity(step, "local")
+
+
+@workflow.defn
+async def patched() -> str:
+    await step("before")
+    return await step("new" if workflow.patched("which") else "old")
+
+
+def test_a_reset_with_a_codec_leaves_nothing_plain_in_the_store(tmp_path: Path) -> None:
+    secret = "the amount is in no file"
+    converter = DataConverter(payload_codec=AesGcmCodec({"k": bytes(range(32))}, current="k"))
+
+    async def scenario() -> list[str]:
+        client = await Client.connect(f"file:{tmp_path / 'app.db'}", data_converter=converter)
+        async with Worker(client, workflows=[Order], activities=[step]):
+            handle = await client.start_workflow(Order, True, id="order")
+            await handle.execute_update("reserved")
+            await handle.signal("tell", secret)
+            again = await handle.reset("first", results={2: secret})
+            await again.signal("tell", "go")
+            return await handle.result()
+
+    assert asyncio.run(scenario()) == [secret, secret, "go", "charge done"]
+    stored = b"".join(file.read_bytes() for file in tmp_path.glob("app.db*") if file.is_file())
+    assert secret.encode() not in stored
