@@ -349,7 +349,7 @@ def test_a_reset_with_a_codec_leaves_nothing_plain_in_the_store(tmp_path: Path) 
     secret = "the amount is in no file"
     converter = DataConverter(payload_codec=AesGcmCodec({"k": bytes(range(32))}, current="k"))
 
-    async def scenario() -> list[str]:
+    async def scenario() -> Any:
         client = await Client.connect(f"file:{tmp_path / 'app.db'}", data_converter=converter)
         async with Worker(client, workflows=[Order], activities=[step]):
             handle = await client.start_workflow(Order, True, id="order")
