@@ -107,11 +107,8 @@ class Worker:
         self._queue = dataclasses.replace(served, secrets=secrets)
         self._services = Services(tuple(services), nats, dict(service_limits or {}))
         self._open = _opening(client, max_cached_workflows, retention)
-        processes = max_activity_processes or os.cpu_count() or 1
-        self._new_host = partial(Host, client.path, processes=processes, clock=client.clock)
-        self._new_watchdog = partial(
-            Watchdog, _seconds(deadlock_timeout), _seconds(deadlock_limit), strict
-        )
+        self._new_host = _hosting(client, max_activity_processes)
+        self._new_watchdog = _watching(deadlock_timeout, deadlock_limit, strict)
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
         self._serving: Serving | None = None
@@ -257,6 +254,17 @@ def _opening(
         clock=client.clock,
         codec=codec_of(client.path),
     )
+
+
+def _hosting(client: Client, processes: int | None) -> Callable[..., Host]:
+    count = processes or os.cpu_count() or 1
+    return partial(Host, client.path, processes=count, clock=client.clock)
+
+
+def _watching(
+    timeout: timedelta | None, limit: timedelta | None, strict: bool
+) -> Callable[[], Watchdog]:
+    return partial(Watchdog, _seconds(timeout), _seconds(limit), strict)
 
 
 def _client_of(client: Client | str) -> Client:

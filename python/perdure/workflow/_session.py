@@ -36,7 +36,7 @@ class Session:
         runtime = _runtime.require("workflow.session")
         self._holder = runtime.start_activity(_SESSION, (), self._options)
         # Its command is the last record so far.
-        self._number = runtime.history_length()
+        self._number = runtime.history_size()[0]
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
