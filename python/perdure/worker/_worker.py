@@ -70,15 +70,13 @@ class Worker:
         """A worker; nothing happens before `async with` or `run`.
 
         Args:
-            client: Whose store to serve, with its data converter, or the address of one:
-                `file:app.db`.
+            client: Whose store to serve, with its converter, or its address: `file:app.db`.
             task_queue: Which queue to serve; `default` by default.
             workflows: Decorated functions and classes.
             activities: Decorated functions.
             services: Services in other languages to start on this host; none by default.
             nats: How to reach services over NATS; not at all by default.
-            service_limits: Most attempts of a service at once, over all of its workers, by its
-                name; by default as many as its workers take.
+            service_limits: Most attempts at once, by service; what its workers take by default.
             interceptors: What stands around its activities, inside the client's; none by default.
             secrets: Where activities find secrets, such as a `dict`; the environment by default.
             max_concurrent_activities: Activities of this task queue at once; 200 by default.
@@ -91,8 +89,7 @@ class Worker:
             deadlock_timeout: When code that holds the loop is named; 2 s by default, None: never.
             deadlock_limit: When it is interrupted, its run parked; 10 s by default, None: never.
             standby: Whether to wait while another engine owns the store; True by default.
-            strict: Whether to refuse C calls such as `datetime.now()` too, which makes workflow
-                code several times slower; False by default, True under `perdure dev`.
+            strict: Whether to refuse C calls such as `datetime.now()` too; slow, False by default.
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
