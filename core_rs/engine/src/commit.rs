@@ -156,8 +156,10 @@ impl Context {
             status: closing::stored(closed.status),
             closed_at: run.tail.at,
         });
+        // A rejection leaves nothing, but an engine that is no longer the owner must not say it.
+        let rejects = commit.rejects();
         run.phase = Phase::Committing(Box::new(commit));
-        if is_empty(&append) {
+        if is_empty(&append) && !rejects {
             return self.committed(run, now);
         }
         if let Err(reason) = self.options.seal.close_append(&mut append) {

@@ -262,6 +262,12 @@ impl Context {
 }
 
 impl Commit {
+    /// Whether the turn rejected an update.
+    pub(crate) fn rejects(&self) -> bool {
+        let rejected = |effect| matches!(effect, &MachineEffect::UpdateRejected { .. });
+        self.updates.iter().any(rejected)
+    }
+
     /// Keeps what a turn says of updates until it is durable. One that was rejected leaves no
     /// trace: its id may come again.
     pub(crate) fn keep_updates(&mut self, run: &mut Run, effects: Vec<MachineEffect>) {
