@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_engine::{Message, MessageBody, Reply, ReplyTo, StartRun};
+use perdure_engine::{Message, MessageBody, Reply, ReplyTo, StartRun, StartUpdate, UpdateStage};
 use perdure_history::{MessageId, RunId};
 
-use crate::instance::payload;
+use crate::instance::{is_refused, payload};
 use crate::random::Random;
 
 /// One message that a client wants delivered.
@@ -39,6 +39,7 @@ pub fn run_of(body: &MessageBody) -> Option<RunId> {
     match body {
         MessageBody::Start(start) => Some(start.run),
         MessageBody::Signal { run, .. }
+        | MessageBody::Update { run, .. }
         | MessageBody::Cancel { run, .. }
         | MessageBody::Terminate { run, .. }
         | MessageBody::Unpark { run }
@@ -55,6 +56,7 @@ pub fn sort_of(body: &MessageBody) -> &'static str {
     match body {
         MessageBody::Start(_) => "message: Start",
         MessageBody::Signal { .. } => "message: Signal",
+        MessageBody::Update { .. } => "message: Update",
         MessageBody::Cancel { .. } => "message: Cancel",
         MessageBody::Terminate { .. } => "message: Terminate",
         MessageBody::Unpark { .. } => "message: Unpark",
@@ -77,6 +79,8 @@ pub fn answer_of(reply: &Reply) -> &'static str {
         Reply::Result { .. } => "answer: Result",
         Reply::Parked { .. } => "answer: Parked",
         Reply::Refused { .. } => "answer: Refused",
+        Reply::UpdateEnded { .. } => "answer: UpdateEnded",
+        Reply::UpdateRejected { .. } => "answer: UpdateRejected",
         _ => "answer: another",
     }
 }
@@ -94,6 +98,19 @@ pub fn run_id(number: u8) -> RunId {
         *last = number;
     }
     RunId(id)
+}
+
+/// The update that a start brings: one that the code does not refuse.
+fn brought(number: u8) -> StartUpdate {
+    let arguments = (u64::from(number)..).map(payload);
+    StartUpdate {
+        id: MessageId(format!("brought-{number}")),
+        name: "brought".to_owned(),
+        arguments: arguments
+            .take(100)
+            .find(|arguments| !is_refused(arguments))
+            .unwrap_or_default(),
+    }
 }
 
 impl Clients {
@@ -116,7 +133,7 @@ impl Clients {
             search_attributes: Vec::new(),
             id_policy: perdure_history::IdPolicy::default(),
             priority: perdure_history::Priority::default(),
-            update: None,
+            update: number.is_multiple_of(2).then(|| brought(number)),
         };
         self.wish(MessageBody::Start(Box::new(start)));
     }
@@ -155,6 +172,27 @@ impl Clients {
             run,
             name,
             arguments: payload(self.sequence),
+        }
+    }
+
+    /// An update in place of every third signal.
+    #[must_use]
+    pub fn told(&mut self, run: RunId, name: u8) -> MessageBody {
+        let body = self.signal(run, name);
+        match body {
+            MessageBody::Signal {
+                name, arguments, ..
+            } if self.sequence.is_multiple_of(3) => MessageBody::Update {
+                run,
+                name,
+                arguments,
+                stage: if self.sequence.is_multiple_of(2) {
+                    UpdateStage::Completed
+                } else {
+                    UpdateStage::Accepted
+                },
+            },
+            body => body,
         }
     }
 

@@ -136,6 +136,12 @@ impl Instance {
         activation: &Activation,
         version: u32,
     ) -> Result<(), Stop> {
+        if let Activation::Update { arguments, .. } = activation
+            && is_refused(arguments)
+        {
+            // As a validator does: it leaves no trace, and no replay sees it.
+            return Ok(machine.reject_update(failure(1))?);
+        }
         self.seen.push(words(activation));
         if self.closed {
             return Ok(());
@@ -168,6 +174,19 @@ impl Instance {
                 line.push_back(payload_digest(arguments));
                 tell(self.root.as_mut(), &News::Signal, &mut scope)?;
             }
+            Activation::Update {
+                event_n, arguments, ..
+            } => {
+                let (event_n, seen) = (*event_n, payload_digest(arguments));
+                let command = if seen.is_multiple_of(3) {
+                    let failure = failure(seen);
+                    Command::FailUpdate { event_n, failure }
+                } else {
+                    let result = payload(seen);
+                    Command::CompleteUpdate { event_n, result }
+                };
+                submit(scope.machine, command)?;
+            }
             Activation::RequestCancel { .. } if !self.cancelled => {
                 self.cancelled = true;
                 if let Some(root) = &mut self.root {
@@ -197,6 +216,12 @@ impl Instance {
         self.closed = true;
         Ok(())
     }
+}
+
+/// Whether the code refuses an update with these arguments.
+#[must_use]
+pub fn is_refused(arguments: &Payload) -> bool {
+    payload_digest(arguments).is_multiple_of(4)
 }
 
 fn tell(root: Option<&mut Process>, news: &News<'_>, scope: &mut Scope<'_>) -> Result<(), Stop> {

@@ -319,7 +319,7 @@ impl World {
             4..=9 => MessageBody::AwaitResult { run },
             _ => {
                 let name = u8::try_from(self.random.below(3)).unwrap_or(0);
-                self.clients.signal(run, name)
+                self.clients.told(run, name)
             }
         };
         self.clients.wish(body);

@@ -18,6 +18,7 @@ const LAW: &str = "nothing is acknowledged that is not synced";
 pub(super) fn runs(reply: &Reply, wish: &Wish) -> Vec<RunId> {
     let asked = match &wish.body {
         MessageBody::Signal { run, .. }
+        | MessageBody::Update { run, .. }
         | MessageBody::Cancel { run, .. }
         | MessageBody::Terminate { run, .. } => Some(*run),
         _ => None,
@@ -39,6 +40,14 @@ pub(super) fn check(
     store: &SimulatedStore,
 ) -> Kept {
     let holds = match (reply, &wish.body) {
+        (Reply::Started { run }, MessageBody::Start(start)) => {
+            status(*run, store).is_some()
+                && start.update.as_ref().is_none_or(|update| {
+                    is_closed(*run, store)
+                        || waits(&update.id, store)
+                        || (histories.get(run)).is_some_and(|history| records(history, &update.id))
+                })
+        }
         (Reply::Started { run } | Reply::AlreadyStarted { run }, _) => {
             status(*run, store).is_some()
         }
@@ -64,6 +73,10 @@ pub(super) fn check(
             let history = histories.get(run);
             history.is_some_and(|history| records(history, &wish.id)) || waits(&wish.id, store)
         }
+        (Reply::Accepted | Reply::UpdateEnded { .. }, MessageBody::Update { run, .. }) => {
+            let history = histories.get(run);
+            history.is_some_and(|history| records(history, &wish.id))
+        }
         _ => true,
     };
     if holds {
@@ -82,6 +95,9 @@ pub(super) fn message(wish: &Wish, reply: &Reply) -> Option<(RunId, MessageId)> 
             | MessageBody::Cancel { run, .. }
             | MessageBody::Terminate { run, .. },
         ) => Some((*run, wish.id.clone())),
+        (Reply::Accepted | Reply::UpdateEnded { .. }, MessageBody::Update { run, .. }) => {
+            Some((*run, wish.id.clone()))
+        }
         _ => None,
     }
 }
@@ -128,6 +144,7 @@ fn records(history: &History, id: &MessageId) -> bool {
     history.records.iter().any(|record| match &record.body {
         RecordBody::Event(
             Event::SignalReceived { message_id, .. }
+            | Event::UpdateAccepted { message_id, .. }
             | Event::CancelRequested { message_id, .. }
             | Event::RunTerminated { message_id, .. },
         ) => message_id == id,

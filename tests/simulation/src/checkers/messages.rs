@@ -12,7 +12,9 @@ const LAW: &str = "a message is delivered once";
 pub(super) fn delivers(record: &Record) -> Option<&MessageId> {
     match &record.body {
         RecordBody::Event(
-            Event::SignalReceived { message_id, .. } | Event::CancelRequested { message_id, .. },
+            Event::SignalReceived { message_id, .. }
+            | Event::UpdateAccepted { message_id, .. }
+            | Event::CancelRequested { message_id, .. },
         ) => Some(message_id),
         _ => None,
     }
