@@ -24,6 +24,11 @@ from perdure.rate_limit import RateLimit
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributeKey
 from perdure.secrets import EnvironmentSecrets, Secret
+from perdure.versioning import (
+    VersioningBehavior,
+    WorkerDeploymentConfig,
+    WorkerDeploymentVersion,
+)
 from perdure.worker import NatsOptions, StdioService, Worker
 
 __all__ = [
@@ -46,7 +51,10 @@ __all__ = [
     "StartChildWorkflowCall",
     "StartWorkflowCall",
     "StdioService",
+    "VersioningBehavior",
     "Worker",
+    "WorkerDeploymentConfig",
+    "WorkerDeploymentVersion",
     "WorkflowHandle",
     "WorkflowIDConflictPolicy",
     "WorkflowIDReusePolicy",

@@ -11,7 +11,7 @@ use perdure_machine::machine::RecordedTurn;
 use perdure_store::{Append, Close, InboxMessage, IndexChange, Outstanding, OutstandingKind};
 
 use crate::activity::{Activity, Stage};
-use crate::asks::{self, Outgoing, Post};
+use crate::asks::{self, Post};
 use crate::closing::{self, Closed};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
@@ -19,8 +19,10 @@ use crate::indexed::{put_failed, put_reported, put_timer, recorded_failure};
 use crate::message_codec;
 use crate::pausing;
 use crate::pending::{self, Delivered};
+use crate::relations::relate;
 use crate::renewal::Renewal;
 use crate::reset::Copy;
+use crate::routing::Told;
 use crate::run::{Phase, Run, Timer};
 use crate::sessions;
 use crate::starts;
@@ -75,7 +77,7 @@ pub(crate) struct Commit {
     /// Starts whose update is durable in the run that they found open.
     carriers: Vec<MessageId>,
     /// What the run has for others.
-    posts: Vec<Post>,
+    pub(crate) posts: Vec<Post>,
     /// Messages that a closing write drops.
     pub(crate) dropped: Vec<Delivered>,
     pub(crate) closed: Option<Box<Closed>>,
@@ -83,6 +85,8 @@ pub(crate) struct Commit {
     pub(crate) renewal: Option<Box<Renewal>>,
     /// The copy that goes on from the closed one.
     pub(crate) copy: Option<Box<Copy>>,
+    /// What it says of versions of workers.
+    versions: Told,
     /// The bytes, when they are to be written again.
     pub(crate) held: Option<Box<Append>>,
     /// Whether the store could not say if they were written.
@@ -151,6 +155,7 @@ impl Context {
         append.consumed_message_ids.extend(consumed);
         let (creates, closes) = (append.create.is_some(), commit.closed.is_some());
         append.visibility = visibility::changed_by(run, creates, closes, &written.records);
+        commit.versions = Told::of(run, &written.records, &append.visibility);
         self.chain_records(run, written.records, &mut append);
         append.close = commit.closed.as_ref().map(|closed| Close {
             status: closing::stored(closed.status),
@@ -280,7 +285,8 @@ impl Context {
             return;
         };
         let at = turn::copied_at(records).unwrap_or(at);
-        let route = self.slots.route_of(asked, &run.identity.task_queue);
+        let line = self.line_of(run);
+        let route = self.slots.route_of(asked, &line);
         let mut activity = Activity::new(Arc::clone(asked), route, at);
         activity.nonce = self.random.next_u64();
         let task = TaskId {
@@ -460,6 +466,11 @@ impl Context {
         for task in commit.cancelled {
             self.tell_cancel(task);
         }
+        let ends = commit
+            .closed
+            .as_ref()
+            .is_some_and(|closed| closed.successor.is_none());
+        self.heed(run, &commit.versions, ends);
         if let Some(closed) = commit.closed {
             self.renewals.extend(commit.renewal.map(|renewal| *renewal));
             self.copies.extend(commit.copy.map(|copy| *copy));
@@ -487,6 +498,9 @@ impl Context {
         }
         if run.machine.is_some() {
             run.used = self.recently_used.touch(run.id);
+        }
+        if commit.versions.moved {
+            return self.go_on_elsewhere(run, now);
         }
         self.answer_parked(run);
         self.advance(run, now);
@@ -532,40 +546,6 @@ impl Context {
             self.effect(Effect::Consumed { run, message_id });
         }
     }
-}
-
-/// What a write holds for other runs.
-fn relate(
-    run: &mut Run,
-    written: &Written,
-    append: &mut Append,
-    commit: &mut Commit,
-    now: Timestamp,
-) {
-    let begins = append.create.is_some();
-    let closed = commit.closed.as_deref();
-    let mut doubles = std::mem::take(&mut run.doubles);
-    let mut pending = std::mem::take(&mut run.pending);
-    let mut outgoing = Outgoing {
-        run,
-        append,
-        posts: &mut commit.posts,
-        at: now,
-    };
-    outgoing.asks(&written.effects, &written.records, closed.is_some());
-    outgoing.answers(commit.delivered.iter_mut());
-    outgoing.answers(doubles.iter_mut().map(|double| &mut double.about));
-    let kept = pending.iter_mut().map(|pending| &mut pending.about);
-    outgoing.answers(kept.filter(|about| about.in_inbox));
-    if begins {
-        outgoing.begun();
-    }
-    if let Some(closed) = closed {
-        let last_n = written.records.last().map_or(0, |record| record.n);
-        outgoing.closed(closed, last_n);
-    }
-    run.doubles = doubles;
-    run.pending = pending;
 }
 
 fn is_empty(append: &Append) -> bool {

@@ -12,7 +12,7 @@ use crate::hosted::Hosted;
 use crate::random::Random;
 use crate::renewal::Renewal;
 use crate::reset::Copy;
-use crate::run::Identity;
+use crate::routing::Routing;
 use crate::slots::Slots;
 use crate::starts::Rival;
 use crate::tickets::Tickets;
@@ -33,6 +33,10 @@ pub(crate) struct Context {
     pub(crate) recently_used: RecentlyUsed,
     /// What the host has; absent until it has said so.
     pub(crate) hosted: Option<Hosted>,
+    /// Where runs go that are not pinned to a version.
+    pub(crate) routing: Routing,
+    /// Whether that has changed, so that runs that wait for a version are looked at again.
+    pub(crate) routing_changed: bool,
     pub(crate) draining: bool,
     /// Runs that follow ones that closed just now: begun before anything else is handled.
     pub(crate) renewals: Vec<Renewal>,
@@ -58,6 +62,8 @@ impl Context {
             random: Random::new(options.seed),
             recently_used: RecentlyUsed::default(),
             hosted: None,
+            routing: Routing::default(),
+            routing_changed: false,
             draining: false,
             renewals: Vec::new(),
             rivals: Vec::new(),
@@ -75,11 +81,6 @@ impl Context {
 
     pub(crate) fn reply(&mut self, to: ReplyTo, reply: Reply) {
         self.effects.push_back(Effect::Reply { to, reply });
-    }
-
-    /// Whether the host has said that it can step the run.
-    pub(crate) fn hosts(&self, run: &Identity) -> bool {
-        self.hosted.as_ref().is_some_and(|hosted| hosted.has(run))
     }
 
     /// Reads a run's history from a record on.

@@ -12,6 +12,7 @@ use crate::effect::Effect;
 use crate::pending::Pending;
 use crate::run::Run;
 use crate::sessions;
+use crate::slots::RouteId;
 use crate::task::Task;
 use crate::timeouts;
 use crate::wheel::Due;
@@ -85,13 +86,15 @@ impl Context {
         &mut self,
         run: &mut Run,
         command_n: u64,
+        route: RouteId,
         now: Timestamp,
     ) -> bool {
         let nonce = self.random.next_u64();
         let Some(activity) = run.activities.get_mut(&command_n) else {
             return false;
         };
-        if activity.stage != Stage::Queued || !self.is_let_in(run, command_n) {
+        let in_line = activity.stage == Stage::Queued && activity.route == route;
+        if !in_line || !self.is_let_in(run, command_n) {
             return false;
         }
         let Some(activity) = run.activities.get_mut(&command_n) else {

@@ -164,6 +164,7 @@ impl Engine {
             Input::Hosted(queues) => {
                 self.context.slots.serve(&queues);
                 self.context.hosted = Some(Hosted::new(queues));
+                self.stand_in_line_again(now);
                 self.try_parked_again(now);
             }
             Input::ServiceLimits(limits) => self.context.slots.limit_services(&limits),
@@ -293,6 +294,10 @@ impl Engine {
             self.make_copies(now);
             self.start_again(now);
             self.reserve_waiting(now);
+            if std::mem::take(&mut self.context.routing_changed) {
+                self.stand_in_line_again(now);
+                self.try_unserved_again(now);
+            }
             let Some(post) = self.context.posts.pop_front() else {
                 break;
             };
@@ -309,7 +314,7 @@ impl Engine {
         while let Some(next) = self.context.slots.pop_waiting(now) {
             let (id, command_n) = next.which();
             self.with_run(id, |context, run| {
-                if context.reserve_from_line(run, command_n, now) {
+                if context.reserve_from_line(run, command_n, next.route(), now) {
                     context.slots.had_turn(&next);
                     context.advance(run, now);
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use perdure_history::{
     Chain, IdPolicy, MessageId, Parent, Payload, Priority, RunId, SearchValue, StartSignal,
-    Timestamp,
+    Timestamp, WorkerVersion,
 };
 use perdure_machine::{Machine, MachineError};
 use perdure_store::{Append, AppendError, StoreError};
@@ -103,6 +103,27 @@ pub struct ServedQueue {
     pub maximum_activities_per_second: Option<f64>,
     /// Most attempts of one activity at once, by its name.
     pub activity_limits: Vec<(Arc<str>, usize)>,
+    /// The version of the worker, if it says one.
+    pub version: Option<Arc<Build>>,
+    /// The workflow types of which runs stay on that version.
+    pub pinned_types: Vec<Arc<str>>,
+}
+
+/// One build of what is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// What is deployed, for instance `shop`.
+    pub deployment: Arc<str>,
+    /// Which build of it.
+    pub build_id: Arc<str>,
+}
+
+impl Build {
+    /// The version's name.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        format!("{}:{}", self.deployment, self.build_id).into()
+    }
 }
 
 /// A write that did not happen, or may not have.
@@ -174,6 +195,13 @@ pub enum MessageBody {
     },
     /// Begin a run with a copy of another one's history, in place of that one or beside it.
     Reset(Box<ResetRun>),
+    /// Move a run to another version of its workers.
+    UpdateOptions {
+        /// The run.
+        run: RunId,
+        /// The version that it stays on from now on; absent: it goes on to the current one.
+        pinned_to: Option<WorkerVersion>,
+    },
     /// Try a parked run again now.
     Unpark {
         /// The run.
@@ -303,6 +331,8 @@ pub struct Turn {
     pub machine: Box<Machine>,
     /// Whether the host has no instance of this run, so that the machine replays from the start.
     pub replay: bool,
+    /// The name of the version of the workers whose code steps it, if they say one.
+    pub version: Option<Arc<str>>,
 }
 
 /// The host's word on a turn.

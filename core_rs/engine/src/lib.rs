@@ -27,11 +27,13 @@ mod loading;
 mod local;
 pub mod message_codec;
 mod messages;
+mod options;
 pub mod parking;
 mod patches;
 pub mod pausing;
 pub mod payload_codec;
 mod pending;
+mod placement;
 mod posts;
 mod queries;
 mod queues;
@@ -40,10 +42,12 @@ mod rate;
 mod rate_limits;
 mod rated;
 mod recovery;
+mod relations;
 mod renewal;
 pub mod reset;
 mod retry;
 mod route_state;
+mod routing;
 mod run;
 mod runs;
 pub mod runtime;
@@ -68,9 +72,10 @@ pub use closing::Closed;
 pub use describe::{LiveRun, PendingActivity, Progress};
 pub use effect::{Effect, Reply, ReplyTo};
 pub use engine::{Engine, EngineOptions};
+pub use hosted::line_parts;
 pub use input::{
-    ActivityWord, AppendFailure, Input, Message, MessageBody, ParkReason, Query, ServedQueue,
-    StartRun, StartUpdate, Turn, TurnOutcome, TurnReport, UpdateStage,
+    ActivityWord, AppendFailure, Build, Input, Message, MessageBody, ParkReason, Query,
+    ServedQueue, StartRun, StartUpdate, Turn, TurnOutcome, TurnReport, UpdateStage,
 };
 pub use loading::LAST_RECORD;
 pub use message_codec::{Kept, KeptError, decode_message, encode_message};

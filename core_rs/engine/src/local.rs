@@ -133,7 +133,14 @@ impl Context {
         }
         if !run.pending.is_empty() {
             run.phase = Phase::Idle;
-            self.begin_turn(run, now);
+            match self.offer_for(run) {
+                // Another version begins anew from the history, which must be written first.
+                Ok(offer) if offer.name() == run.live_on => self.begin_turn(run, &offer, now),
+                _ => {
+                    let written = self.end_ahead(run);
+                    self.write(run, written, now);
+                }
+            }
         }
     }
 
@@ -198,7 +205,8 @@ impl Context {
         let Some((at, asked)) = asked_in(records, command_n) else {
             return false;
         };
-        let route = self.slots.route_of(asked, &run.identity.task_queue);
+        let line = self.line_of(run);
+        let route = self.slots.route_of(asked, &line);
         let mut activity = Activity::new(std::sync::Arc::clone(asked), route, at);
         activity.nonce = self.random.next_u64();
         activity.stage = Stage::Reserved;

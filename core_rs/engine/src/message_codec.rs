@@ -92,6 +92,16 @@ pub fn encode_message(message_id: &MessageId, body: &MessageBody, at: Timestamp)
         MessageBody::Unpark { run } => return Some(encode_word_on(UNPARK, *run, "")),
         MessageBody::Pause { run, reason } => return Some(encode_word_on(PAUSE, *run, reason)),
         MessageBody::Unpause { run } => return Some(encode_word_on(UNPAUSE, *run, "")),
+        MessageBody::UpdateOptions { run, pinned_to } => {
+            let (message_id, pinned_to) = (message_id.clone(), pinned_to.clone());
+            (
+                *run,
+                Event::OptionsUpdated {
+                    message_id,
+                    pinned_to,
+                },
+            )
+        }
         MessageBody::Activity(word) => return encode_word(word, at),
         MessageBody::Reset(request) => {
             return Some(reset::encode_request(message_id, request, at));
@@ -390,6 +400,7 @@ fn kept(run: RunId, event: Event) -> Kept {
             arguments,
             stage: UpdateStage::default(),
         },
+        Event::OptionsUpdated { pinned_to, .. } => MessageBody::UpdateOptions { run, pinned_to },
         Event::CancelRequested { reason, .. } => MessageBody::Cancel { run, reason },
         Event::RunTerminated { reason, .. } => MessageBody::Terminate { run, reason },
         event => return Kept::Result { run, event },

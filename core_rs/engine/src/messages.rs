@@ -29,21 +29,17 @@ impl Engine {
         let heard = || about(message_id.clone(), reply_to, received_at);
         match body {
             MessageBody::Start(start) => self.start(message_id, reply_to, &start, false, now),
-            MessageBody::AwaitResult { run } => {
-                let found = self.with_run(run, |context, run| {
-                    run.waiters.extend(reply_to);
-                    context.answer_parked(run);
-                });
-                if found.is_none() {
-                    self.look_up(run, reply_to, true);
-                }
-            }
+            MessageBody::AwaitResult { run } => self.await_result(run, reply_to),
             MessageBody::Query {
                 run,
                 name,
                 arguments,
             } => self.query(run, reply_to, name, arguments, now),
             MessageBody::Reset(request) => self.reset(message_id, *request, reply_to, now),
+            MessageBody::UpdateOptions { run, pinned_to } => {
+                let about = about(message_id, reply_to, received_at);
+                self.update_options(run, pinned_to, about, now);
+            }
             MessageBody::Unpark { run } => self.unpark(run, message_id, reply_to, now),
             MessageBody::Pause { run, reason } => {
                 self.set_paused(run, Some(reason), message_id, reply_to, now);
@@ -90,6 +86,16 @@ impl Engine {
                 };
                 self.deliver(run, event, heard(), now);
             }
+        }
+    }
+
+    fn await_result(&mut self, run: RunId, reply_to: Option<ReplyTo>) {
+        let found = self.with_run(run, |context, run| {
+            run.waiters.extend(reply_to);
+            context.answer_parked(run);
+        });
+        if found.is_none() {
+            self.look_up(run, reply_to, true);
         }
     }
 

@@ -173,7 +173,7 @@ pub(crate) fn put_back(run: &mut Run, events: Vec<Event>, about: Vec<Delivered>)
             }
             // Told again by the next turn, which reads the history anew.
             Event::VersionChanged { .. } => {}
-            Event::ActivityAttemptFailed { .. } => {
+            Event::ActivityAttemptFailed { .. } | Event::OptionsUpdated { .. } => {
                 run.attempt_failures.insert(0, Pending { event, about });
             }
             event => run.pending.push_front(Pending { event, about }),

@@ -104,6 +104,8 @@ impl Engine {
             let event = Event::ChildFailed { command_n, failure };
             return self.hand_event(parent.run, asked, event, now);
         }
+        let begun_by = self.runs.get(parent.run);
+        let pinned_to = begun_by.and_then(|run| run.inherited_pin(&child.task_queue));
         let start = StartRun {
             run: child.run,
             namespace: namespace.to_string(),
@@ -115,7 +117,10 @@ impl Engine {
             run_timeout: child.run_timeout,
             memo: Vec::new(),
             headers: child.headers.clone(),
-            chain: Chain::default(),
+            chain: Chain {
+                pinned_to,
+                ..Chain::default()
+            },
             parent: Some(parent),
             signal: None,
             search_attributes: Vec::new(),

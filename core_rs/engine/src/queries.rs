@@ -6,7 +6,6 @@ use perdure_history::{Payload, RunId, Timestamp};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
-use crate::hosted;
 use crate::input::Query;
 use crate::run::Run;
 
@@ -53,10 +52,10 @@ impl Context {
         }
         let reason = if let Some(parked) = run.parked.as_ref().filter(|parked| !parked.trying) {
             parked.reason.clone()
-        } else if self.hosts(&run.identity) {
-            return;
+        } else if let Err(reason) = self.offer_for(run) {
+            reason
         } else {
-            hosted::lack(self.hosted.as_ref(), &run.identity)
+            return;
         };
         for query in run.queries.drain(..) {
             let reply = Reply::Parked {

@@ -22,6 +22,7 @@ use crate::parking::Parked;
 use crate::pausing::StatusDetail;
 use crate::payload_codec::Seal;
 use crate::pending::{Delivered, Pending};
+use crate::placement::Placement;
 use crate::reset::Copy;
 use crate::run::{Identity, Run, Timer};
 use crate::wheel::Due;
@@ -256,6 +257,7 @@ impl Engine {
         let parked = self.with_run(start.run, |_, run| {
             let pending = messages::start_event(&message_id, start, true, received_at);
             run.pending.push_front(pending);
+            run.placement = Placement::of_start(&start.chain);
             run.parent = start.parent.clone().map(Box::new);
         });
         if parked.is_none() {
@@ -316,6 +318,12 @@ impl Context {
             origin,
         };
         let mut run = Run::new(summary.run, Arc::new(identity), summary.last_n);
+        run.placement = Placement::of_attributes(&summary.visibility);
+        let attributes = summary.visibility.search_attributes.iter().cloned();
+        let attributes: Vec<_> = attributes
+            .map(|(name, value)| (name, Some(value)))
+            .collect();
+        self.routing.change(&run.identity, &attributes);
         for kept in outstanding
             .iter()
             .filter(|kept| kept.kind == OutstandingKind::Timer)
@@ -363,7 +371,10 @@ impl Context {
         // The queue of a local activity stands in the history, if it is not the run's own.
         let route = match &state.service {
             Some(service) => self.slots.route_to_service(service),
-            None => self.slots.route_to_queue(&run.identity.task_queue),
+            None => {
+                let line = self.line_of(run);
+                self.slots.route_to_queue(&line)
+            }
         };
         let stage = match state.stage {
             Stage::Handed if state.service.is_some() => Stage::Unclaimed,
@@ -444,11 +455,12 @@ impl Context {
     }
 
     /// The history says which task queue the activity was scheduled on.
-    fn route_again(&mut self, run: &mut Run, command_n: u64) {
+    pub(crate) fn route_again(&mut self, run: &mut Run, command_n: u64) {
+        let line = self.line_of(run);
         if let Some(activity) = run.activities.get_mut(&command_n)
             && let Some(asked) = &activity.schedule
         {
-            activity.route = self.slots.route_of(asked, &run.identity.task_queue);
+            activity.route = self.slots.route_of(asked, &line);
         }
     }
 

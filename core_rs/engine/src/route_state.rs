@@ -217,6 +217,7 @@ impl RouteState {
             }
             Route::TaskQueue(queue) if self.absent => hosted::no_worker(queue),
             Route::TaskQueue(queue) => {
+                let (queue, _) = hosted::line_parts(queue);
                 format!(
                     "all {} slots of the task queue {queue} are taken",
                     self.limit

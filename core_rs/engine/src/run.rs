@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use perdure_history::{BatchEncoder, MessageId, Parent, RunId, StartChild, Timestamp};
+use perdure_history::{
+    BatchEncoder, MessageId, Parent, RunId, StartChild, Timestamp, WorkerVersion,
+};
 use perdure_machine::Machine;
 use perdure_store::{NewRun, RateMark};
 use rustc_hash::FxHashSet;
@@ -17,6 +19,7 @@ use crate::local::Ahead;
 use crate::parking::Parked;
 use crate::patches::Patches;
 use crate::pending::{Delivered, Pending, failed};
+use crate::placement::Placement;
 use crate::reset::Copy;
 use crate::starts::Rival;
 use crate::task::TaskReport;
@@ -122,6 +125,14 @@ pub(crate) struct Run {
     pub(crate) asked_of: Option<RunId>,
     /// Messages that came after the one that closes the run.
     pub(crate) late: Vec<Delivered>,
+    /// The version of the workers that it is on; absent while it is on none.
+    pub(crate) placement: Option<Box<Placement>>,
+    /// The version whose code the host's instance runs.
+    pub(crate) live_on: Option<Arc<str>>,
+    /// What that turn tells of its version, until it is recorded.
+    pub(crate) stepped_as: Option<Box<WorkerVersion>>,
+    /// Updates of its options that came since the engine began.
+    pub(crate) moves: FxHashSet<MessageId>,
     /// The patches that it has asked for; known once it was begun or read here.
     pub(crate) patches: Patches,
     /// What ran the history as it was read; absent in a run that began in this engine.
@@ -194,6 +205,10 @@ impl Run {
             copy: None,
             asked_of: None,
             late: Vec::new(),
+            placement: None,
+            live_on: None,
+            stepped_as: None,
+            moves: FxHashSet::default(),
             patches: Patches::default(),
             versions: None,
             parked: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use perdure_history::{RunId, ScheduleActivity, TaskId, Timestamp};
 use rustc_hash::FxHashMap;
 
+use crate::hosted;
 use crate::input::ServedQueue;
 use crate::instant;
 use crate::line::{Place, Waiting};
@@ -66,6 +67,11 @@ pub(crate) struct Next {
 }
 
 impl Next {
+    /// In whose line it stood.
+    pub(crate) fn route(&self) -> RouteId {
+        self.route
+    }
+
     /// Which it is: its run, and the number of its command.
     pub(crate) fn which(&self) -> (RunId, u64) {
         (self.waiting.place.run, self.waiting.place.command_n)
@@ -176,9 +182,16 @@ impl Slots {
             }
         }
         for queue in queues {
-            let id = self.route_to_queue(&queue.task_queue);
-            if let Some(state) = self.routes.get_mut(id.place) {
-                state.serve(queue);
+            let version = queue.version.as_ref().map(|build| build.name());
+            let own = version.map(|name| hosted::line_of(&queue.task_queue, &name));
+            for line in own.iter().chain([&queue.task_queue]) {
+                let id = self.route_to_queue(line);
+                if let Some(state) = self.routes.get_mut(id.place) {
+                    // Workers of several versions share the line of runs that are not pinned.
+                    let others = state.limit;
+                    state.serve(queue);
+                    state.limit += others;
+                }
             }
             let id = self.route_to_sessions(&queue.task_queue);
             if let Some(state) = self.routes.get_mut(id.place) {

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::input::{MessageBody, StartRun, StartUpdate, UpdateStage};
 use crate::message_codec;
 use crate::messages::{brought, start_event};
+use crate::placement::Placement;
 use crate::renewal;
 use crate::run::{Identity, Run, Timer};
 use crate::updates::NewUpdate;
@@ -80,6 +81,7 @@ impl Engine {
         self.context.delay(&mut run, chain, now);
         run.started_by = Some(message_id);
         run.parent = start.parent.clone().map(Box::new);
+        run.placement = Placement::of_start(&start.chain);
         let id = run.id;
         self.runs.insert(run);
         self.with_run(id, |context, run| context.advance(run, now));

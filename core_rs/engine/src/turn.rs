@@ -9,7 +9,7 @@ use perdure_machine::{Machine, effect::Effect as MachineEffect};
 use crate::commit::Written;
 use crate::context::Context;
 use crate::effect::Effect;
-use crate::hosted;
+use crate::hosted::Offer;
 use crate::input::{ParkReason, Turn, TurnOutcome, TurnReport};
 use crate::parking::code;
 use crate::pending::{self, Delivered, TurnEvents};
@@ -38,14 +38,14 @@ impl Context {
             return self.write(run, Written::default(), now);
         }
         if run.wants_turn() {
-            if self.hosts(&run.identity) {
-                return self.begin_turn(run, now);
-            }
-            // Before the host has said what it has, what is stored can wait; a start cannot.
-            if self.hosted.is_some() || run.create.is_some() {
-                let reason = hosted::lack(self.hosted.as_ref(), &run.identity);
-                self.evict(run);
-                self.park(run, reason, now);
+            match self.offer_for(run) {
+                Ok(offer) => return self.begin_turn(run, &offer, now),
+                // Before the host has said what it has, what is stored can wait; a start cannot.
+                Err(reason) if self.hosted.is_some() || run.create.is_some() => {
+                    self.evict(run);
+                    self.park(run, reason, now);
+                }
+                Err(_) => {}
             }
         }
         self.answer_queries(run);
@@ -61,8 +61,8 @@ impl Context {
     /// type can deliver it, so without one the engine closes the run alone.
     fn close_in_order(&mut self, run: &mut Run, now: Timestamp) {
         if !run.is_held() && pending::precedes_deadline(run) {
-            if self.hosts(&run.identity) {
-                return self.begin_turn(run, now);
+            if let Ok(offer) = self.offer_for(run) {
+                return self.begin_turn(run, &offer, now);
             }
             if self.hosted.is_none() {
                 // What the host has is not known yet: it says so first of all.
@@ -73,7 +73,12 @@ impl Context {
     }
 
     /// Takes what waits and hands it to the host, with the machine.
-    pub(crate) fn begin_turn(&mut self, run: &mut Run, now: Timestamp) {
+    pub(crate) fn begin_turn(&mut self, run: &mut Run, offer: &Offer, now: Timestamp) {
+        let version = offer.name();
+        if run.hosted && run.live_on != version {
+            // What is live is of another version: this one's code begins anew from the history.
+            self.evict(run);
+        }
         let replays = run.wants_replay();
         let machine = match run.machine.take() {
             Some(machine) => Some(machine),
@@ -95,7 +100,8 @@ impl Context {
             run.machine = Some(machine);
             return self.write_aside(run, now);
         }
-        self.tell_version(run, &mut turn);
+        run.stepped_as = Self::deployment_of(run, offer).map(Box::new);
+        self.tell_version(run, &mut turn, offer);
         for event in turn.events {
             machine.handle_event(event);
         }
@@ -104,12 +110,14 @@ impl Context {
         let replay = !run.hosted;
         if replay {
             run.hosted = true;
+            run.live_on.clone_from(&version);
             self.recently_used.enter();
         }
         self.effect(Effect::Step(Turn {
             run: run.id,
             machine,
             replay,
+            version,
         }));
     }
 

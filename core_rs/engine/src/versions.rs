@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use perdure_history::{Event, Record, RecordBody, Version};
+use perdure_history::{Event, Record, RecordBody, Version, WorkerVersion};
 
 use crate::context::Context;
+use crate::hosted::Offer;
 use crate::pending::{Delivered, TurnEvents};
 use crate::run::Run;
 
@@ -18,6 +19,8 @@ pub(crate) struct Versions {
     changed: Option<(u64, Version)>,
     /// Whether the turn under way tells the present version.
     told: bool,
+    /// The version of the workers that it tells.
+    present: Option<WorkerVersion>,
 }
 
 impl Versions {
@@ -28,9 +31,17 @@ impl Versions {
             _ => None,
         };
         let changed = records.iter().rev().find_map(|record| match &record.body {
-            RecordBody::Event(Event::VersionChanged { engine, language }) => {
-                let (engine, language) = (engine.clone(), language.clone());
-                Some((record.n, Version { engine, language }))
+            RecordBody::Event(Event::VersionChanged {
+                engine,
+                language,
+                deployment,
+            }) => {
+                let version = Version {
+                    engine: engine.clone(),
+                    language: language.clone(),
+                    deployment: deployment.clone(),
+                };
+                Some((record.n, version))
             }
             _ => None,
         });
@@ -38,6 +49,7 @@ impl Versions {
             begun,
             changed,
             told: false,
+            present: None,
         })
     }
 
@@ -51,23 +63,36 @@ impl Versions {
 
 impl Context {
     /// Has a turn tell the version that runs it, when that is the run's first or a new one.
-    pub(crate) fn tell_version(&self, run: &mut Run, turn: &mut TurnEvents) {
+    pub(crate) fn tell_version(&self, run: &mut Run, turn: &mut TurnEvents, offer: &Offer) {
         let Some(current) = &self.options.version else {
             return;
         };
+        let current = Version {
+            deployment: Self::deployment_of(run, offer),
+            ..current.clone()
+        };
         if let Some(Event::RunStarted(started)) = turn.events.first_mut() {
-            Arc::make_mut(started).version = Some(current.clone());
+            Arc::make_mut(started).version = Some(current);
             return;
         }
         let Some(versions) = &mut run.versions else {
             return;
         };
-        if turn.events.is_empty() || versions.told || versions.last() == Some(current) {
+        if turn.events.is_empty() || versions.told || versions.last() == Some(&current) {
             return;
         }
         versions.told = true;
-        let Version { engine, language } = current.clone();
-        let event = Event::VersionChanged { engine, language };
+        let Version {
+            engine,
+            language,
+            deployment,
+        } = current;
+        versions.present.clone_from(&deployment);
+        let event = Event::VersionChanged {
+            engine,
+            language,
+            deployment,
+        };
         turn.events.insert(0, event);
         turn.about.insert(0, Delivered::default());
     }
@@ -81,9 +106,13 @@ impl Context {
         if let Some((n, version)) = &versions.changed {
             note.push(format!("{version} has run it since event {n}"));
         }
-        if let Some(current) = &self.options.version
-            && versions.last() != Some(current)
+        if versions.told
+            && let Some(current) = &self.options.version
         {
+            let current = Version {
+                deployment: versions.present.clone(),
+                ..current.clone()
+            };
             note.push(format!("{current} runs it now"));
         }
         if note.is_empty() {

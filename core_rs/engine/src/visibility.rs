@@ -2,6 +2,7 @@
 
 use perdure_history::{Command, Event, Record, RecordBody, RunStarted, VisibilityChange};
 
+use crate::placement;
 use crate::run::Run;
 
 /// The changes among the records, in order. A run may be made before its start is recorded (nobody
@@ -32,6 +33,7 @@ pub(crate) fn changed_by(
             _ => {}
         }
     }
+    placement::note(run, &mut change, records);
     run.patches.tell(&mut change, records, closes);
     change
 }

@@ -229,6 +229,7 @@ fn version(engine: &str, language: &str) -> EngineOptions {
         version: Some(Version {
             engine: engine.to_owned(),
             language: language.to_owned(),
+            deployment: None,
         }),
         ..EngineOptions::default()
     }

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
 use crate::time::Timestamp;
+use crate::worker_version::WorkerVersion;
 
 /// Where a run stands among the runs of its workflow. The default is a run with none before it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,9 @@ pub struct Chain {
     /// How long after its start the first run begins; at once by default.
     #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
     pub start_delay: Option<Duration>,
+    /// The version of workers that it begins on and stays on; decided by its first turn by default.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub pinned_to: Option<WorkerVersion>,
 }
 
 impl Default for Chain {
@@ -61,6 +65,7 @@ impl Default for Chain {
             begins_at: None,
             execution_timeout: None,
             start_delay: None,
+            pinned_to: None,
         }
     }
 }

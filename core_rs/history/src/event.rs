@@ -14,6 +14,7 @@ use crate::priority::Priority;
 use crate::reset::RunReset;
 use crate::search::SearchValue;
 use crate::time::Timestamp;
+use crate::worker_version::WorkerVersion;
 
 /// One fact. Completions carry the number of the command they complete, and the attempt.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,17 @@ pub enum Event {
         engine: String,
         /// For instance `cpython-3.11`.
         language: String,
+        /// The version of the workers, where they say one.
+        #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+        deployment: Option<WorkerVersion>,
+    },
+    /// A client moved the run to another version of its workers.
+    OptionsUpdated {
+        /// The sender's id for it.
+        message_id: MessageId,
+        /// The version that it stays on from now on; absent: the current one.
+        #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+        pinned_to: Option<WorkerVersion>,
     },
     /// The activity succeeded.
     ActivityCompleted {
@@ -195,11 +207,18 @@ pub struct Version {
     pub engine: String,
     /// For instance `cpython-3.11`.
     pub language: String,
+    /// The version of the workers, where they say one.
+    #[cfg_attr(feature = "json", serde(skip_serializing_if = "Option::is_none"))]
+    pub deployment: Option<WorkerVersion>,
 }
 
 impl core::fmt::Display for Version {
     fn fmt(&self, to: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(to, "perdure {} on {}", self.engine, self.language)
+        write!(to, "perdure {} on {}", self.engine, self.language)?;
+        match &self.deployment {
+            Some(deployment) => write!(to, " of version {}", deployment.name()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod size;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+pub mod worker_version;
 
 pub use batch::{Batch, BatchEncoder, BatchError, FORMAT_VERSION};
 pub use chain::{Chain, Successor};
@@ -51,3 +52,4 @@ pub use record::{Record, RecordBody};
 pub use reset::{Fork, RunReset};
 pub use search::{SearchValue, Visibility, VisibilityChange};
 pub use time::Timestamp;
+pub use worker_version::WorkerVersion;

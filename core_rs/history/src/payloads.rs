@@ -56,6 +56,7 @@ fn of_event<'a>(event: &'a mut Event, found: &mut Vec<&'a mut Payload>) {
             found.push(arguments);
         }
         Event::VersionChanged { .. }
+        | Event::OptionsUpdated { .. }
         | Event::TimerFired { .. }
         | Event::CancelRequested { .. }
         | Event::RunTerminated { .. }

@@ -175,6 +175,7 @@ fn the_numbers_of_kinds_are_frozen() {
          13 child_started, 14 child_completed, 15 child_failed, 16 child_cancelled, \
          17 external_signal_delivered, 18 external_signal_failed, \
          19 external_cancel_delivered, 20 external_cancel_failed, 21 run_reset, \
+         30 options_updated, \
          64 schedule_activity, 65 cancel_activity, 66 start_timer, 67 cancel_timer, \
          68 complete_run, 69 fail_run, 70 cancel_run, 71 continue_as_new, 72 start_child, \
          73 cancel_child, 74 signal_external, 75 cancel_external, 76 complete_update, \

@@ -208,6 +208,7 @@ fn internal_events_are_recorded_and_deliver_nothing() {
     let version = Event::VersionChanged {
         engine: "0.1.0".into(),
         language: "cpython-3.12".into(),
+        deployment: None,
     };
     let (seen, second) = turn(&mut machine, &mut workflow, 20, [attempt, version]);
     assert_eq!(

@@ -170,6 +170,7 @@ fn outside_event(draws: &mut Draws, last_n: u64) -> Event {
         _ => Event::VersionChanged {
             engine: "0.1.0".into(),
             language: "cpython-3.11".into(),
+            deployment: None,
         },
     }
 }

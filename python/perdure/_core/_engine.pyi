@@ -26,12 +26,14 @@ class ActivityTask:
     @property
     def task_queue(self) -> str: ...
     @property
+    def version(self) -> str | None:
+        """The version of the workers that may run it; None for any."""
+    @property
     def asked_by(self) -> tuple[str, str, str, str]:
         """The run that asked: namespace, workflow id, workflow type, run id."""
     @property
-    def idempotency_key(self) -> str: ...
-    @property
-    def fencing_token(self) -> int: ...
+    def keys(self) -> tuple[str, int]:
+        """The idempotency key, and the fencing token."""
     @property
     def scheduled_at_us(self) -> int: ...
     @property
@@ -64,6 +66,9 @@ class Turn:
     def now_us(self) -> int: ...
     @property
     def replay(self) -> bool: ...
+    @property
+    def version(self) -> str | None:
+        """The version of the workers whose code steps it; None if they say none."""
 
 @final
 class Reply:
@@ -142,7 +147,15 @@ class EngineHost:
     def set_hosted(
         self,
         queues: Sequence[
-            tuple[str, Sequence[str], int, int, float | None, Sequence[tuple[str, int]]]
+            tuple[
+                str,
+                Sequence[str],
+                int,
+                int,
+                float | None,
+                Sequence[tuple[str, int]],
+                tuple[tuple[str, str] | None, Sequence[str]],
+            ]
         ],
         services: Sequence[tuple[str, int]],
     ) -> None: ...

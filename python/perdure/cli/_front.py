@@ -13,6 +13,7 @@ from perdure.cli import (
     activity,
     batch,
     demo,
+    deployment,
     dev,
     doctor,
     history,
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given:
         parser.print_help(sys.stderr)
         return ExitCode.USAGE
-    options = parser.parse_args(given)
+    options = parser.parse_args(_nouns(given))
     try:
         ended = options.execute(options)
         code = asyncio.run(ended) if inspect.iscoroutine(ended) else ended
@@ -72,6 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     return int(code)
+
+
+def _nouns(given: Sequence[str]) -> list[str]:
+    """Two words that name one group of commands, as one."""
+    words = deployment.NAME.split()
+    return [deployment.NAME, *given[2:]] if given[:2] == words else [*given]
 
 
 def _say(error: Exception, code: ExitCode) -> int:
@@ -95,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (
         *(demo, run, worker, dev, workflow, batch, activity, schedule, task_queue),
+        deployment,
         *(history, replay, test, lint, doctor),
     ):
         command.add(commands)

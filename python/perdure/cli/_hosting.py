@@ -8,6 +8,7 @@ import sys
 from perdure.cli._configuration import Configuration
 from perdure.cli._program import Program
 from perdure.client import Client
+from perdure.versioning import WorkerDeploymentConfig
 from perdure.worker import NatsOptions, StdioService, Worker
 
 __all__ = ["hosting_worker", "log_to_stderr"]
@@ -21,6 +22,7 @@ def hosting_worker(
     task_queue: str = "default",
     nats: NatsOptions | None = None,
     strict: bool = False,
+    deployment_config: WorkerDeploymentConfig | None = None,
 ) -> Worker:
     """The worker. A service is reached over NATS where there is a server, else over stdio.
 
@@ -28,6 +30,7 @@ def hosting_worker(
         task_queue: Which queue to serve; `default` by default.
         nats: A server beside the configured one: `perdure dev` starts one.
         strict: As the worker's own option.
+        deployment_config: Which version it is; of no version by default.
     """
     if nats is None and configuration.nats is not None and configuration.nats.url is not None:
         nats = configuration.nats
@@ -44,6 +47,7 @@ def hosting_worker(
             if service.max_concurrent is not None
         },
         strict=strict,
+        deployment_config=deployment_config,
     )
 
 

@@ -14,6 +14,11 @@ from perdure.cli._hosting import hosting_worker, log_to_stderr
 from perdure.cli._options import Commands, add_command, add_store, connect
 from perdure.cli._program import Program, load
 from perdure.client import Client
+from perdure.versioning import (
+    VersioningBehavior,
+    WorkerDeploymentConfig,
+    WorkerDeploymentVersion,
+)
 from perdure.worker import NatsOptions, Worker
 
 __all__ = ["NATS_TOKEN_VARIABLE", "NATS_URL_VARIABLE", "add", "nats_of_environment"]
@@ -35,6 +40,17 @@ def add(commands: Commands) -> None:
     parser.add_argument("targets", metavar="FILE_OR_MODULE", nargs="*", help="what to host")
     parser.add_argument(
         "--task-queue", metavar="NAME", default="default", help="which queue to serve"
+    )
+    parser.add_argument(
+        "--deployment-version",
+        metavar="NAME:BUILD",
+        help="which version the worker is; of no version by default",
+    )
+    parser.add_argument(
+        "--default-versioning-behavior",
+        choices=[each.value for each in VersioningBehavior],
+        default=VersioningBehavior.AUTO_UPGRADE.value,
+        help="for workflows that do not say it themselves; auto_upgrade by default",
     )
     parser.add_argument(
         "--strict",
@@ -60,6 +76,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         task_queue=options.task_queue,
         nats=nats_of_environment(),
         strict=options.strict,
+        deployment_config=_deployment_config(options),
     )
     announcing = asyncio.create_task(_announce(worker, client, program))
     try:
@@ -68,6 +85,17 @@ async def execute(options: argparse.Namespace) -> ExitCode:
         announcing.cancel()
     logger.info("stopped")
     return ExitCode.OK
+
+
+def _deployment_config(options: argparse.Namespace) -> WorkerDeploymentConfig | None:
+    if options.deployment_version is None:
+        return None
+    try:
+        version = WorkerDeploymentVersion.parse(options.deployment_version)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    behavior = VersioningBehavior(options.default_versioning_behavior)
+    return WorkerDeploymentConfig(version, behavior)
 
 
 def nats_of_environment() -> NatsOptions | None:

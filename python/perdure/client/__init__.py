@@ -2,6 +2,7 @@
 
 from perdure.client._async_activity import AsyncActivityHandle
 from perdure.client._client import Client
+from perdure.client._deployments import VersionUsage, WorkerDeployment, WorkerDeployments
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
 from perdure.client._patches import PatchUsage, PatchVerdict
 from perdure.client._schedules import ScheduleHandle
@@ -11,6 +12,7 @@ from perdure.client._sync import (
     SyncWorkflowHandle,
     SyncWorkflowUpdateHandle,
 )
+from perdure.client._sync_deployments import SyncWorkerDeployments
 from perdure.client._task_queues import TaskQueueDescription
 from perdure.client._updates import WorkflowUpdateHandle
 
@@ -23,9 +25,13 @@ __all__ = [
     "ScheduleHandle",
     "SyncAsyncActivityHandle",
     "SyncClient",
+    "SyncWorkerDeployments",
     "SyncWorkflowHandle",
     "SyncWorkflowUpdateHandle",
     "TaskQueueDescription",
+    "VersionUsage",
+    "WorkerDeployment",
+    "WorkerDeployments",
     "WorkflowDescription",
     "WorkflowHandle",
     "WorkflowUpdateHandle",

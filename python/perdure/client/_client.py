@@ -15,6 +15,7 @@ from perdure.client._address import store_path
 from perdure.client._arguments import check_arguments
 from perdure.client._async_activity import AsyncActivityHandle, handle_of
 from perdure.client._codecs import set_codec
+from perdure.client._deployments import WorkerDeployments
 from perdure.client._handle import WorkflowDescription, WorkflowHandle, description_of
 from perdure.client._ids import new_message_id, new_run, new_seed
 from perdure.client._patches import PatchUsage, patch_usages
@@ -447,6 +448,11 @@ class Client:
             NoWorkerError: No engine runs: only a live one knows.
         """
         return await task_queues(self.path)
+
+    @property
+    def worker_deployments(self) -> WorkerDeployments:
+        """Which version of the workers new runs begin on, by deployment."""
+        return WorkerDeployments(self)
 
     async def patches(self, *ids: str, workflow_type: str | None = None) -> list[PatchUsage]:
         """Which open runs of this namespace still need a patch, by workflow type.

@@ -21,6 +21,7 @@ from perdure.client._updates import UpdateStage, WorkflowUpdateHandle, start_upd
 from perdure.convert import attribute_values, memo_values, shape_of
 from perdure.converter import encoding_of
 from perdure.errors import NotFoundError
+from perdure.versioning import VersioningBehavior, WorkerDeploymentVersion, pin_of
 from perdure.workflow._message_handler import name_of
 
 __all__ = ["PendingActivity", "WorkflowDescription", "WorkflowHandle", "description_of"]
@@ -429,6 +430,21 @@ class WorkflowHandle(Generic[Result]):
     async def unpark(self) -> None:
         """Tries a parked run again now."""
         answer = await self._send("unpark")
+        answer.expect("accepted")
+
+    async def update_options(
+        self, *, versioning_override: WorkerDeploymentVersion | VersioningBehavior
+    ) -> None:
+        """Moves the run to another version of its workers; returns when that is durable.
+
+        Args:
+            versioning_override: The version that it stays on; or `AUTO_UPGRADE`, to move on.
+
+        Raises:
+            ValueError: `PINNED`, which does not say to what.
+            ServerError: It has ended, or has not begun.
+        """
+        answer = await self._send("update_options", pinned_to=pin_of(versioning_override))
         answer.expect("accepted")
 
     async def reset(

@@ -13,9 +13,11 @@ from perdure.client._handle import PendingActivity, WorkflowDescription, Workflo
 from perdure.client._patches import PatchUsage
 from perdure.client._reset import ResetPoint
 from perdure.client._start_options import StartOptionsFields
+from perdure.client._sync_deployments import SyncWorkerDeployments
 from perdure.client._task_queues import TaskQueueDescription
 from perdure.client._updates import UpdateStage, WorkflowUpdateHandle
 from perdure.converter import DataConverter
+from perdure.versioning import VersioningBehavior, WorkerDeploymentVersion
 from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = [
@@ -208,6 +210,12 @@ class SyncWorkflowHandle(Generic[Result]):
         )
         return SyncWorkflowHandle(self._loop.call(made), self._loop)
 
+    def update_options(
+        self, *, versioning_override: WorkerDeploymentVersion | VersioningBehavior
+    ) -> None:
+        """Moves the run to another version of its workers. See `WorkflowHandle.update_options`."""
+        self._loop.call(self._handle.update_options(versioning_override=versioning_override))
+
     def fetch_history(self) -> str:
         """The run's history as JSON lines, one record each, lossless."""
         return self._loop.call(self._handle.fetch_history())
@@ -274,6 +282,11 @@ class SyncClient:
         except BaseException:
             loop.close()
             raise
+
+    @property
+    def worker_deployments(self) -> SyncWorkerDeployments:
+        """Which version of the workers new runs begin on, by deployment."""
+        return SyncWorkerDeployments(self._client.worker_deployments, self._loop)
 
     def patches(self, *ids: str, workflow_type: str | None = None) -> list[PatchUsage]:
         """Which open runs still need a patch. See `Client.patches`."""

@@ -62,7 +62,7 @@ class ActivityRunner:
 
     def start(self, task: ActivityTask) -> None:
         """Begins an attempt, or puts it in line."""
-        definition = self._queues.activity(task.task_queue, task.activity)
+        definition = self._queues.activity(task.task_queue, task.activity, task.version)
         if definition is None:
             self._tell_missing(task)
             return
@@ -71,7 +71,7 @@ class ActivityRunner:
     def start_as(self, definition: ActivityDefinition[..., Any], task: ActivityTask) -> None:
         """Begins an attempt whose code is known, or puts it in line."""
         running = RunningActivity(task, is_async=definition.is_async)
-        secrets = self._queues.secrets(task.task_queue)
+        secrets = self._queues.secrets(task.task_queue, task.version)
         if secrets is not None:
             running.secrets = secrets
         if definition.is_async and self._line.admits(definition):
@@ -211,7 +211,7 @@ class ActivityRunner:
                 type="InvalidArguments",
                 non_retryable=True,
             ) from error
-        interceptors = self._queues.interceptors(task.task_queue)
+        interceptors = self._queues.interceptors(task.task_queue, task.version)
         if definition.is_async and not interceptors:
             return await definition.fn(*arguments)
         if interceptors:

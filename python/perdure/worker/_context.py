@@ -108,6 +108,7 @@ class RunningActivity:
 
 def _info(task: ActivityTask) -> Info:
     namespace, workflow_id, workflow_type, run_id = task.asked_by
+    idempotency_key, fencing_token = task.keys
     details = task.heartbeat_details
     failure = task.last_failure
     deadline_us = task.deadline_us
@@ -117,8 +118,8 @@ def _info(task: ActivityTask) -> Info:
         task_id=task.id,
         task_token=task.token,
         attempt=task.attempt,
-        idempotency_key=task.idempotency_key,
-        fencing_token=task.fencing_token,
+        idempotency_key=idempotency_key,
+        fencing_token=fencing_token,
         namespace=namespace,
         workflow_id=workflow_id,
         workflow_type=workflow_type,

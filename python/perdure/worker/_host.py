@@ -9,6 +9,7 @@ import logging
 import time
 import traceback
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perdure._core import call_of, task_queues
@@ -251,7 +252,7 @@ class Host:
             return
         registered = None
         if not reference.is_step:
-            registered = self.queues.activity(task.task_queue, task.activity)
+            registered = self.queues.activity(task.task_queue, task.activity, task.version)
         self.activities.start_as(registered or reference.definition, task)
 
     def _cancel(self, task_id: str, reason: str) -> None:
@@ -266,7 +267,8 @@ class Host:
         if instance is None or turn.replay:
             if instance is not None:
                 instance.evict()
-            instance = Instance(self.queues.workflow, turn.run_id, turn.now_us)
+            find = partial(self.queues.workflow, version=turn.version)
+            instance = Instance(find, turn.run_id, turn.now_us)
             self._instances[turn.run] = instance
         self.engine.begin_turn(turn, instance)
         return instance

@@ -45,7 +45,7 @@ async def query_closed_run(
         history = await asyncio.to_thread(lambda: StoreReader(path, codec).recorded(fields["run"]))
     except StoreError as error:
         return Answer("query_failed", failure=failure_of(error))
-    instance = Instance(queues.workflow, history.run_id, 0)
+    instance = Instance(queues.any_workflow, history.run_id, 0)
     try:
         await _replay(history, instance, watchdog)
         return watchdog.answer(instance, fields["name"], fields["arguments"])

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from perdure.activity._definition import ActivityDefinition
 from perdure.convert import shape_of
+from perdure.versioning import VersioningBehavior
 from perdure.workflow._definition import definition_of
 
 if TYPE_CHECKING:
     from perdure._interceptor import Interceptor
     from perdure.secrets import SecretProvider
+    from perdure.versioning import WorkerDeploymentConfig
     from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["ServedQueue", "ServedQueues"]
 
-HostedFields: TypeAlias = tuple[str, list[str], int, int, float | None, list[tuple[str, int]]]
-"""Name, workflow types, most activities and most sessions at once, most activities that begin in a
-second, and most attempts of one activity at once."""
+VersionFields: TypeAlias = tuple[tuple[str, str] | None, list[str]]
+"""Deployment and build of the worker, and the workflow types of which runs stay on it."""
+HostedFields: TypeAlias = tuple[
+    str, list[str], int, int, float | None, list[tuple[str, int]], VersionFields
+]
+"""Name, workflow types, most activities and most sessions at once, most
+activities that begin in a second, most attempts of one
+activity at once, and the version."""
+Key: TypeAlias = tuple[str, str | None]
+"""A task queue, and the version of one of its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,12 @@ class ServedQueue:
     secrets: SecretProvider | None = None
     """Where its activities find secrets; None: in the environment."""
     max_concurrent_sessions: int = 0
+    deployment: WorkerDeploymentConfig | None = None
+
+    @property
+    def key(self) -> Key:
+        """By what it is told from others: a queue may have workers of several versions."""
+        return self.task_queue, None if self.deployment is None else str(self.deployment.version)
 
     @staticmethod
     def of(
@@ -44,6 +59,7 @@ class ServedQueue:
         activities: Iterable[Any],
         limits: tuple[int, float | None, int],
         interceptors: tuple[Interceptor, ...] = (),
+        deployment: WorkerDeploymentConfig | None = None,
     ) -> ServedQueue:
         """From what users pass to a worker.
 
@@ -73,51 +89,70 @@ class ServedQueue:
 
 
 class ServedQueues:
-    """All task queues of one engine; a queue has one worker."""
+    """All task queues of one engine; a queue has one worker, or one of each version."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, ServedQueue] = {}
+        self._queues: dict[Key, ServedQueue] = {}
         self.service_limits: dict[str, int] = {}
         """Most attempts at once of a service, by its name."""
 
-    def __contains__(self, task_queue: str) -> bool:
-        return task_queue in self._queues
+    def __contains__(self, key: Key) -> bool:
+        return key in self._queues
 
     def __len__(self) -> int:
         return len(self._queues)
 
+    def serves(self, task_queue: str) -> bool:
+        """Whether a worker of any version serves the queue."""
+        return any(name == task_queue for name, _ in self._queues)
+
     def add(self, queue: ServedQueue) -> None:
-        """Serves one more queue."""
-        self._queues[queue.task_queue] = queue
+        """Serves one more queue, or one more version of it."""
+        self._queues[queue.key] = queue
 
-    def remove(self, task_queue: str) -> None:
-        """Serves a queue no longer."""
-        self._queues.pop(task_queue, None)
+    def remove(self, key: Key) -> None:
+        """Serves it no longer."""
+        self._queues.pop(key, None)
 
-    def workflow(self, task_queue: str, name: str) -> WorkflowDefinition[..., Any] | None:
-        """The workflow of this name; None when the queue has none."""
-        queue = self._queues.get(task_queue)
+    def workflow(
+        self, task_queue: str, name: str, version: str | None = None
+    ) -> WorkflowDefinition[..., Any] | None:
+        """The workflow of this name, of a version; None when the queue has none."""
+        queue = self._queues.get((task_queue, version))
         return None if queue is None else queue.workflows.get(name)
 
-    def activity(self, task_queue: str, name: str) -> ActivityDefinition[..., Any] | None:
-        """The activity of this name; None when the queue has none."""
-        queue = self._queues.get(task_queue)
-        return None if queue is None else queue.activities.get(name)
+    def any_workflow(self, task_queue: str, name: str) -> WorkflowDefinition[..., Any] | None:
+        """The workflow of this name, of the newest version that has it."""
+        found = (each.workflows.get(name) for each in self._of(task_queue, None))
+        return next((each for each in found if each is not None), None)
 
-    def interceptors(self, task_queue: str) -> tuple[Interceptor, ...]:
+    def activity(
+        self, task_queue: str, name: str, version: str | None = None
+    ) -> ActivityDefinition[..., Any] | None:
+        """The activity of this name, of a version or else of the newest that has it."""
+        found = (each.activities.get(name) for each in self._of(task_queue, version))
+        return next((each for each in found if each is not None), None)
+
+    def interceptors(self, task_queue: str, version: str | None) -> tuple[Interceptor, ...]:
         """What stands around the activities of the queue."""
-        queue = self._queues.get(task_queue)
+        queue = next(self._of(task_queue, version), None)
         return () if queue is None else queue.interceptors
 
-    def secrets(self, task_queue: str) -> SecretProvider | None:
+    def secrets(self, task_queue: str, version: str | None) -> SecretProvider | None:
         """Where the activities of the queue find secrets; None: in the environment."""
-        queue = self._queues.get(task_queue)
+        queue = next(self._of(task_queue, version), None)
         return None if queue is None else queue.secrets
 
     def slots(self, task_queue: str) -> int:
         """How many activities of the queue may run at once."""
-        queue = self._queues.get(task_queue)
-        return 1 if queue is None else queue.max_concurrent_activities
+        slots = sum(each.max_concurrent_activities for each in self._of(task_queue, None))
+        return max(slots, 1)
+
+    def _of(self, task_queue: str, version: str | None) -> Iterator[ServedQueue]:
+        """The workers of a queue, the last that came first; of one version, if one is given."""
+        for (name, own), queue in reversed(self._queues.items()):
+            if name == task_queue and version in (None, own):
+                yield queue
 
     def hosted(self) -> list[HostedFields]:
         """As the engine is told."""
@@ -137,7 +172,20 @@ def _hosted(queue: ServedQueue) -> HostedFields:
         queue.max_concurrent_sessions,
         queue.activities_per_second,
         limits,
+        _version_fields(queue),
     )
+
+
+def _version_fields(queue: ServedQueue) -> VersionFields:
+    if queue.deployment is None:
+        return None, []
+    version, default = queue.deployment.version, queue.deployment.default_versioning_behavior
+    pinned = [
+        each.name
+        for each in queue.workflows.values()
+        if (each.versioning_behavior or default) is VersioningBehavior.PINNED
+    ]
+    return (version.deployment_name, version.build_id), pinned
 
 
 def _check_types(name: str, *hints: Any) -> None:

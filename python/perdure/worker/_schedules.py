@@ -1,4 +1,4 @@
-"""What every engine serves besides its workers' queues: the schedules of its store."""
+"""What every engine serves besides its workers' queues: its store's schedules and deployments."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from perdure import activity
+from perdure.deployment import DeploymentWorkflow
 from perdure.errors import (
     NotFoundError,
     NoWorkerError,
@@ -31,7 +32,7 @@ from perdure.worker._queues import ServedQueue
 if TYPE_CHECKING:
     from perdure.client._client import Client
 
-__all__ = ["schedules_queue"]
+__all__ = ["system_queue"]
 
 _SLOTS = 1_000_000
 """Activities of schedules at once: each open run that a schedule has started is waited for."""
@@ -43,8 +44,10 @@ SCHEDULE_HEADER = "perdure-schedule"
 """The header that names the schedule which started a run."""
 
 
-def schedules_queue(client: Client) -> ServedQueue:
-    """The task queue that schedules live on; what they start, they start through `client`."""
+def system_queue(client: Client) -> ServedQueue:
+    """The task queue that schedules and deployments live on; what schedules start, they start
+    through `client`.
+    """
 
     @activity.defn(name=NEXT_TIMES)
     async def next_times(spec: ScheduleSpec, after: datetime, count: int) -> list[datetime]:
@@ -99,4 +102,5 @@ def schedules_queue(client: Client) -> ServedQueue:
             return
 
     activities = [next_times, start_run, await_run, end_run]
-    return ServedQueue.of(SYSTEM_TASK_QUEUE, [ScheduleWorkflow], activities, (_SLOTS, None, 0))
+    workflows = [ScheduleWorkflow, DeploymentWorkflow]
+    return ServedQueue.of(SYSTEM_TASK_QUEUE, workflows, activities, (_SLOTS, None, 0))

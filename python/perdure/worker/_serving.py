@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.client._port import hosts
 from perdure.schedule._workflow import SYSTEM_TASK_QUEUE
 from perdure.worker._nats import nats_address, start_nats_server
-from perdure.worker._schedules import schedules_queue
+from perdure.worker._schedules import system_queue
 from perdure.worker._socket import SocketServer
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from perdure.client._client import Client
     from perdure.worker._host import Host
     from perdure.worker._options import NatsOptions, StdioService
-    from perdure.worker._queues import ServedQueue
+    from perdure.worker._queues import Key, ServedQueue
 
 __all__ = ["Services", "Serving", "serving_here"]
 
@@ -31,14 +31,17 @@ _servings: dict[Path, Serving] = {}
 """The engines of this process, by the store that they own."""
 
 
-def serving_here(path: Path, namespace: str, task_queue: str) -> Serving | None:
-    """The engine that a worker can share: of this loop and namespace, its queue still free."""
+def serving_here(path: Path, namespace: str, key: Key) -> Serving | None:
+    """The engine that a worker can share: of this loop and namespace, its queue still free.
+
+    Workers of several versions may serve one queue.
+    """
     serving = _servings.get(path)
     if serving is None or serving.host.loop is not asyncio.get_running_loop():
         return None
     if serving.namespace != namespace:
         return None
-    taken = serving.host.is_closed or task_queue in serving.host.queues
+    taken = serving.host.is_closed or key in serving.host.queues
     return None if taken else serving
 
 
@@ -63,7 +66,7 @@ class Serving:
     def __init__(self, host: Host, client: Client) -> None:
         self.host = host
         self.namespace = client.namespace
-        self.host.queues.add(schedules_queue(client))
+        self.host.queues.add(system_queue(client))
         self.nats_server: NatsChild | None = None
         self._socket = SocketServer(host, host.engine.socket_path)
         self._has_nats = False
@@ -85,13 +88,14 @@ class Serving:
         await self._reach(services)
         self.host.host_changed()
 
-    async def leave(self, task_queue: str, timeout_s: float) -> None:
+    async def leave(self, queue: ServedQueue, timeout_s: float) -> None:
         """A worker goes: its activities may end; the last one closes the store."""
-        # The queue of the schedules is the engine's own.
+        # The system's queue is the engine's own.
         if len(self.host.queues) > 2:
-            self.host.queues.remove(task_queue)
+            self.host.queues.remove(queue.key)
             self.host.host_changed()
-            await self.host.activities.finish(timeout_s, task_queue)
+            if not self.host.queues.serves(queue.task_queue):
+                await self.host.activities.finish(timeout_s, queue.task_queue)
         else:
             await self.close(timeout_s)
 

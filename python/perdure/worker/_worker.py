@@ -22,6 +22,7 @@ from perdure.client._codecs import codec_of
 from perdure.errors import StoreError, StoreOwnedError
 from perdure.instance._determinism import install_determinism
 from perdure.secrets import SecretProvider
+from perdure.versioning import WorkerDeploymentConfig
 from perdure.worker._host import Host
 from perdure.worker._options import NatsOptions, StdioService
 from perdure.worker._queues import ServedQueue
@@ -38,9 +39,10 @@ class Worker:
     """Serves one task queue of the client's store, with workflows and activities of this process.
 
     Only one engine owns a store. Workers of one asyncio loop share it when each serves a task queue
-    of its own; the options about the engine (cached workflows, activity processes, retention,
-    deadlock, strict, NATS) are then those of the first. Any other worker on the store, in this
-    process or another, waits as a standby and takes over as soon as the owner ends.
+    of its own, or the same one as another version; the options about the engine (cached workflows,
+    activity processes, retention, deadlock, strict, NATS) are then those of the first. Any other
+    worker on the store, in this process or another, waits as a standby and takes over as soon as
+    the owner ends.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Worker:
         deadlock_timeout: timedelta | None = timedelta(seconds=2),
         deadlock_limit: timedelta | None = timedelta(seconds=10),
         standby: bool = True,
+        deployment_config: WorkerDeploymentConfig | None = None,
         strict: bool = False,
     ) -> None:
         """A worker; nothing happens before `async with` or `run`.
@@ -89,7 +92,8 @@ class Worker:
             deadlock_timeout: When code that holds the loop is named; 2 s by default, None: never.
             deadlock_limit: When it is interrupted, its run parked; 10 s by default, None: never.
             standby: Whether to wait while another engine owns the store; True by default.
-            strict: Whether to refuse C calls such as `datetime.now()` too; slow, False by default.
+            deployment_config: Which version this worker is; of no version by default.
+            strict: Whether to refuse C calls such as `datetime.now()` too: slow; False by default.
 
         Raises:
             TypeError: Something that is neither workflow nor activity.
@@ -100,7 +104,9 @@ class Worker:
         rate = max_task_queue_activities_per_second
         limits = (max_concurrent_activities, rate, max_concurrent_sessions)
         around = (*client.interceptors, *interceptors)
-        served = ServedQueue.of(task_queue, workflows, activities, limits, around)
+        served = ServedQueue.of(
+            task_queue, workflows, activities, limits, around, deployment_config
+        )
         self._queue = dataclasses.replace(served, secrets=secrets)
         self._services = Services(tuple(services), nats, dict(service_limits or {}))
         self._open = _opening(client, max_cached_workflows, retention)
@@ -179,7 +185,7 @@ class Worker:
             self._taking_over = None
         if self._serving is not None:
             serving, self._serving = self._serving, None
-            await serving.leave(self.task_queue, self._shutdown_s)
+            await serving.leave(self._queue, self._shutdown_s)
 
     async def _fail(self) -> None:
         """Waits for the end of an engine that cannot go on, and raises why."""
@@ -222,13 +228,13 @@ class Worker:
 
     async def _join(self) -> bool:
         """Shares the engine of another worker of this loop, if one has another task queue."""
-        serving = serving_here(self.client.path, self.client.namespace, self.task_queue)
+        serving = serving_here(self.client.path, self.client.namespace, self._queue.key)
         if serving is None:
             return False
         try:
             await serving.join(self._queue, self._services)
         except BaseException:
-            await serving.leave(self.task_queue, 0.0)
+            await serving.leave(self._queue, 0.0)
             raise
         self._serving = serving
         return True

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
+from perdure.versioning import VersioningBehavior
 from perdure.workflow import _linting
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class WorkflowDefinition(Generic[Parameters, Result]):
         name: str,
         fn: Callable[..., Coroutine[Any, Any, Any]],
         cls: type | None,
+        versioning_behavior: VersioningBehavior | None = None,
     ) -> None:
         hints = typing.get_type_hints(fn)
         signature = inspect.signature(fn)
@@ -47,14 +49,19 @@ class WorkflowDefinition(Generic[Parameters, Result]):
         """The class that holds state and handlers; None for a function."""
         self.interceptors: tuple[Interceptor, ...] = ()
         """What stands around its runs."""
+        self.versioning_behavior = versioning_behavior
+        """What becomes of a run when its workers get another version; None: as the worker says."""
         self.parameter_types = tuple(hints.get(each.name, Any) for each in parameters)
         self.result_type: Any = hints.get("return", Any)
         self.signature = signature.replace(parameters=parameters)
-        self.__doc__ = (cls or fn).__doc__
-        self.__name__ = (cls or fn).__name__
-        self.__qualname__ = (cls or fn).__qualname__
-        self.__module__ = fn.__module__
-        self.__wrapped__ = fn
+        self._stand_in_for(cls or fn)
+
+    def _stand_in_for(self, target: Any) -> None:
+        self.__doc__ = target.__doc__
+        self.__name__ = target.__name__
+        self.__qualname__ = target.__qualname__
+        self.__module__ = self.fn.__module__
+        self.__wrapped__ = self.fn
 
     def __call__(
         self, *args: Parameters.args, **kwargs: Parameters.kwargs
@@ -114,13 +121,23 @@ def defn(
     target: Callable[Parameters, Coroutine[Any, Any, Result]], /
 ) -> WorkflowDefinition[Parameters, Result]: ...
 @overload
-def defn(*, name: str | None = None) -> DefinitionDecorator: ...
-def defn(target: Any = None, /, *, name: str | None = None) -> Any:
+def defn(
+    *, name: str | None = None, versioning_behavior: VersioningBehavior | None = None
+) -> DefinitionDecorator: ...
+def defn(
+    target: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    versioning_behavior: VersioningBehavior | None = None,
+) -> Any:
     """Makes a coroutine function, or a class with a `@workflow.run` method, a workflow.
 
     Args:
         target: The function or class. A class is returned unchanged but for its definition.
         name: The registered name; the function's or class's name by default.
+        versioning_behavior: Whether its runs stay on the version of the workers that they began
+            on; as the worker's `deployment_config` says by default.
 
     Raises:
         TypeError: Not a coroutine function, or a class without exactly one `@workflow.run`.
@@ -131,14 +148,20 @@ def defn(target: Any = None, /, *, name: str | None = None) -> Any:
             if not inspect.iscoroutinefunction(value):
                 raise TypeError(f"{value!r} is no coroutine function: write `async def`")
             _linting.look_at(name or value.__name__, value)
-            return cast("Any", WorkflowDefinition(name or value.__name__, value, None))
+            registered = name or value.__name__
+            return cast("Any", WorkflowDefinition(registered, value, None, versioning_behavior))
         marked = [each for each in vars(value).values() if getattr(each, _RUN_MARK, False)]
         if len(marked) != 1:
             raise TypeError(
                 f"{value.__qualname__} has {len(marked)} methods marked @workflow.run: mark one"
             )
         _linting.look_at(name or value.__name__, marked[0])
-        setattr(value, _DEFINITION, WorkflowDefinition(name or value.__name__, marked[0], value))
+        registered = name or value.__name__
+        method: Callable[..., Coroutine[Any, Any, Any]] = marked[0]
+        definition: WorkflowDefinition[..., Any] = WorkflowDefinition(
+            registered, method, value, versioning_behavior
+        )
+        setattr(value, _DEFINITION, definition)
         return value
 
     return decorate if target is None else decorate(target)

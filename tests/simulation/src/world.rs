@@ -374,6 +374,7 @@ impl World {
             run,
             mut machine,
             replay,
+            ..
         } = self.process.turns.swap_remove(index);
         self.checkers.stepped(run, &self.store)?;
         let known = self.process.instances.remove(&run);

@@ -10,6 +10,7 @@ use crate::batch::BatchError;
 use crate::chain::{Chain, Successor};
 use crate::ids::RunId;
 use crate::time::Timestamp;
+use crate::worker_version;
 
 pub(crate) fn write_chain(writer: &mut Writer, chain: &Chain) {
     writer.fields(|fields| {
@@ -41,6 +42,10 @@ pub(crate) fn write_chain(writer: &mut Writer, chain: &Chain) {
                 write_optional_duration(writer, span);
             });
         }
+        let pinned_to = chain.pinned_to.as_ref();
+        fields.optional(pinned_to.is_none(), |writer| {
+            write_option(writer, pinned_to, worker_version::write);
+        });
     });
 }
 
@@ -56,6 +61,8 @@ pub(crate) fn read_chain(reader: &mut Reader<'_>) -> Result<Chain, BatchError> {
             begins_at: fields.optional(|| None, read_optional_instant)?,
             execution_timeout: fields.optional(|| None, read_optional_duration)?,
             start_delay: fields.optional(|| None, read_optional_duration)?,
+            pinned_to: fields
+                .optional(|| None, |reader| read_option(reader, worker_version::read))?,
         })
     })
 }

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use super::chain::{read_chain, write_chain};
 use super::child;
 use super::common::{
-    read_optional_duration, read_optional_payload, read_pairs, read_payload, read_string,
-    write_optional_duration, write_optional_payload, write_pairs, write_payload,
+    read_option, read_optional_duration, read_optional_payload, read_pairs, read_payload,
+    read_string, write_option, write_optional_duration, write_optional_payload, write_pairs,
+    write_payload,
 };
 use super::failure::{read_failure, read_retry_state, retry_state_number, write_failure};
 use super::kind;
@@ -24,11 +25,13 @@ use crate::ids::{MessageId, RunId};
 use crate::payload::Payload;
 use crate::priority::Priority;
 use crate::time::Timestamp;
+use crate::worker_version::{self, WorkerVersion};
 
 pub(crate) fn kind_of(event: &Event) -> u64 {
     match event {
         Event::RunStarted(_) => kind::RUN_STARTED,
         Event::VersionChanged { .. } => kind::VERSION_CHANGED,
+        Event::OptionsUpdated { .. } => kind::OPTIONS_UPDATED,
         Event::ActivityCompleted { .. } => kind::ACTIVITY_COMPLETED,
         Event::ActivityFailed { .. } => kind::ACTIVITY_FAILED,
         Event::ActivityCancelled { .. } => kind::ACTIVITY_CANCELLED,
@@ -54,10 +57,11 @@ pub(crate) fn kind_of(event: &Event) -> u64 {
 pub(crate) fn write(writer: &mut Writer, event: &Event) {
     writer.fields(|fields| match event {
         Event::RunStarted(started) => write_started(fields, started),
-        Event::VersionChanged { engine, language } => {
-            fields.required(|writer| writer.text(engine));
-            fields.required(|writer| writer.text(language));
-        }
+        Event::VersionChanged {
+            engine,
+            language,
+            deployment,
+        } => write_version(fields, engine, language, deployment.as_ref()),
         Event::ActivityCompleted {
             command_n,
             attempt,
@@ -119,6 +123,13 @@ pub(crate) fn write(writer: &mut Writer, event: &Event) {
 
 fn write_other(fields: &mut Fields<'_>, event: &Event) {
     match event {
+        Event::OptionsUpdated {
+            message_id,
+            pinned_to,
+        } => {
+            fields.required(|writer| writer.text(&message_id.0));
+            write_deployment(fields, pinned_to.as_ref());
+        }
         Event::RunTerminated {
             message_id,
             reason,
@@ -130,6 +141,27 @@ fn write_other(fields: &mut Fields<'_>, event: &Event) {
         Event::RunTimedOut => {}
         of_others => child::write_event(fields, of_others),
     }
+}
+
+fn write_version(
+    fields: &mut Fields<'_>,
+    engine: &str,
+    language: &str,
+    deployment: Option<&WorkerVersion>,
+) {
+    fields.required(|writer| writer.text(engine));
+    fields.required(|writer| writer.text(language));
+    write_deployment(fields, deployment);
+}
+
+fn write_deployment(fields: &mut Fields<'_>, version: Option<&WorkerVersion>) {
+    fields.optional(version.is_none(), |writer| {
+        write_option(writer, version, worker_version::write);
+    });
+}
+
+fn read_deployment(fields: &mut FieldsReader<'_, '_>) -> Result<Option<WorkerVersion>, BatchError> {
+    fields.optional(|| None, |reader| read_option(reader, worker_version::read))
 }
 
 fn write_message(fields: &mut Fields<'_>, message_id: &MessageId, name: &str, arguments: &Payload) {
@@ -180,8 +212,8 @@ pub(crate) fn write_started(fields: &mut Fields<'_>, started: &RunStarted) {
     fields.optional(started.version.is_none(), |writer| {
         writer.fields(|fields| {
             if let Some(version) = &started.version {
-                fields.required(|writer| writer.text(&version.engine));
-                fields.required(|writer| writer.text(&version.language));
+                let deployment = version.deployment.as_ref();
+                write_version(fields, &version.engine, &version.language, deployment);
             }
         });
     });
@@ -219,6 +251,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, kind: u64) -> Result<Option<Event>, 
         let reset = reader.fields(read_reset)?;
         return Ok(Some(Event::RunReset(Arc::new(reset))));
     }
+    if kind == kind::OPTIONS_UPDATED {
+        let read = |fields: &mut FieldsReader<'_, '_>| {
+            Ok(Event::OptionsUpdated {
+                message_id: fields.required(read_message_id)?,
+                pinned_to: read_deployment(fields)?,
+            })
+        };
+        return reader.fields(read).map(Some);
+    }
     if !(kind::RUN_STARTED..=kind::UPDATE_ACCEPTED).contains(&kind) {
         return Ok(None);
     }
@@ -231,6 +272,7 @@ fn read_fields(fields: &mut FieldsReader<'_, '_>, kind: u64) -> Result<Event, Ba
         kind::VERSION_CHANGED => Event::VersionChanged {
             engine: fields.required(read_string)?,
             language: fields.required(read_string)?,
+            deployment: read_deployment(fields)?,
         },
         kind::ACTIVITY_COMPLETED => Event::ActivityCompleted {
             command_n: fields.required(Reader::unsigned)?,
@@ -292,7 +334,12 @@ fn read_version(fields: &mut FieldsReader<'_, '_>) -> Result<Option<Version>, Ba
         return Ok(None);
     };
     let language = fields.required(read_string)?;
-    Ok(Some(Version { engine, language }))
+    let deployment = read_deployment(fields)?;
+    Ok(Some(Version {
+        engine,
+        language,
+        deployment,
+    }))
 }
 
 fn read_signal(reader: &mut Reader<'_>) -> Result<Option<StartSignal>, BatchError> {

@@ -45,6 +45,7 @@ kinds! {
     EXTERNAL_CANCEL_DELIVERED = 19, "external_cancel_delivered";
     EXTERNAL_CANCEL_FAILED = 20, "external_cancel_failed";
     RUN_RESET = 21, "run_reset";
+    OPTIONS_UPDATED = 30, "options_updated";
 
     SCHEDULE_ACTIVITY = 64, "schedule_activity";
     CANCEL_ACTIVITY = 65, "cancel_activity";

@@ -15,7 +15,7 @@ use perdure_history::{
     ExternalRun, Failure, FailureKind, Fork, LocalOptions, MessageId, Parent, ParentClosePolicy,
     Payload, Priority, RateLimit, Record, RecordBody, RetryPolicy, RetryState, RunId, RunReset,
     RunStarted, ScheduleActivity, SearchValue, SignalExternal, Site, StartChild, StartSignal,
-    Successor, TimeoutKind, Timestamp, Version,
+    Successor, TimeoutKind, Timestamp, Version, WorkerVersion,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -464,19 +464,23 @@ fn chain() -> BoxedStrategy<Chain> {
     let retry = (option::of(retry_policy()), option::of(failure()));
     let instants = (option::of(timestamp()), option::of(timestamp()));
     let spans = (option::of(duration()), option::of(duration()));
+    let pin = option::of(worker_version());
     prop_oneof![
         Just(Chain::default()),
-        (run(), run(), any::<u32>(), retry, instants, spans).prop_map(
-            |(continued_run_id, first_run_id, attempt, retry, (ends_by, begins_at), spans)| Chain {
-                continued_run_id,
-                first_run_id,
-                attempt,
-                retry_policy: retry.0,
-                last_failure: retry.1,
-                ends_by,
-                begins_at,
-                execution_timeout: spans.0,
-                start_delay: spans.1,
+        (run(), run(), any::<u32>(), retry, instants, spans, pin).prop_map(
+            |(continued_run_id, first_run_id, attempt, retry, (ends_by, begins_at), spans, pin)| {
+                Chain {
+                    continued_run_id,
+                    first_run_id,
+                    attempt,
+                    retry_policy: retry.0,
+                    last_failure: retry.1,
+                    ends_by,
+                    begins_at,
+                    execution_timeout: spans.0,
+                    start_delay: spans.1,
+                    pinned_to: pin,
+                }
             }
         ),
     ]
@@ -496,8 +500,14 @@ fn started() -> BoxedStrategy<RunStarted> {
         any::<[u8; 16]>(),
         option::of(duration()),
     );
-    let version =
-        option::of((text(), text()).prop_map(|(engine, language)| Version { engine, language }));
+    let version = (text(), text(), option::of(worker_version())).prop_map(
+        |(engine, language, deployment)| Version {
+            engine,
+            language,
+            deployment,
+        },
+    );
+    let version = option::of(version);
     let signal = option::of(
         (text(), payload()).prop_map(|(name, arguments)| StartSignal { name, arguments }),
     );
@@ -540,12 +550,32 @@ fn started() -> BoxedStrategy<RunStarted> {
         .boxed()
 }
 
+fn worker_version() -> impl Strategy<Value = WorkerVersion> {
+    (text(), text(), any::<bool>()).prop_map(|(deployment, build_id, pinned)| WorkerVersion {
+        deployment,
+        build_id,
+        pinned,
+    })
+}
+
 pub fn event() -> impl Strategy<Value = Event> {
     let n = any::<u64>;
     let attempt = any::<u32>;
     prop_oneof![
         run_started(),
-        (text(), text()).prop_map(|(engine, language)| Event::VersionChanged { engine, language }),
+        (text(), text(), option::of(worker_version())).prop_map(
+            |(engine, language, deployment)| Event::VersionChanged {
+                engine,
+                language,
+                deployment,
+            }
+        ),
+        (message_id(), option::of(worker_version())).prop_map(|(message_id, pinned_to)| {
+            Event::OptionsUpdated {
+                message_id,
+                pinned_to,
+            }
+        }),
         (n(), attempt(), payload()).prop_map(|(command_n, attempt, result)| {
             Event::ActivityCompleted {
                 command_n,

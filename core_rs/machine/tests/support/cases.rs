@@ -11,6 +11,7 @@ use perdure_history::{
     CancellationType, Command, Event, Failure, FailureKind, Fork, LocalOptions, MessageId,
     ParentClosePolicy, Priority, RateLimit, RetryState, RunId, RunReset, RunStarted,
     ScheduleActivity, SearchValue, StartChild, StartSignal, Successor, TimeoutKind, Timestamp,
+    Version, WorkerVersion,
 };
 
 use super::payload;
@@ -183,6 +184,11 @@ fn of_runs_and_timers() -> Vec<Case> {
             path: "run/forked",
             story: "A fork: results were given, and from the reset on the run has another name.",
             history: forked(),
+        },
+        Case {
+            path: "run/moved",
+            story: "a run goes on under another build of its workers, and is moved to a third",
+            history: moved(),
         },
         Case {
             path: "run/version_changed",
@@ -631,7 +637,46 @@ fn version_changed() -> HistoryBuilder {
     let charge = history.schedule("charge");
     history.turn(SECOND);
     let (engine, language) = ("0.1.0".into(), "cpython-3.12".into());
-    history.event(Event::VersionChanged { engine, language });
+    history.event(Event::VersionChanged {
+        engine,
+        language,
+        deployment: None,
+    });
+    history.completed(charge);
+    history.complete_run();
+    history
+}
+
+fn build(build_id: &str, pinned: bool) -> WorkerVersion {
+    WorkerVersion {
+        deployment: "shop".into(),
+        build_id: build_id.into(),
+        pinned,
+    }
+}
+
+/// 1 run started, 2 schedule charge | 3 version changed, 4 options updated, 5 completed (2),
+/// 6 complete run
+fn moved() -> HistoryBuilder {
+    let mut started = start("order");
+    started.version = Some(Version {
+        engine: "0.1.0".into(),
+        language: "cpython-3.12".into(),
+        deployment: Some(build("1", false)),
+    });
+    started.chain.pinned_to = Some(build("1", true));
+    let mut history = HistoryBuilder::started_by(started);
+    let charge = history.schedule("charge");
+    history.turn(SECOND);
+    history.event(Event::VersionChanged {
+        engine: "0.1.0".into(),
+        language: "cpython-3.12".into(),
+        deployment: Some(build("2", false)),
+    });
+    history.event(Event::OptionsUpdated {
+        message_id: message_id("move-1"),
+        pinned_to: Some(build("3", true)),
+    });
     history.completed(charge);
     history.complete_run();
     history

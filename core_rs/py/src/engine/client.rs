@@ -389,6 +389,7 @@ fn recipient(body: &perdure_engine::MessageBody) -> Option<RunId> {
         | Body::Unpark { run }
         | Body::Pause { run, .. }
         | Body::Unpause { run }
+        | Body::UpdateOptions { run, .. }
         | Body::AwaitResult { run } => Some(*run),
         Body::Activity(word) => Some(word.run),
         _ => None,

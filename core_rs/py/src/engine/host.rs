@@ -5,11 +5,11 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use perdure_engine::{
-    Clock, EngineOptions, Input, ParkReason, Progress, ReplyTo, Runtime, RuntimeHandle,
+    Build, Clock, EngineOptions, Input, ParkReason, Progress, ReplyTo, Runtime, RuntimeHandle,
     ServedQueue, Skipped, TurnOutcome, TurnReport,
 };
 use perdure_history::{MessageId, RunId, Timestamp, Version};
@@ -101,6 +101,7 @@ impl EngineHost {
             version: Some(Version {
                 engine: env!("CARGO_PKG_VERSION").to_owned(),
                 language,
+                deployment: None,
             }),
             seal: seal(codec),
             ..EngineOptions::default()
@@ -183,26 +184,32 @@ impl EngineHost {
     }
 
     /// Says which task queues this process serves: name, workflow types, most activities at once,
-    /// most that begin in a second, and most attempts of one activity at once. Of services, most
-    /// attempts at once.
+    /// most that begin in a second, most attempts of one activity at once, and the worker's
+    /// version, deployment and build, with the workflow types of which runs stay on it. Of
+    /// services, most attempts at once.
     fn set_hosted(&self, queues: Vec<Served>, services: Vec<(String, usize)>) -> PyResult<()> {
         let limits = services.into_iter().map(|(name, most)| (name.into(), most));
         self.submit(Input::ServiceLimits(limits.collect()))?;
-        let served = queues
-            .into_iter()
-            .map(
-                |(task_queue, types, most, sessions, rate, limits)| ServedQueue {
-                    task_queue: task_queue.into(),
-                    workflow_types: types.into_iter().map(Into::into).collect(),
-                    maximum_concurrent_activities: most,
-                    maximum_concurrent_sessions: sessions,
-                    maximum_activities_per_second: rate,
-                    activity_limits: limits
-                        .into_iter()
-                        .map(|(name, most)| (name.into(), most))
-                        .collect(),
-                },
-            );
+        let served = queues.into_iter().map(
+            |(task_queue, types, most, sessions, rate, limits, (version, pinned))| ServedQueue {
+                task_queue: task_queue.into(),
+                workflow_types: types.into_iter().map(Into::into).collect(),
+                maximum_concurrent_activities: most,
+                maximum_concurrent_sessions: sessions,
+                maximum_activities_per_second: rate,
+                activity_limits: limits
+                    .into_iter()
+                    .map(|(name, most)| (name.into(), most))
+                    .collect(),
+                version: version.map(|(deployment, build_id)| {
+                    Arc::new(Build {
+                        deployment: deployment.into(),
+                        build_id: build_id.into(),
+                    })
+                }),
+                pinned_types: pinned.into_iter().map(Into::into).collect(),
+            },
+        );
         self.submit(Input::Hosted(served.collect()))
     }
 
@@ -323,6 +330,7 @@ type Served = (
     usize,
     Option<f64>,
     Vec<(String, usize)>,
+    (Option<(String, String)>, Vec<String>),
 );
 
 /// See `EngineHost.pending_activities`.

@@ -7,7 +7,7 @@ use perdure_engine::{
 };
 use perdure_history::{
     Chain, Fork, IdConflictPolicy, IdPolicy, IdReusePolicy, MessageId, Payload, RetryPolicy, RunId,
-    StartSignal,
+    StartSignal, WorkerVersion,
 };
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyKeyError, PyValueError};
@@ -60,6 +60,12 @@ pub(super) fn body(kind: &str, fields: Option<&Bound<'_, PyDict>>) -> PyResult<M
             reason: field(fields, "reason")?,
         },
         "unpause" => MessageBody::Unpause { run },
+        "update_options" => MessageBody::UpdateOptions {
+            run,
+            pinned_to: field::<Option<String>>(fields, "pinned_to")?
+                .map(|name| pinned_version(&name))
+                .transpose()?,
+        },
         "await_result" => MessageBody::AwaitResult { run },
         "query" => MessageBody::Query {
             run,
@@ -238,4 +244,16 @@ fn signal(fields: &Bound<'_, PyDict>) -> PyResult<Option<StartSignal>> {
         name: name.extract()?,
         arguments: Payload(field::<Vec<u8>>(fields, "signal_arguments")?.into()),
     }))
+}
+
+/// The version that a text names as `deployment:build`.
+fn pinned_version(name: &str) -> PyResult<WorkerVersion> {
+    let (deployment, build_id) = name
+        .split_once(':')
+        .ok_or_else(|| PyValueError::new_err(format!("{name:?} is no version")))?;
+    Ok(WorkerVersion {
+        deployment: deployment.to_owned(),
+        build_id: build_id.to_owned(),
+        pinned: true,
+    })
 }

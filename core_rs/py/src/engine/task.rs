@@ -1,6 +1,6 @@
 //! A local activity's task, and what its runner says of it from any thread.
 
-use perdure_engine::{Input, Route, RuntimeHandle, Task, TaskOutcome, TaskReport};
+use perdure_engine::{Input, Route, RuntimeHandle, Task, TaskOutcome, TaskReport, line_parts};
 use perdure_history::{Payload, RunId, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -96,7 +96,17 @@ impl ActivityTask {
     #[getter]
     fn task_queue(&self) -> &str {
         match &self.task.route {
-            Route::TaskQueue(name) | Route::Service(name) => name,
+            Route::TaskQueue(line) => line_parts(line).0,
+            Route::Service(name) => name,
+        }
+    }
+
+    /// The version of the workers that may run it; None for any.
+    #[getter]
+    fn version(&self) -> Option<&str> {
+        match &self.task.route {
+            Route::TaskQueue(line) => line_parts(line).1,
+            Route::Service(_) => None,
         }
     }
 
@@ -112,14 +122,11 @@ impl ActivityTask {
         )
     }
 
+    /// The idempotency key, and the fencing token.
     #[getter]
-    fn idempotency_key(&self) -> String {
-        self.task.idempotency_key.to_string()
-    }
-
-    #[getter]
-    fn fencing_token(&self) -> u64 {
-        self.task.fencing_token
+    fn keys(&self) -> (String, u64) {
+        let task = &self.task;
+        (task.idempotency_key.to_string(), task.fencing_token)
     }
 
     #[getter]

@@ -1,6 +1,6 @@
 //! What one pump leaves to the host, as Python reads it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use perdure_engine::{HostWork, RuntimeHandle, Turn};
 use perdure_history::RunId;
@@ -19,6 +19,7 @@ pub(crate) struct PyTurn {
     run: RunId,
     now_us: i64,
     replay: bool,
+    version: Option<Arc<str>>,
     machine: Mutex<Option<Box<Machine>>>,
 }
 
@@ -28,6 +29,7 @@ impl PyTurn {
             run: turn.run,
             now_us: turn.machine.now().as_micros(),
             replay: turn.replay,
+            version: turn.version,
             machine: Mutex::new(Some(turn.machine)),
         }
     }
@@ -62,6 +64,13 @@ impl PyTurn {
     #[getter]
     fn now_us(&self) -> i64 {
         self.now_us
+    }
+
+    /// The version of the workers whose code steps it: deployment, colon, build; None if they say
+    /// none.
+    #[getter]
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// Whether the host has no instance of this run.

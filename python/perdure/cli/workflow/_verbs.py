@@ -16,6 +16,7 @@ from perdure.cli.workflow import (
     _start,
     _unpark,
     _update,
+    _update_options,
 )
 
 __all__ = ["add"]
@@ -33,6 +34,7 @@ def add(commands: Commands) -> None:
         _signal_with_start,
         _signal,
         _update,
+        _update_options,
         _query,
         _end,
         _reset,
