@@ -558,11 +558,8 @@ fn worker_version() -> impl Strategy<Value = WorkerVersion> {
     })
 }
 
-pub fn event() -> impl Strategy<Value = Event> {
-    let n = any::<u64>;
-    let attempt = any::<u32>;
+fn of_versions() -> impl Strategy<Value = Event> {
     prop_oneof![
-        run_started(),
         (text(), text(), option::of(worker_version())).prop_map(
             |(engine, language, deployment)| Event::VersionChanged {
                 engine,
@@ -576,6 +573,15 @@ pub fn event() -> impl Strategy<Value = Event> {
                 pinned_to,
             }
         }),
+    ]
+}
+
+pub fn event() -> impl Strategy<Value = Event> {
+    let n = any::<u64>;
+    let attempt = any::<u32>;
+    prop_oneof![
+        run_started(),
+        of_versions(),
         (n(), attempt(), payload()).prop_map(|(command_n, attempt, result)| {
             Event::ActivityCompleted {
                 command_n,
