@@ -59,7 +59,6 @@ class ServedQueue:
         activities: Iterable[Any],
         limits: tuple[int, float | None, int],
         interceptors: tuple[Interceptor, ...] = (),
-        deployment: WorkerDeploymentConfig | None = None,
     ) -> ServedQueue:
         """From what users pass to a worker.
 

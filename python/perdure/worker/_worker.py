@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Self
@@ -104,10 +104,8 @@ class Worker:
         rate = max_task_queue_activities_per_second
         limits = (max_concurrent_activities, rate, max_concurrent_sessions)
         around = (*client.interceptors, *interceptors)
-        served = ServedQueue.of(
-            task_queue, workflows, activities, limits, around, deployment_config
-        )
-        self._queue = dataclasses.replace(served, secrets=secrets)
+        served = ServedQueue.of(task_queue, workflows, activities, limits, around)
+        self._queue = replace(served, secrets=secrets, deployment=deployment_config)
         self._services = Services(tuple(services), nats, dict(service_limits or {}))
         self._open = _opening(client, max_cached_workflows, retention)
         self._new_host = _hosting(client, max_activity_processes)
