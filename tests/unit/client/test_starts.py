@@ -28,7 +28,7 @@ async def greet(name: str, times: int = 1) -> str:
         (("x", 1, 2), {}, r"greet\(.*: too many positional arguments"),
         (("x",), {"run_timeout": 5}, r"run_timeout is a timedelta, such as timedelta\(seconds=5\)"),
         (("x",), {"start_delay": "1h"}, r"start_delay is a timedelta, .* not '1h'"),
-        (("x",), {"run_timout": timedelta(1)}, "run_timout"),
+        (("x",), {"run_time": timedelta(1)}, "run_time"),
     ],
 )
 def test_a_start_that_does_not_fit_is_refused(
