@@ -203,6 +203,8 @@ impl Context {
         let is_abandoned = |activity: &Activity| {
             let schedule = activity.schedule.as_ref();
             schedule.is_some_and(|it| it.options.cancellation_type == CancellationType::Abandon)
+                // Nobody but the run holds a session open.
+                && !activity.begins_session()
         };
         let abandoned: Vec<u64> = run
             .activities

@@ -22,7 +22,8 @@ impl Activity {
         session.filter(|begun_by| *begun_by > 0)
     }
 
-    fn begins_session(&self) -> bool {
+    /// Whether it is the one that begins a session.
+    pub(crate) fn begins_session(&self) -> bool {
         self.schedule
             .as_ref()
             .is_some_and(|asked| asked.options.session == Some(0))

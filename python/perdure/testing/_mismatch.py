@@ -203,7 +203,7 @@ def _differences(
         parts.extend(_parts(field, recorded.get(field), value))
     # An id that the code does not choose is the machine's to know.
     machines = [each for each in found.differing_fields if each[0] == "workflow_id"]
-    if "workflow_id" not in observed.fields:
+    if observed.kind == "start_child" and "workflow_id" not in observed.fields:
         parts.extend(FieldDifference(*each) for each in machines)
     if len(parts) > _DIFFERENCES_MAX:
         more = f"{len(parts) - _DIFFERENCES_MAX + 1} more"
