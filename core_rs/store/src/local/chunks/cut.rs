@@ -10,7 +10,7 @@ use perdure_history::Batch;
 use crate::local::chunks::{self, ChunkDigest, LARGE, stored};
 
 /// Sizes of chunks. Smaller ones share more of a list that grows; larger ones cost less of a value
-/// that is like no other (docs/adr/0019-large-values-lie-in-chunks.md has the figures).
+/// that is like no other (docs/adr/0018-large-values-lie-in-chunks.md has the figures).
 const SHORTEST: usize = 1_024;
 const USUAL: usize = 4_096;
 const LONGEST: usize = 16_384;
