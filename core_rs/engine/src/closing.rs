@@ -90,7 +90,7 @@ impl Context {
             events.push(start.event);
             written.delivered.push(start.about);
         }
-        for failure in run.attempt_failures.drain(..) {
+        for failure in run.take_unshown() {
             events.push(failure.event);
             written.delivered.push(failure.about);
         }

@@ -16,6 +16,7 @@ use crate::closing::{self, Closed};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::input::ParkReason;
+use crate::options;
 use crate::parking::code;
 use crate::patches::Patches;
 use crate::payload_codec::Seal;
@@ -191,6 +192,7 @@ fn take_history(
     take_start(run, &records);
     run.children = asks::open_children(&records);
     run.patches = Patches::of_history(&records);
+    run.moves = options::moves_in(&records).collect();
     if run.lacks_schedules {
         fill_schedules(run, &records);
     }

@@ -1,7 +1,7 @@
 //! A client moves a run to another version of its workers. That is a fact of its history, which
 //! workflow code does not see.
 
-use perdure_history::{Event, RunId, Timestamp, WorkerVersion};
+use perdure_history::{Event, MessageId, Record, RecordBody, RunId, Timestamp, WorkerVersion};
 
 use crate::activity::{Activity, Stage};
 use crate::context::Context;
@@ -28,19 +28,13 @@ impl Engine {
             return self.refuse_closed(id, message_id, about.reply_to);
         }
         let event = Event::OptionsUpdated {
-            message_id: message_id.clone(),
+            message_id,
             pinned_to,
         };
         self.with_run(id, |context, run| {
             if run.tail.n == 0 {
                 // Its start is not recorded, and comes first in every history.
                 return context.refuse_move(run, about);
-            }
-            if !run.moves.insert(message_id) {
-                if let Some(to) = about.reply_to {
-                    context.reply(to, Reply::Accepted);
-                }
-                return;
             }
             run.attempt_failures.push(Pending { event, about });
             if run.is_idle() && run.ahead.is_none() {
@@ -73,6 +67,29 @@ impl Engine {
             });
         }
     }
+}
+
+impl Run {
+    /// Takes what its next write records and no turn shows its code. A move that is recorded
+    /// already is answered with that write, and not recorded again: the store would refuse it.
+    pub(crate) fn take_unshown(&mut self) -> Vec<Pending> {
+        let mut taken = std::mem::take(&mut self.attempt_failures);
+        let mut is_new = |one: &mut Pending| match &one.event {
+            Event::OptionsUpdated { message_id, .. } => self.moves.insert(message_id.clone()),
+            _ => true,
+        };
+        let doubles = taken.extract_if(.., |one| !is_new(one));
+        self.doubles.extend(doubles);
+        taken
+    }
+}
+
+/// The moves of a run that its history holds.
+pub(crate) fn moves_in(records: &[Record]) -> impl Iterator<Item = MessageId> {
+    records.iter().filter_map(|record| match &record.body {
+        RecordBody::Event(Event::OptionsUpdated { message_id, .. }) => Some(message_id.clone()),
+        _ => None,
+    })
 }
 
 impl Context {
@@ -127,8 +144,6 @@ fn waits(activity: &Activity) -> Option<(Stage, RouteId)> {
 
 #[cfg(test)]
 mod tests {
-    use perdure_history::MessageId;
-
     use super::*;
     use crate::input::MessageBody;
     use crate::message_codec::{Kept, decode_message, encode_message};

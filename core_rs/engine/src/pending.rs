@@ -100,7 +100,7 @@ pub(crate) fn take_turn_events(run: &mut Run, limit: usize) -> TurnEvents {
         }
         return turn;
     }
-    for failure in run.attempt_failures.drain(..) {
+    for failure in run.take_unshown() {
         turn.push(failure.event, failure.about);
     }
     let deadline = run.closing.as_ref().and_then(ClosingRequest::deadline);
@@ -166,6 +166,7 @@ pub(crate) fn put_back(run: &mut Run, events: Vec<Event>, about: Vec<Delivered>)
     for (event, about) in events.into_iter().zip(about).rev() {
         if let Some(id) = &about.message_id {
             run.seen.remove(id);
+            run.moves.remove(id);
         }
         match event {
             Event::TimerFired { command_n } if about.timer => {

@@ -131,7 +131,8 @@ pub(crate) struct Run {
     pub(crate) live_on: Option<Arc<str>>,
     /// What that turn tells of its version, until it is recorded.
     pub(crate) stepped_as: Option<Box<WorkerVersion>>,
-    /// Updates of its options that came since the engine began.
+    /// Updates of its options that are recorded or being written; complete once it was begun or
+    /// read here.
     pub(crate) moves: FxHashSet<MessageId>,
     /// The patches that it has asked for; known once it was begun or read here.
     pub(crate) patches: Patches,

@@ -162,7 +162,7 @@ impl Context {
             if run.tail.hash.is_none() {
                 return self.read(run);
             }
-            let failures = std::mem::take(&mut run.attempt_failures);
+            let failures = run.take_unshown();
             let (events, about) = failures
                 .into_iter()
                 .map(|one| (one.event, one.about))

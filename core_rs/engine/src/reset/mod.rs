@@ -26,6 +26,7 @@ use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
 use crate::loading;
+use crate::options;
 use crate::patches::Patches;
 use crate::payload_codec::Seal;
 use crate::pending::Pending;
@@ -274,6 +275,7 @@ impl Context {
             run.tail.at = read.records.last().map_or(run.tail.at, |last| last.at);
             run.children = asks::open_children(&read.records);
             run.patches = Patches::of_history(&read.records);
+            run.moves = options::moves_in(&read.records).collect();
         }
         if run.parent.is_none() {
             let started = perdure_history::RunStarted::of_history(&read.records);
