@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
@@ -23,10 +24,11 @@ REPLACE = WorkflowIDConflictPolicy.TERMINATE_EXISTING
 class Order:
     def __init__(self) -> None:
         self.words: list[str] = []
+        self.is_told = False
 
     @workflow.run
     async def run(self, name: str) -> list[str]:
-        await workflow.wait_condition(lambda: bool(self.words))
+        await workflow.wait_condition(lambda: self.is_told)
         if "fail" in self.words:
             raise ApplicationError("as asked")
         return [name, *self.words]
@@ -34,6 +36,11 @@ class Order:
     @workflow.signal
     def say(self, word: str) -> None:
         self.words.append(word)
+        self.is_told = True
+
+    @workflow.signal
+    def tell(self, word: str) -> None:
+        self.words.append(f"told {word}")
 
 
 def test_a1_an_open_run_is_used_or_replaced_or_left_alone() -> None:
@@ -120,6 +127,31 @@ def test_a_signal_goes_to_the_open_run_that_is_used() -> None:
         return with_policy
 
     assert three_ways(scenario, THIS) == ["first", "end"]
+
+
+def test_a_signal_that_comes_with_a_request_is_handled_once_however_often_that_is_sent() -> None:
+    async def scenario(client: Client) -> Any:
+        first = await client.start_workflow(Order.run, "first", id="o")
+
+        async def send(word: str, request: str, policy: WorkflowIDConflictPolicy) -> str:
+            handle = await client.start_workflow(
+                Order.run,
+                "late",
+                id="o",
+                request_id=request,
+                start_signal=Order.tell,
+                start_signal_args=[word],
+                id_conflict_policy=policy,
+            )
+            return handle.run_id
+
+        fail = WorkflowIDConflictPolicy.FAIL
+        runs = [await send("a", "1", USE), await send("a", "1", USE)]
+        runs += await asyncio.gather(*(send("b", "2", fail) for _ in range(3)))
+        await first.signal(Order.say, "end")
+        return set(runs) == {first.run_id}, await first.result()
+
+    assert three_ways(scenario, THIS) == (True, ["first", "told a", "told b", "end"])
 
 
 def test_policies_that_contradict_each_other_are_refused() -> None:

@@ -10,6 +10,7 @@ use perdure_store::{Append, AppendError, StoreError};
 use crate::commit::Commit;
 use crate::context::Context;
 use crate::effect::{Effect, Reply};
+use crate::pending::Pending;
 use crate::run::{Phase, Run};
 use crate::wheel::Due;
 
@@ -181,11 +182,10 @@ impl Context {
         let mut waiting: Vec<_> = run.start_waiters.drain(..).collect();
         waiting.append(&mut run.waiters);
         waiting.append(&mut self.updates.take_all(run.id));
-        waiting.extend(
-            run.pending
-                .drain(..)
-                .filter_map(|pending| pending.about.reply_to),
-        );
+        for Pending { about, .. } in run.pending.drain(..) {
+            let carrier = about.carrier.and_then(|start| start.reply_to);
+            waiting.extend(about.reply_to.into_iter().chain(carrier));
+        }
         let words = run.pause_words.drain(..);
         waiting.extend(words.filter_map(|about| about.reply_to));
         if let Phase::Committing(commit) = &mut run.phase {

@@ -136,10 +136,8 @@ impl Context {
                 };
                 self.effects.push_back(Effect::Reply { to, reply });
             }
-            if let Some(message_id) = about.carrier {
-                let run = None;
-                self.effect(Effect::Consumed { run, message_id });
-            }
+            // What it brought was not taken here: the id may be free for it now.
+            self.rivals.extend(about.carrier.map(|start| *start));
             if let Some(message_id) = about.message_id {
                 self.effects.push_back(Effect::Consumed {
                     run: Some(run.id),

@@ -25,7 +25,7 @@ use crate::reset::Copy;
 use crate::routing::Told;
 use crate::run::{Phase, Run, Timer};
 use crate::sessions;
-use crate::starts;
+use crate::starts::{self, Rival};
 use crate::timeouts;
 use crate::turn;
 use crate::visibility;
@@ -74,8 +74,9 @@ pub(crate) struct Commit {
     cancelled: Vec<TaskId>,
     /// Senders of messages that this write puts into the inbox.
     pub(crate) kept: Vec<ReplyTo>,
-    /// Starts whose update is durable in the run that they found open.
-    carriers: Vec<MessageId>,
+    /// Starts that are answered by what they brought to the run: it is durable there, or in the
+    /// inbox of the run that follows.
+    pub(crate) carriers: Vec<Rival>,
     /// What the run has for others.
     pub(crate) posts: Vec<Post>,
     /// Messages that a closing write drops.
@@ -96,6 +97,12 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
+    /// What a start brought is durable with this write.
+    pub(crate) fn keep_carrier(&mut self, about: &mut Delivered) {
+        let carrier = about.carrier.take();
+        self.carriers.extend(carrier.map(|start| *start));
+    }
+
     /// Everybody who waits to hear that the write is durable.
     pub(crate) fn senders(&mut self) -> Vec<ReplyTo> {
         let delivered = self.delivered.iter_mut().chain(&mut self.dropped);
@@ -103,6 +110,10 @@ impl Commit {
             .filter_map(|about| about.reply_to.take())
             .collect();
         senders.append(&mut self.kept);
+        let carriers = self.delivered.iter_mut().chain(&mut self.dropped);
+        let carriers = carriers.filter_map(|about| about.carrier.take());
+        let carriers = carriers.map(|start| *start).chain(self.carriers.drain(..));
+        senders.extend(carriers.filter_map(|start| start.reply_to));
         senders
     }
 }
@@ -143,9 +154,10 @@ impl Context {
             commit
                 .dropped
                 .extend(run.attempt_failures.drain(..).map(|failed| failed.about));
-            commit
-                .dropped
-                .extend(run.doubles.drain(..).map(|double| double.about));
+            for mut double in run.doubles.drain(..) {
+                commit.keep_carrier(&mut double.about);
+                commit.dropped.push(double.about);
+            }
         }
         append.rates = std::mem::take(&mut run.rate_marks);
         relate(run, &written, &mut append, &mut commit, now);
@@ -415,7 +427,7 @@ impl Context {
             pending.about.in_inbox = true;
             pending.about.message_id = Some(message_id);
             commit.kept.extend(pending.about.reply_to.take());
-            commit.carriers.extend(pending.about.carrier.take());
+            commit.keep_carrier(&mut pending.about);
         }
     }
 
@@ -515,7 +527,8 @@ impl Context {
 
     fn answer_senders(&mut self, run: &mut Run, commit: &mut Commit) {
         for delivered in &mut commit.delivered {
-            commit.carriers.extend(delivered.carrier.take());
+            let carrier = delivered.carrier.take();
+            commit.carriers.extend(carrier.map(|start| *start));
             if let Some(to) = delivered.reply_to.take() {
                 self.reply(to, Reply::Accepted);
             }
@@ -523,8 +536,8 @@ impl Context {
         for to in commit.kept.drain(..) {
             self.reply(to, Reply::Accepted);
         }
-        for double in std::mem::take(&mut run.doubles) {
-            commit.carriers.extend(double.about.carrier);
+        for mut double in std::mem::take(&mut run.doubles) {
+            commit.keep_carrier(&mut double.about);
             if let Some(to) = double.about.reply_to {
                 self.reply(to, Reply::Accepted);
             }
@@ -541,9 +554,8 @@ impl Context {
                 self.effect(Effect::Consumed { run, message_id });
             }
         }
-        for message_id in commit.carriers.drain(..) {
-            let run = None;
-            self.effect(Effect::Consumed { run, message_id });
+        for start in commit.carriers.drain(..) {
+            self.taken_by(run.id, start);
         }
     }
 }

@@ -310,6 +310,13 @@ pub struct StartRun {
     pub update: Option<StartUpdate>,
 }
 
+impl StartRun {
+    /// Whether an open run of the workflow id is to take something of it.
+    pub(crate) fn brings_something(&self) -> bool {
+        self.signal.is_some() || self.update.is_some()
+    }
+}
+
 /// An update that a start brings along. An open run of the workflow id takes it instead.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartUpdate {

@@ -28,7 +28,7 @@ impl Engine {
         } = message;
         let heard = || about(message_id.clone(), reply_to, received_at);
         match body {
-            MessageBody::Start(start) => self.start(message_id, reply_to, &start, false, now),
+            MessageBody::Start(start) => self.start(message_id, reply_to, &start, now),
             MessageBody::AwaitResult { run } => self.await_result(run, reply_to),
             MessageBody::Query {
                 run,
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// Puts a message in line for the run's next turn.
-    fn deliver(&mut self, run: RunId, event: Event, about: Delivered, now: Timestamp) {
+    pub(crate) fn deliver(&mut self, run: RunId, event: Event, about: Delivered, now: Timestamp) {
         if self.runs.contains(run) {
             self.with_run(run, |context, run| {
                 run.pending.push_back(Pending { event, about });

@@ -6,6 +6,7 @@ use crate::asks::Asker;
 use crate::closing::ClosingRequest;
 use crate::effect::ReplyTo;
 use crate::run::Run;
+use crate::starts::Rival;
 
 /// One event that no turn has delivered.
 #[derive(Clone, Debug)]
@@ -25,9 +26,9 @@ pub(crate) struct Delivered {
     pub(crate) asker: Option<Asker>,
     /// Whether it is in the store's inbox.
     pub(crate) in_inbox: bool,
-    /// The start that brought it to a run that was open already. It stays in the inbox until what
-    /// it brought is durable.
-    pub(crate) carrier: Option<MessageId>,
+    /// The start that brought it to a run that was open already. It is answered, and leaves the
+    /// inbox, once what it brought is durable; it starts a run if this one closes before.
+    pub(crate) carrier: Option<Box<Rival>>,
     /// Whether it is the firing of a timer, which stays due until a turn has recorded it.
     pub(crate) timer: bool,
 }

@@ -128,7 +128,7 @@ impl Engine {
             priority: child.priority.clone(),
             update: None,
         };
-        self.start(asked, None, &start, false, now);
+        self.start(asked, None, &start, now);
     }
 
     /// Puts a message in line for the run that workflow code named.

@@ -261,7 +261,7 @@ impl Engine {
             run.parent = start.parent.clone().map(Box::new);
         });
         if parked.is_none() {
-            self.start(message_id, None, start, false, now);
+            self.start_recovered(message_id, start, now);
         }
     }
 }

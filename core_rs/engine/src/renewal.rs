@@ -57,10 +57,13 @@ impl Context {
         });
         let mut messages = Vec::new();
         let mut waiting = late_messages(effects, commit);
-        for pending in run.pending.drain(..) {
+        for mut pending in run.pending.drain(..) {
             // One that the run has had already must not come again in the next.
             match &pending.about.message_id {
-                Some(id) if !run.seen.insert(id.clone()) => commit.dropped.push(pending.about),
+                Some(id) if !run.seen.insert(id.clone()) => {
+                    commit.keep_carrier(&mut pending.about);
+                    commit.dropped.push(pending.about);
+                }
                 _ => waiting.push(pending),
             }
         }
@@ -71,6 +74,7 @@ impl Context {
             }
             append.outbox.extend(forwarded(successor.run, &pending));
             commit.kept.extend(pending.about.reply_to.take());
+            commit.keep_carrier(&mut pending.about);
             // Out of the old run's inbox it is taken once the write is durable.
             commit.dropped.push(Delivered {
                 asker: None,
@@ -192,7 +196,7 @@ impl Engine {
             } = renewal;
             let start = message_codec::start_of(successor.run, &successor.start);
             let message_id = successor.start.message_id.clone();
-            self.start(message_id, None, &start, false, now);
+            self.start(message_id, None, &start, now);
             self.with_run(successor.run, |context, run| {
                 run.pending.extend(messages);
                 context.advance(run, now);

@@ -4,18 +4,24 @@
 //! run: a crash finds either the old run open, and the start is sent or read again, or the start in
 //! the inbox, where the next engine finds it. It is handled again once the old run is gone, however
 //! that closed. A start that finds a run which is not yet durable waits for what comes of it.
+//!
+//! What a start brings along, a signal or an update, goes to the open run that keeps the id. The
+//! start stays in the inbox, and its sender unanswered, until that is durable; when the run closes
+//! without having taken it, the start is handled again.
 
 use std::sync::Arc;
 
-use perdure_history::{IdConflictPolicy, MessageId, RunId, Timestamp};
+use perdure_history::{Event, IdConflictPolicy, MessageId, RunId, StartSignal, Timestamp};
 use perdure_store::{Append, InboxMessage, NewRun, StoreError};
 
 use crate::closing::ClosingRequest;
+use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
 use crate::input::{MessageBody, StartRun, StartUpdate, UpdateStage};
 use crate::message_codec;
 use crate::messages::{brought, start_event};
+use crate::pending::Delivered;
 use crate::placement::Placement;
 use crate::renewal;
 use crate::run::{Identity, Run, Timer};
@@ -45,13 +51,17 @@ impl Engine {
         message_id: MessageId,
         reply_to: Option<ReplyTo>,
         start: &StartRun,
-        in_inbox: bool,
         now: Timestamp,
     ) {
         let namespace: Arc<str> = Arc::from(start.namespace.as_str());
         let workflow_id: Arc<str> = Arc::from(start.workflow_id.as_str());
         if let Some(open) = self.runs.find(&namespace, &workflow_id) {
-            return self.start_taken(open, message_id, reply_to, start);
+            let rival = Rival {
+                message_id,
+                reply_to,
+                start: Box::new(start.clone()),
+            };
+            return self.start_taken(open, rival);
         }
         if let Some(why) = self.refuses_start(start) {
             return self.refuse_start(reply_to, why);
@@ -68,7 +78,7 @@ impl Engine {
         run.create = Some(Box::new(new_run(&message_id, start, now)));
         run.start_waiters.extend(reply_to);
         run.pending
-            .push_back(start_event(&message_id, start, in_inbox, now));
+            .push_back(start_event(&message_id, start, false, now));
         run.pending
             .extend(start.update.as_ref().map(|update| brought(update, now)));
         if let Some(fire_at) = renewal::deadline(start.run_timeout, &chain, now) {
@@ -89,34 +99,24 @@ impl Engine {
 
     /// A start whose workflow id an open run has: it made that run, or one before, or its policy
     /// decides. What memory does not know of messages from before a restart, the store does.
-    fn start_taken(
-        &mut self,
-        open: RunId,
-        message_id: MessageId,
-        reply_to: Option<ReplyTo>,
-        start: &StartRun,
-    ) {
+    fn start_taken(&mut self, open: RunId, rival: Rival) {
         let Some(run) = self.runs.get_mut(open) else {
             return;
         };
+        let start = &rival.start;
         let is_durable = run.create.is_none();
-        if run.id == start.run || run.started_by.as_ref() == Some(&message_id) {
-            run.start_waiters.extend(reply_to);
+        if run.id == start.run || run.started_by.as_ref() == Some(&rival.message_id) {
+            run.start_waiters.extend(rival.reply_to);
             if is_durable {
                 self.context.answer_start_waiters(run);
-                self.start_is_settled(message_id);
+                self.start_is_settled(rival.message_id);
             }
             return;
         }
-        let rival = Rival {
-            message_id,
-            reply_to,
-            start: Box::new(start.clone()),
-        };
         if !is_durable {
             run.rivals.push(rival);
-        } else if reply_to.is_none()
-            && start.update.is_none()
+        } else if rival.reply_to.is_none()
+            && !start.brings_something()
             && start.id_policy.conflict != IdConflictPolicy::TerminateExisting
         {
             self.start_is_settled(rival.message_id);
@@ -163,40 +163,55 @@ impl Engine {
         let policy = rival.start.id_policy.conflict;
         if !self.runs.contains(open) {
             // The id has become free meanwhile.
-            self.start(rival.message_id, rival.reply_to, &rival.start, false, now);
+            self.start(rival.message_id, rival.reply_to, &rival.start, now);
         } else if policy == IdConflictPolicy::TerminateExisting {
             if let Some(why) = self.refuses_start(&rival.start) {
                 return self.refuse_start(rival.reply_to, why);
             }
             self.replace(open, rival, now);
+        } else if rival.start.brings_something() {
+            self.bring(open, rival, now);
         } else {
-            let reply = match policy {
-                IdConflictPolicy::UseExisting => Reply::Started { run: open },
-                _ => Reply::AlreadyStarted { run: open },
-            };
-            self.reply_start(rival.reply_to, reply);
-            match rival.start.update {
-                Some(update) => self.bring(open, update, rival.message_id, now),
-                None => self.start_is_settled(rival.message_id),
-            }
+            self.context.taken_by(open, rival);
         }
     }
 
-    /// The open run takes what a start brought; the start stays in the inbox until it has.
-    fn bring(&mut self, open: RunId, update: StartUpdate, carrier: MessageId, now: Timestamp) {
-        let StartUpdate {
+    /// The open run takes what a start brought, the signal first.
+    fn bring(&mut self, open: RunId, rival: Rival, now: Timestamp) {
+        let signal = rival.start.signal.clone();
+        let update = rival.start.update.clone();
+        let message_id = rival.message_id.clone();
+        let mut carrier = Some(Box::new(rival));
+        if let Some(StartSignal { name, arguments }) = signal {
+            let event = Event::SignalReceived {
+                message_id: message_id.clone(),
+                name,
+                arguments,
+            };
+            let about = Delivered {
+                received_at: now,
+                message_id: Some(message_id),
+                // What comes last is durable last.
+                carrier: carrier.take_if(|_| update.is_none()),
+                ..Delivered::default()
+            };
+            self.deliver(open, event, about, now);
+        }
+        if let Some(StartUpdate {
             id,
             name,
             arguments,
-        } = update;
-        let brought = NewUpdate {
-            run: open,
-            name,
-            arguments,
-            stage: UpdateStage::default(),
-            carrier: Some(carrier),
-        };
-        self.update(id, brought, None, now, now);
+        }) = update
+        {
+            let brought = NewUpdate {
+                run: open,
+                name,
+                arguments,
+                stage: UpdateStage::default(),
+                carrier,
+            };
+            self.update(id, brought, None, now, now);
+        }
     }
 
     /// Ends a run without running its code, for another to take its place.
@@ -221,7 +236,34 @@ impl Engine {
             return;
         }
         for rival in std::mem::take(&mut self.context.rivals) {
-            self.start(rival.message_id, rival.reply_to, &rival.start, false, now);
+            self.start(rival.message_id, rival.reply_to, &rival.start, now);
+        }
+    }
+
+    /// Begins what lay in the inbox at a restart, where the store gives no start that has made a
+    /// run. What it brings has its place among the messages of the open run.
+    pub(crate) fn start_recovered(
+        &mut self,
+        message_id: MessageId,
+        start: &StartRun,
+        now: Timestamp,
+    ) {
+        let namespace: Arc<str> = Arc::from(start.namespace.as_str());
+        let workflow_id: Arc<str> = Arc::from(start.workflow_id.as_str());
+        let open = self.runs.find(&namespace, &workflow_id);
+        let open = open.and_then(|open| self.runs.get(open));
+        let ends_it = start.id_policy.conflict == IdConflictPolicy::TerminateExisting;
+        match open.filter(|run| run.create.is_none() && !ends_it) {
+            Some(run) => {
+                let (open, start) = (run.id, Box::new(start.clone()));
+                let rival = Rival {
+                    message_id,
+                    reply_to: None,
+                    start,
+                };
+                self.settle_conflict(open, rival, now);
+            }
+            None => self.start(message_id, None, start, now),
         }
     }
 
@@ -252,6 +294,21 @@ impl Engine {
             run: None,
             message_id,
         });
+    }
+}
+
+impl Context {
+    /// An open run stands for the one that a start asked for, and has what it brought.
+    pub(crate) fn taken_by(&mut self, open: RunId, start: Rival) {
+        if let Some(to) = start.reply_to {
+            let reply = match start.start.id_policy.conflict {
+                IdConflictPolicy::UseExisting => Reply::Started { run: open },
+                _ => Reply::AlreadyStarted { run: open },
+            };
+            self.reply(to, reply);
+        }
+        let (run, message_id) = (None, start.message_id);
+        self.effect(Effect::Consumed { run, message_id });
     }
 }
 

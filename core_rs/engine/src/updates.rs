@@ -23,6 +23,7 @@ use crate::input::UpdateStage;
 use crate::payload_codec::Seal;
 use crate::pending::{Delivered, Pending};
 use crate::run::{Phase, Run};
+use crate::starts::Rival;
 
 /// Who waits for an update, and for what.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +93,7 @@ pub(crate) struct NewUpdate {
     pub(crate) arguments: Payload,
     pub(crate) stage: UpdateStage,
     /// The start that brought it to an open run.
-    pub(crate) carrier: Option<MessageId>,
+    pub(crate) carrier: Option<Box<Rival>>,
 }
 
 impl Engine {
@@ -116,10 +117,9 @@ impl Engine {
         waits.wait(run, message_id.clone(), reply_to, stage);
         let id = message_id.clone();
         let found = self.with_run(run, |context, run| {
-            let waits = run.pending.iter_mut().find(|one| is_update(one, &id));
-            if let Some(pending) = waits {
-                pending.about.carrier = carrier.or(pending.about.carrier.take());
-            } else {
+            let waits = run.pending.iter().any(|one| is_update(one, &id));
+            // The double that a start brought is its answer.
+            if !waits || carrier.is_some() {
                 let event = Event::UpdateAccepted {
                     message_id: id.clone(),
                     name,

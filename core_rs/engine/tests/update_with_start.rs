@@ -11,6 +11,7 @@ use perdure_history::{Command, MessageId};
 use perdure_machine::Activation;
 use perdure_store::{InboxMessage, RunStatus, Store};
 
+use support::crashes::killed_everywhere;
 use support::{World, payload, run_id};
 
 /// Answers every update, and goes on.
@@ -60,27 +61,6 @@ fn post(world: &mut World, number: u8) {
 
 const ANSWERED: [&str; 3] = ["RunStarted", "UpdateAccepted", "CompleteUpdate"];
 
-/// Does something in a world of its own with a crash at each write in turn, and checks after.
-fn killed_everywhere(mut live: impl FnMut(&mut World), check: impl Fn(&mut World, &str)) {
-    for durable in [false, true] {
-        let mut count = 0;
-        for at in 1.. {
-            let mut world = World::new(answers);
-            world.stops_at = Some((at, durable));
-            live(&mut world);
-            if !world.stopped {
-                break;
-            }
-            count += 1;
-            world.restart();
-            world.host(&["audit"]);
-            world.advance(Duration::from_secs(60));
-            check(&mut world, &format!("write {at}, durable: {durable}"));
-        }
-        assert!(count >= 2, "only {count} writes");
-    }
-}
-
 fn assert_has_taken_it(world: &World, number: u8, case: &str) {
     assert_eq!(world.history(run_id(number)), ANSWERED, "{case}");
     let inbox = world.inbox();
@@ -89,7 +69,7 @@ fn assert_has_taken_it(world: &World, number: u8, case: &str) {
 
 #[test]
 fn a_run_never_exists_without_the_update_that_it_was_started_with() {
-    killed_everywhere(send, |world, case| {
+    killed_everywhere(answers, 2, send, |world, case| {
         if world.status(run_id(1)).is_some() {
             assert_has_taken_it(world, 1, case);
         }
@@ -109,7 +89,9 @@ fn a_start_that_waits_for_an_engine_brings_its_update() {
         (world.stops_at, world.appends) = (stop, 0);
         world.host(&["audit"]);
     };
-    killed_everywhere(live, |world, case| assert_has_taken_it(world, 1, case));
+    killed_everywhere(answers, 2, live, |world, case| {
+        assert_has_taken_it(world, 1, case);
+    });
 }
 
 #[test]

@@ -186,16 +186,10 @@ class Client:
             "arguments": encode(list(positional)),
         }
 
-        async def start() -> WorkflowHandle[Any]:
-            once = {**fields, "run": new_run().bytes, "seed": new_seed()}
-            post = partial(deliver, self.path, "start", chosen.request_id or new_message_id())
-            run_id = await send_start(self.interceptors, once, positional, post)
-            return self._handle(chosen.id, run_id, result_type)
-
-        if chosen.start_signal is None:
-            return await start()
-        send = partial(_signal, chosen)
-        return await tell(start, partial(self._handle, result_type=result_type), send)
+        fields |= {"run": new_run().bytes, "seed": new_seed()}
+        post = partial(deliver, self.path, "start", chosen.request_id or new_message_id())
+        run_id = await send_start(self.interceptors, fields, positional, post)
+        return self._handle(chosen.id, run_id, result_type)
 
     async def start_update_with_start(
         self,
@@ -468,15 +462,6 @@ class Client:
             StoreError: The store cannot be read.
         """
         return await asyncio.to_thread(patch_usages, self.path, self.namespace, workflow_type, ids)
-
-
-async def _signal(
-    options: StartOptions, handle: WorkflowHandle[Any], is_new: bool
-) -> WorkflowHandle[Any]:
-    """The run of a signal-with-start: a new one has its signal already."""
-    if not is_new and options.start_signal is not None:
-        await handle.signal(options.start_signal, args=options.start_signal_args)
-    return handle
 
 
 def _call_of(workflow: Any, arguments: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:

@@ -96,9 +96,9 @@ class StartOptions:
                 "REJECT_DUPLICATE and TERMINATE_EXISTING contradict each other: the run that is "
                 "terminated would bar the new one. Choose ALLOW_DUPLICATE_FAILED_ONLY"
             )
-        if self.start_signal is not None and conflict is WorkflowIDConflictPolicy.USE_EXISTING:
-            # The open run is to have the signal, which the sender of the start sends it.
-            conflict = WorkflowIDConflictPolicy.FAIL
+        if self.start_signal is not None and conflict is WorkflowIDConflictPolicy.FAIL:
+            # The open run takes the signal, which is no failure.
+            conflict = WorkflowIDConflictPolicy.USE_EXISTING
         return {"id_reuse_policy": reuse.value, "id_conflict_policy": conflict.value}
 
 

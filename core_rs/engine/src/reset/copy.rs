@@ -93,6 +93,7 @@ impl Context {
             }
             append.outbox.extend(kept(copy.run, &mut pending));
             commit.kept.extend(pending.about.reply_to.take());
+            commit.keep_carrier(&mut pending.about);
             // Out of the old run's inbox it is taken once the write is durable.
             commit.dropped.push(Delivered {
                 asker: None,

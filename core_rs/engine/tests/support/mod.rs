@@ -7,6 +7,8 @@
     reason = "each test file uses its own part; a broken world is a failed test"
 )]
 
+pub(crate) mod crashes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
