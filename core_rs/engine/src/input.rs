@@ -237,6 +237,30 @@ pub enum MessageBody {
     },
 }
 
+impl MessageBody {
+    /// The run in whose inbox the message lies; absent for one that makes a run of its own.
+    #[must_use]
+    pub fn recipient(&self) -> Option<RunId> {
+        match self {
+            Self::Start(_) => None,
+            // The copy that it leads to makes the new run, has the same id, and lies beside it.
+            Self::Reset(request) => Some(request.from),
+            Self::Activity(word) => Some(word.run),
+            Self::Signal { run, .. }
+            | Self::Update { run, .. }
+            | Self::AwaitUpdate { run, .. }
+            | Self::Cancel { run, .. }
+            | Self::Terminate { run, .. }
+            | Self::UpdateOptions { run, .. }
+            | Self::Unpark { run }
+            | Self::Pause { run, .. }
+            | Self::Unpause { run }
+            | Self::AwaitResult { run }
+            | Self::Query { run, .. } => Some(*run),
+        }
+    }
+}
+
 /// A client's word on an attempt, in place of its worker's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActivityWord {

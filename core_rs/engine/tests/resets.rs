@@ -11,10 +11,10 @@ mod support;
 
 use std::time::Duration;
 
-use perdure_engine::{MessageBody, Reply, ResetRun};
-use perdure_history::{ActivityOptions, Command, Event, Fork, RecordBody, RunId};
+use perdure_engine::{MessageBody, Reply, ResetRun, encode_message};
+use perdure_history::{ActivityOptions, Command, Event, Fork, MessageId, RecordBody, RunId};
 use perdure_machine::Activation;
-use perdure_store::RunStatus;
+use perdure_store::{InboxMessage, RunStatus, Store};
 
 use support::{World, activity, payload, run_id};
 
@@ -83,6 +83,20 @@ fn reset(world: &mut World, request: ResetRun) -> Option<Reply> {
     world.reply_to(to).cloned()
 }
 
+/// Puts a request into the inbox, as a client in another process does before it asks.
+fn post(world: &mut World, request: &ResetRun) {
+    let message_id = MessageId("reset".to_owned());
+    let body = MessageBody::Reset(Box::new(request.clone()));
+    let received_at = world.now;
+    let posted = InboxMessage {
+        run: body.recipient(),
+        body: encode_message(&message_id, &body, received_at).unwrap(),
+        message_id,
+        received_at,
+    };
+    assert!(world.store.post(&posted).unwrap());
+}
+
 fn started() -> Option<Reply> {
     let run = run_id(NEW);
     Some(Reply::Started { run })
@@ -117,9 +131,17 @@ fn key_of(world: &World, name: &str) -> String {
 }
 
 /// Resets with a crash at one write from the request on; `None` for no crash.
-fn killed_at(stop: Option<(usize, bool)>, asked: &ResetRun, mut world: World) -> (World, bool) {
+fn killed_at(
+    stop: Option<(usize, bool)>,
+    posts: bool,
+    asked: &ResetRun,
+    mut world: World,
+) -> (World, bool) {
     world.appends = 0;
     world.stops_at = stop;
+    if posts {
+        post(&mut world, asked);
+    }
     reset(&mut world, asked.clone());
     if !world.stopped {
         world.tasks.retain(|task| task.id.run == run_id(NEW));
@@ -141,19 +163,23 @@ fn killed_at(stop: Option<(usize, bool)>, asked: &ResetRun, mut world: World) ->
     (world, stopped)
 }
 
+/// Resets with a crash at each write, with the request in the inbox or not.
 fn everywhere(asked: &ResetRun, begin: fn() -> World, mut check: impl FnMut(&World, &str)) {
-    check(&killed_at(None, asked, begin()).0, "no crash");
-    for after in [false, true] {
-        let mut count = 0;
-        for at in 1.. {
-            let (world, stopped) = killed_at(Some((at, after)), asked, begin());
-            if !stopped {
-                break;
+    for posts in [false, true] {
+        let name = if posts { "posted" } else { "sent" };
+        check(&killed_at(None, posts, asked, begin()).0, name);
+        for after in [false, true] {
+            let mut count = 0;
+            for at in 1.. {
+                let (world, stopped) = killed_at(Some((at, after)), posts, asked, begin());
+                if !stopped {
+                    break;
+                }
+                count += 1;
+                check(&world, &format!("{name}, write {at}, durable: {after}"));
             }
-            count += 1;
-            check(&world, &format!("write {at}, durable: {after}"));
+            assert!(count >= 3, "only {count} writes");
         }
-        assert!(count >= 3, "only {count} writes");
     }
 }
 
@@ -194,6 +220,35 @@ fn an_open_run_is_reset_whatever_crashes_and_its_signals_go_on() {
         );
         assert_eq!(world.inbox(), [], "{case}");
     });
+}
+
+/// A paused run, with a signal in its inbox whose sender has heard that it is there.
+fn paused() -> World {
+    let mut world = signalled();
+    let (run, reason) = (run_id(1), "a test".to_owned());
+    world.send(MessageBody::Pause { run, reason });
+    let told = world.signal(run_id(1), "s2");
+    assert_eq!(world.reply_to(told), Some(&Reply::Accepted));
+    world
+}
+
+#[test]
+fn what_a_sender_knows_to_be_there_is_in_the_new_run_whatever_crashes() {
+    everywhere(&request(3), paused, |world, case| {
+        let new = told(world, run_id(NEW));
+        let signals = new.iter().filter(|word| *word == "SignalReceived");
+        assert_eq!(signals.count(), 2, "{case}: {new:?}");
+        assert_eq!(world.inbox(), [], "{case}");
+    });
+}
+
+#[test]
+fn a_posted_request_that_is_refused_is_not_done_later() {
+    let mut world = signalled();
+    post(&mut world, &request(99));
+    let text = refusal(reset(&mut world, request(99)));
+    assert!(text.contains("records 1 to 5"), "{text}");
+    assert_eq!(world.inbox(), []);
 }
 
 #[test]

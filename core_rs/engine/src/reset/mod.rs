@@ -76,7 +76,12 @@ impl Engine {
         reply_to: Option<ReplyTo>,
         now: Timestamp,
     ) {
-        if self.runs.contains(request.run) {
+        if let Some(made) = self.with_run(request.run, |_, run| run.create.is_none()) {
+            if made {
+                // An engine may have ended between the write of the run and taking it out.
+                let run = Some(request.from);
+                self.context.effect(Effect::Consumed { run, message_id });
+            }
             if let Some(to) = reply_to {
                 self.answer_made(request.run, to);
             }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use perdure_engine::closing::last_closing;
 use perdure_engine::pausing::StatusDetail;
 use perdure_engine::{Reply, Seal, encode_message};
-use perdure_history::{MessageId, RunId, Timestamp};
+use perdure_history::{MessageId, Timestamp};
 use perdure_store::filter::Builtin;
 use perdure_store::{
     Cursor, Inbox, InboxMessage, LocalReader, Owner, RunFilter, RunQuery, RunStatus, RunSummary,
@@ -361,7 +361,7 @@ impl StoreInbox {
         })?;
         let sealed = self.seal.close_message(&encoded);
         let encoded = sealed.map_err(|reason| errors::unsealed(py, &reason))?;
-        let run = recipient(&body);
+        let run = body.recipient();
         let message = InboxMessage {
             run,
             message_id,
@@ -375,23 +375,5 @@ impl StoreInbox {
                 .post(&message)
         });
         posted.map_err(|error| errors::store_error(py, &error))
-    }
-}
-
-/// The run that a message is for; a start makes its run.
-fn recipient(body: &perdure_engine::MessageBody) -> Option<RunId> {
-    use perdure_engine::MessageBody as Body;
-    match body {
-        Body::Signal { run, .. }
-        | Body::Update { run, .. }
-        | Body::Cancel { run, .. }
-        | Body::Terminate { run, .. }
-        | Body::Unpark { run }
-        | Body::Pause { run, .. }
-        | Body::Unpause { run }
-        | Body::UpdateOptions { run, .. }
-        | Body::AwaitResult { run } => Some(*run),
-        Body::Activity(word) => Some(word.run),
-        _ => None,
     }
 }
