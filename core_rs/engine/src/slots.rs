@@ -192,10 +192,11 @@ impl Slots {
                     state.serve(queue);
                     state.limit += others;
                 }
-            }
-            let id = self.route_to_sessions(&queue.task_queue);
-            if let Some(state) = self.routes.get_mut(id.place) {
-                (state.limit, state.absent) = (queue.maximum_concurrent_sessions, false);
+                let id = self.route_to_sessions(line);
+                if let Some(state) = self.routes.get_mut(id.place) {
+                    state.limit += queue.maximum_concurrent_sessions;
+                    state.absent = false;
+                }
             }
         }
     }
