@@ -51,6 +51,7 @@ impl Engine {
             self.with_run(id, |context, run| {
                 if !run.activities.is_empty() && !run.lacks_schedules {
                     context.stand_in_line_again(run, now);
+                    context.advance(run, now);
                 }
             });
         }

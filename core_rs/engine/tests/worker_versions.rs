@@ -7,11 +7,14 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_engine::{Build, EngineOptions, Input, MessageBody, Reply, ReplyTo, ServedQueue};
-use perdure_history::{Version, WorkerVersion};
+use perdure_engine::{
+    Build, EngineOptions, Input, MessageBody, Reply, ReplyTo, Route, ServedQueue, StartRun,
+    line_parts,
+};
+use perdure_history::{ActivityOptions, Command, SearchValue, Version, WorkerVersion};
 use perdure_machine::Activation;
 use perdure_store::{AppendError, RunStatus};
-use support::{World, complete, payload, run_id};
+use support::{World, activity, complete, payload, run_id};
 
 /// A worker of a build, with as many slots and sessions.
 fn worker(build_id: &str, pins: bool, slots: usize) -> ServedQueue {
@@ -63,12 +66,23 @@ fn move_to(world: &mut World, build_id: &str) -> ReplyTo {
     world.send_as("move", MessageBody::UpdateOptions { run, pinned_to })
 }
 
+/// The tasks that are out: activity, and the version in whose line it stood.
+fn out(world: &World) -> Vec<(&str, Option<&str>)> {
+    let tasks = world.tasks.iter();
+    tasks
+        .map(|task| match &task.route {
+            Route::TaskQueue(line) => (&*task.activity, line_parts(line).1),
+            Route::Service(_) => (&*task.activity, None),
+        })
+        .collect()
+}
+
 fn count(world: &World, word: &str) -> usize {
     let history = world.history(run_id(1));
     history.iter().filter(|other| *other == word).count()
 }
 
-fn patient(activation: &Activation) -> Result<Vec<perdure_history::Command>, &'static str> {
+fn patient(activation: &Activation) -> Result<Vec<Command>, &'static str> {
     Ok(match activation {
         Activation::Signal { arguments, .. } if *arguments == payload("end") => {
             vec![complete("ended")]
@@ -118,4 +132,80 @@ fn a_double_of_a_move_is_answered_when_the_move_is_durable() {
     let late = move_to(&mut world, "a");
     assert_eq!(world.reply_to(late), Some(&Reply::Accepted));
     assert_eq!(count(&world, "OptionsUpdated"), 1);
+}
+
+/// 2 session, 3 copy in it.
+fn copies(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    let of_session = |session| ActivityOptions {
+        session: Some(session),
+        ..ActivityOptions::default()
+    };
+    Ok(match activation {
+        Activation::Start(_) => vec![
+            activity("session", None, of_session(0)),
+            activity("copy", None, of_session(2)),
+        ],
+        _ => vec![],
+    })
+}
+
+#[test]
+fn a_session_begins_with_a_worker_of_its_run_s_version() {
+    for pins in [true, false] {
+        let workers = [worker("a", pins, 2), worker("b", pins, 2)];
+        let mut world = world(copies, &workers);
+        world.start_run(1);
+        let of_b = Some("shop:b");
+        assert_eq!(out(&world), [("session", of_b), ("copy", of_b)], "{pins}");
+        world.start_run(2);
+        world.start_run(3);
+        assert_eq!(world.tasks.len(), 4, "two sessions at once");
+    }
+}
+
+/// A deployment sends runs to a build at its signals; another run works at the signal `work`.
+fn shop(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    let current = |build_id: &str| Command::SetSearchAttributes {
+        attributes: vec![(
+            "perdure.current_build_id".to_owned(),
+            Some(SearchValue::Keyword(build_id.to_owned())),
+        )],
+    };
+    let work = |name| activity(name, None, ActivityOptions::default());
+    Ok(match activation {
+        Activation::Signal { arguments, .. } => match &*arguments.0 {
+            b"work" => vec![work("one"), work("two")],
+            b"a" => vec![current("a")],
+            b"b" | b"b again" => vec![current("b")],
+            _ => vec![],
+        },
+        _ => vec![],
+    })
+}
+
+#[test]
+fn what_changes_lines_when_rules_change_leaves_at_once() {
+    let system = ServedQueue {
+        task_queue: Arc::from("perdure.system"),
+        workflow_types: vec![Arc::from("perdure.deployment")],
+        ..ServedQueue::default()
+    };
+    let workers = [worker("a", false, 1), worker("b", false, 1), system];
+    let mut world = world(shop, &workers);
+    let deployment = StartRun {
+        workflow_type: Arc::from("perdure.deployment"),
+        task_queue: "perdure.system".to_owned(),
+        ..world.start_of(9, "perdure-deployment:shop")
+    };
+    world.send(MessageBody::Start(Box::new(deployment)));
+    world.signal(run_id(9), "a");
+    world.start_run(1);
+    world.signal(run_id(1), "work");
+    assert_eq!(out(&world), [("one", Some("shop:a"))]);
+    world.signal(run_id(9), "b");
+    world.signal(run_id(1), "go on");
+    assert_eq!(count(&world, "VersionChanged"), 1);
+    world.signal(run_id(9), "b again");
+    let (of_a, of_b) = (Some("shop:a"), Some("shop:b"));
+    assert_eq!(out(&world), [("one", of_a), ("two", of_b)]);
 }
