@@ -17,7 +17,7 @@ from perdure._workflow_interceptor import (
     WorkflowInterceptor,
 )
 from perdure.client import Client, WorkflowHandle, WorkflowUpdateHandle
-from perdure.converter import DataConverter
+from perdure.converter import DataConverter, PayloadConverter
 from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from perdure.priority import Priority
 from perdure.rate_limit import RateLimit
@@ -41,6 +41,7 @@ __all__ = [
     "HandleMessageCall",
     "Interceptor",
     "NatsOptions",
+    "PayloadConverter",
     "Priority",
     "RateLimit",
     "RetryPolicy",

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from perdure import Client, DataConverter, Worker
+from perdure._claims import add_converter
 from perdure._core import _native
 from perdure.client._codecs import decoded_history
 from perdure.instance._replay import replay
@@ -118,6 +119,7 @@ def _converter_of(module: str, name: str) -> DataConverter | None:
 
 def _main(module: str, folder: str, converter: str) -> None:
     workflows = _workflows_of(module)
+    add_converter(_converter_of(module, converter))
     files = sorted(Path(folder).glob("*/*.jsonl"))
     if not files:
         raise SystemExit("no history was recorded")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, get_type_hints, overload
 
+from perdure._claims import add_converter
 from perdure._core import SkippingClock, encode, owner_socket
 from perdure._interceptor import Interceptor, SendMessageCall, around
 from perdure.client._address import store_path
@@ -64,6 +65,7 @@ class Client:
         data_converter: DataConverter | None = None,
     ) -> None:
         self.path = path
+        add_converter(data_converter)
         set_codec(path, data_converter)
         self.namespace = namespace
         self.interceptors = tuple(interceptors)
@@ -92,7 +94,8 @@ class Client:
                 have it too, and the last one given holds for what is opened from then on.
 
         Raises:
-            ValueError: No such address.
+            ValueError: No such address, or values that its payload converter handles have
+                travelled in this process without it.
         """
         return cls(
             store_path(target),

@@ -5,6 +5,8 @@ pydantic and msgspec are known when the user's program has imported them, and ne
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import functools
 import ipaddress
 import pathlib
@@ -16,6 +18,7 @@ from decimal import Decimal
 from typing import Any, Union, cast
 from uuid import UUID
 
+from perdure._claims import claimed_reader, claimed_writer, is_claimed, travels_unclaimed
 from perdure._core import decode, encode, set_class_hook
 from perdure._registry import converter_of
 
@@ -33,12 +36,26 @@ _TEXTS: tuple[type[Any], ...] = (
 )
 """Classes whose text makes them again."""
 
+_PLAIN: tuple[type[Any], ...] = (str, int, float, bytes, list, tuple, dict, set, frozenset)
+_IN_THE_CORE: tuple[type[Any], ...] = (*_PLAIN, enum.Enum, datetime, timedelta, Decimal, UUID)
+"""Classes that the core writes by itself, with their subclasses, as it does dataclasses."""
+
 
 def to_plain_of(cls: type[Any]) -> Callable[[Any], Any] | None:
     """What gives a plain value for an object of the class; None when the core knows it."""
     converter = converter_of(cls)
     if converter is not None:
         return converter.encode
+    claimed = claimed_writer(cls)
+    if claimed is not None:
+        return claimed
+    known = _known_writer(cls)
+    if known is not None or issubclass(cls, _IN_THE_CORE) or dataclasses.is_dataclass(cls):
+        travels_unclaimed(cls)
+    return known
+
+
+def _known_writer(cls: type[Any]) -> Callable[[Any], Any] | None:
     if is_model(cls):
         return _dump_model
     if is_struct(cls):
@@ -59,6 +76,16 @@ def from_plain_of(cls: type[Any], hint: Any) -> Callable[[Any], Any] | None:
     converter = converter_of(cls)
     if converter is not None:
         return converter.decode
+    claimed = claimed_reader(cls, hint)
+    if claimed is not None:
+        return claimed
+    known = _known_reader(cls, hint)
+    if known is not None or issubclass(cls, _IN_THE_CORE) or dataclasses.is_dataclass(cls):
+        travels_unclaimed(cls)
+    return known
+
+
+def _known_reader(cls: type[Any], hint: Any) -> Callable[[Any], Any] | None:
     if is_model(cls):
         _check_aliases(cls)
         return cast("Callable[[Any], Any]", cls.model_validate)
@@ -73,6 +100,8 @@ def from_plain_of(cls: type[Any], hint: Any) -> Callable[[Any], Any] | None:
 
 def union_reader(alternatives: tuple[Any, ...]) -> Callable[[Any], Any] | None:
     """What reads a union by pydantic's or msgspec's own rules, when all of it is theirs."""
+    if any(is_claimed(each) for each in alternatives):
+        return None
     hint: Any = cast("Any", Union)[alternatives]
     if all(is_model(each) for each in alternatives):
         for each in alternatives:

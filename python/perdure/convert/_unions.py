@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from itertools import combinations
 from typing import Any, cast
 
+from perdure._claims import is_claimed
 from perdure.convert._generics import field_hints
 
 __all__ = ["in_order_of_trial"]
@@ -36,6 +37,8 @@ def in_order_of_trial(alternatives: tuple[Any, ...]) -> list[Any]:
 
 
 def _place(hint: Any) -> tuple[int, int, str]:
+    if is_claimed(hint):
+        return 0, 0, repr(hint)
     fields = _fields_of(hint)
     if fields is not None:
         return 1, -len(fields), repr(hint)
@@ -44,6 +47,9 @@ def _place(hint: Any) -> tuple[int, int, str]:
 
 
 def _look_alike(left: Any, right: Any) -> bool:
+    if is_claimed(left) or is_claimed(right):
+        # Its converter knows what is its own.
+        return False
     left_fields, right_fields = _fields_of(left), _fields_of(right)
     if left_fields is not None and right_fields is not None:
         if left_fields.keys() != right_fields.keys():

@@ -16,6 +16,7 @@ from perdure.client import Client
 from perdure.client._client import DEFAULT_NAMESPACE
 from perdure.client._clock import new_clock
 from perdure.client._port import sleep
+from perdure.converter import DataConverter
 
 __all__ = ["WorkflowEnvironment"]
 
@@ -41,7 +42,9 @@ class WorkflowEnvironment:
         self._folder = folder
 
     @classmethod
-    async def start_time_skipping(cls, *, namespace: str = DEFAULT_NAMESPACE) -> Self:
+    async def start_time_skipping(
+        cls, *, namespace: str = DEFAULT_NAMESPACE, data_converter: DataConverter | None = None
+    ) -> Self:
         """An environment whose time jumps: a year of sleep takes milliseconds.
 
         Time stands still while workflows have anything to do. When they only wait, and the test
@@ -50,24 +53,35 @@ class WorkflowEnvironment:
 
         Args:
             namespace: That of the client; `default` by default.
+            data_converter: That of the client; none by default.
         """
-        return await asyncio.to_thread(cls.new, namespace, skips_time=True)
+        return await asyncio.to_thread(
+            cls.new, namespace, skips_time=True, data_converter=data_converter
+        )
 
     @classmethod
-    async def start_local(cls, *, namespace: str = DEFAULT_NAMESPACE) -> Self:
+    async def start_local(
+        cls, *, namespace: str = DEFAULT_NAMESPACE, data_converter: DataConverter | None = None
+    ) -> Self:
         """An environment on the system's time.
 
         Args:
             namespace: That of the client; `default` by default.
+            data_converter: That of the client; none by default.
         """
-        return await asyncio.to_thread(cls.new, namespace, skips_time=False)
+        return await asyncio.to_thread(
+            cls.new, namespace, skips_time=False, data_converter=data_converter
+        )
 
     @classmethod
-    def new(cls, namespace: str, *, skips_time: bool) -> Self:
+    def new(
+        cls, namespace: str, *, skips_time: bool, data_converter: DataConverter | None = None
+    ) -> Self:
         """An environment, without a loop: it belongs to none before a worker is started on it."""
         folder = _new_folder()
         clock = new_clock() if skips_time else None
-        return cls(folder, Client(folder / "test.db", namespace, clock=clock))
+        path = folder / "test.db"
+        return cls(folder, Client(path, namespace, clock=clock, data_converter=data_converter))
 
     @property
     def supports_time_skipping(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from perdure._claims import add_converter
 from perdure._interceptor import Interceptor
 from perdure.converter import DataConverter
 from perdure.testing._history import WorkflowHistory, find_histories
@@ -42,11 +43,12 @@ class Replayer:
         strict: Whether to report also the clocks and the randomness that workflow code reads past
             its run, such as `datetime.now()`, at their lines; False by default. It makes the
             replay several times slower.
-        data_converter: What decodes the histories' payloads, in this process; none by default.
+        data_converter: What the histories were recorded with, in this process; none by default.
 
     Raises:
         TypeError: One is no workflow.
-        ValueError: Two have the same name.
+        ValueError: Two have the same name, or values that the payload converter handles have
+            travelled in this process without it.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Replayer:
         self._names = [each for each in found if each is not None]
         self._strict = strict
         self._converter = data_converter
+        add_converter(data_converter)
         # Interceptors are objects of this process, and keys stay in it.
         is_alone = None in found or bool(interceptors) or data_converter is not None
         self._processes = 1 if is_alone else processes

@@ -10,6 +10,7 @@ from typing import Any, Self
 from perdure.client._client import DEFAULT_NAMESPACE
 from perdure.client._start_options import DEFAULT_TASK_QUEUE
 from perdure.client._sync import LoopThread, SyncClient
+from perdure.converter import DataConverter
 from perdure.testing._environment import WorkflowEnvironment
 from perdure.worker import Worker
 
@@ -34,14 +35,22 @@ class SyncWorkflowEnvironment:
         """To start workflows."""
 
     @classmethod
-    def start_time_skipping(cls, *, namespace: str = DEFAULT_NAMESPACE) -> Self:
+    def start_time_skipping(
+        cls, *, namespace: str = DEFAULT_NAMESPACE, data_converter: DataConverter | None = None
+    ) -> Self:
         """An environment whose time jumps; see `WorkflowEnvironment.start_time_skipping`."""
-        return cls(WorkflowEnvironment.new(namespace, skips_time=True))
+        return cls(
+            WorkflowEnvironment.new(namespace, skips_time=True, data_converter=data_converter)
+        )
 
     @classmethod
-    def start_local(cls, *, namespace: str = DEFAULT_NAMESPACE) -> Self:
+    def start_local(
+        cls, *, namespace: str = DEFAULT_NAMESPACE, data_converter: DataConverter | None = None
+    ) -> Self:
         """An environment on the system's time; see `WorkflowEnvironment.start_local`."""
-        return cls(WorkflowEnvironment.new(namespace, skips_time=False))
+        return cls(
+            WorkflowEnvironment.new(namespace, skips_time=False, data_converter=data_converter)
+        )
 
     @contextlib.contextmanager
     def worker(
