@@ -161,7 +161,9 @@ def test_a_class_that_has_travelled_without_it_is_refused() -> None:
         add_converter(DataConverter(payload_converter=Late()))
 
 
-def test_one_that_cannot_go_to_processes_is_refused() -> None:
+def test_one_that_cannot_go_to_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perdure._claims._converters", {})
+
     class Local(Tagging):
         def handles(self, cls: type[Any]) -> bool:
             return cls is Local
