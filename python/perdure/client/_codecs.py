@@ -22,8 +22,10 @@ Change: TypeAlias = Callable[[list[bytes]], list[bytes]]
 _codecs: dict[Path, CodecStack] = {}
 """By the file of the store: one engine writes it, with one codec."""
 
-_PAYLOADS = ("arguments", "result", "details")
-"""How fields of messages and answers end that are payloads; besides them, memos and failures."""
+_PAYLOADS = ("arguments", "result", "results", "details")
+"""How fields of messages and answers end that are payloads, or lists of them; besides them, memos
+and failures.
+"""
 
 
 def set_codec(path: Path, converter: DataConverter | None) -> None:
@@ -72,8 +74,12 @@ def _unless(change: Change, *, encoded: bool) -> Callable[[bytes], bytes]:
 def _changed(fields: dict[str, Any], change: Callable[[bytes], bytes]) -> dict[str, Any]:
     changed = dict(fields)
     for name, payload in fields.items():
-        if name.endswith(_PAYLOADS) and isinstance(payload, bytes):
+        if not name.endswith(_PAYLOADS):
+            continue
+        if isinstance(payload, bytes):
             changed[name] = change(payload)
+        elif isinstance(payload, list):
+            changed[name] = [change(each) for each in cast("list[bytes]", payload)]
     memo = changed.get("memo")
     if isinstance(memo, dict):
         entries = cast("dict[str, bytes]", memo)
