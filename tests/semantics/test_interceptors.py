@@ -223,7 +223,8 @@ class Person(WorkflowInterceptor):
     def schedule_activity(self, call: ScheduleActivityCall) -> ScheduleActivityCall:
         self.calls += 1
         named = f"{call.headers.get('person', '')}{self.name}"
-        return replace(call, headers={**call.headers, "person": named})
+        options = replace(call.options, headers={"set in": "the options"})
+        return replace(call, headers={**call.headers, "person": named}, options=options)
 
     def start_child_workflow(self, call: StartChildWorkflowCall) -> StartChildWorkflowCall:
         return replace(call, headers={**call.headers, "tenant": f"of {self.name}"})
@@ -250,7 +251,7 @@ class Noted:
             *self.notes,
             await header("person"),
             await header.options(headers={"person": "me+"})("person"),
-            await workflow.start_activity(header_in_a_thread, "person"),
+            await workflow.start_activity(header_in_a_thread, "set in"),
             await workflow.execute_child_workflow(headers_of, "tenant"),
         ]
 
@@ -300,7 +301,7 @@ def test_interceptors_stand_around_the_code_of_a_run_also_when_it_is_replayed() 
             "signalled of AB of AB",
             "AB",
             "me+AB",
-            "AB",
+            "the options",
             ["of B", "of B", "of B"],
             "B saw 5 calls",
             "A saw 5 calls",
@@ -383,3 +384,21 @@ def test_interceptors_stand_around_what_a_client_sends() -> None:
         "query noted",
         "terminate: now",
     ]
+
+
+class Renaming(Interceptor):
+    async def start_workflow(
+        self, call: StartWorkflowCall, proceed: Callable[[StartWorkflowCall], Awaitable[str]]
+    ) -> str:
+        return await proceed(replace(call, workflow_id=f"t1-{call.workflow_id}"))
+
+
+def test_a_handle_has_the_id_that_an_interceptor_gave() -> None:
+    async def scenario(folder: Path) -> tuple[str, str]:
+        client = await Client.connect(f"file:{folder / 'a.db'}", interceptors=[Renaming()])
+        async with Worker(client, workflows=[headers_of], activities=ACTIVITIES):
+            handle = await client.start_workflow(headers_of, "x", id="o-1")
+            return handle.id, (await handle.describe()).workflow_id
+
+    with tempfile.TemporaryDirectory() as folder:
+        assert asyncio.run(scenario(Path(folder))) == ("t1-o-1", "t1-o-1")

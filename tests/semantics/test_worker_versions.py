@@ -147,13 +147,20 @@ def test_i7_pinned_runs_stay_and_new_ones_take_the_current_version(tmp_path: Pat
             assert await deployments.set_current_version(B) == A
             await begin(client, "new")
             usage = (await deployments.describe("shop")).versions
-            assert usage == (VersionUsage(A, 1, 0), VersionUsage(B, 1, 0))
+            assert usage == (VersionUsage(A, 1, 0, False), VersionUsage(B, 1, 0, True))
+            assert [each.is_drained for each in usage] == [False, False]
+            # What Perdure itself runs is found only by name.
+            assert [run.workflow_id async for run in client.list_workflows()] == ["new", "old"]
+            assert await client.count_workflows() == 2
+            system = 'WorkflowType STARTS_WITH "perdure."'
+            assert await client.count_workflows(system) == 1
             # Its activity and its child are of its version, too.
             assert await pay(client, "old") == A_ALL
             assert await pay(client, "new") == B_ALL
             described = await deployments.describe("shop")
             assert (described.current_version, described.ramping_version) == (B, None)
-            assert described.versions == (VersionUsage(B, 0, 0),)
+            assert described.versions == (VersionUsage(B, 0, 0, True),)
+            assert not described.versions[0].is_drained
             assert [each.name async for each in deployments.list()] == ["shop"]
 
     run_with(tmp_path, PINNED, scenario)
@@ -188,8 +195,8 @@ def test_i7_a_pinned_run_waits_over_a_redeploy_and_says_for_what(tmp_path: Path)
             described = await handle.describe()
             assert "pinned to it" in str(described.park_reason)
             assert (await client.worker_deployments.describe("shop")).versions == (
-                VersionUsage(A, 1, 0),
-                VersionUsage(B, 0, 0),
+                VersionUsage(A, 1, 0, False),
+                VersionUsage(B, 0, 0, True),
             )
         async with serve(A, B):
             assert await (await client.get_workflow_handle("o-1")).result() == A_ALL

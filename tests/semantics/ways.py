@@ -29,6 +29,8 @@ from perdure.workflow._definition import WorkflowDefinition, definition_of
 __all__ = ["three_ways"]
 
 Scenario = Callable[[Client], Awaitable[Any]]
+_SYSTEM_RUNS = 'WorkflowType STARTS_WITH "perdure."'
+"""Schedules and deployments, which lists leave out unless they are named."""
 _ROOT = Path(__file__).resolve().parents[2]
 _LIMIT_SECONDS = 60.0
 
@@ -83,10 +85,11 @@ async def _live(
     client = await Client.connect(f"file:{folder / 'app.db'}", data_converter=converter)
     async with worker(client, max_cached_workflows=cached):
         outcome = await scenario(client)
-        async for run in client.list_workflows():
-            handle = await client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
-            file = folder / f"{run.run_id}.jsonl"
-            file.write_text(await handle.fetch_history())
+        for query in (None, _SYSTEM_RUNS):
+            async for run in client.list_workflows(query):
+                handle = await client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+                file = folder / f"{run.run_id}.jsonl"
+                file.write_text(await handle.fetch_history())
     return outcome
 
 

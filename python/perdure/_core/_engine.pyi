@@ -213,7 +213,7 @@ class StoreReader:
     def search(
         self,
         query: str,
-        names: tuple[str | None, str | None, str | None],
+        names: tuple[str | None, str | None, str | None, str | None],
         *,
         namespace: str | None = None,
         after: SearchPlace | None = None,
@@ -227,7 +227,7 @@ class StoreReader:
     def count(
         self,
         query: str,
-        names: tuple[str | None, str | None, str | None],
+        names: tuple[str | None, str | None, str | None, str | None],
         *,
         namespace: str | None = None,
     ) -> int: ...

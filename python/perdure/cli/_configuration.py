@@ -67,6 +67,8 @@ class Configuration:
     modules: tuple[str, ...] = ()
     codec: str | None = None
     """What payloads are encoded with: a data converter or a codec, as `module:object`."""
+    interceptors: tuple[str, ...] = ()
+    """What stands around workers, clients and replays, each as `module:object`."""
     nats: NatsOptions | None = None
     services: tuple[ServiceConfiguration, ...] = field(default=())
 
@@ -106,7 +108,8 @@ class Configuration:
             store=_address(table.text("store"), directory),
             namespace=table.text("namespace") or "default",
             modules=tuple(_module(each, directory) for each in table.texts("modules")),
-            codec=table.text("codec"),
+            codec=_object(table.text("codec"), directory),
+            interceptors=tuple(_named(each, directory) for each in table.texts("interceptors")),
             nats=None if nats is None else _nats(nats, directory),
             services=()
             if services is None
@@ -134,6 +137,15 @@ def _address(store: str | None, directory: Path) -> str | None:
 
 def _module(name: str, directory: Path) -> str:
     return str(directory / name) if name.endswith(".py") else name
+
+
+def _object(name: str | None, directory: Path) -> str | None:
+    return None if name is None else _named(name, directory)
+
+
+def _named(name: str, directory: Path) -> str:
+    target, colon, attribute = name.rpartition(":")
+    return _module(target, directory) + colon + attribute
 
 
 def _nats(table: _Table, directory: Path) -> NatsOptions:

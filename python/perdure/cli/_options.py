@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from perdure.cli._codec import find_converter
 from perdure.cli._configuration import Configuration
 from perdure.cli._exit import CommandError, ExitCode
+from perdure.cli._interceptors import interceptors_of
 from perdure.cli._values import read_input
 from perdure.client import Client, WorkflowHandle
 from perdure.converter import DataConverter
@@ -192,6 +193,7 @@ async def connect(
             address,
             namespace=options.namespace or configuration.namespace,
             data_converter=converter_of(options, configuration),
+            interceptors=interceptors_of(configuration),
         )
     except ValueError as error:
         raise CommandError(str(error)) from error

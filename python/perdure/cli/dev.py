@@ -65,7 +65,8 @@ async def execute(options: argparse.Namespace) -> ExitCode:
             server = stack.enter_context(running_nats_server(state / "nats"))
             nats = NatsOptions(url=server.url, token=server.token)
             notice(f"nats-server: {server.url}")
-        children = _children(configuration, client, targets, nats)
+        codec = None if options.codec is None else _absolute_object(options.codec)
+        children = _children(configuration, client, targets, nats, codec)
         running = [asyncio.create_task(child.run()) for child in children]
         await stop.wait()
         notice("stopping")
@@ -80,8 +81,17 @@ def _absolute(target: str) -> str:
     return str(Path(target).absolute()) if target.endswith(".py") else target
 
 
+def _absolute_object(name: str) -> str:
+    target, colon, attribute = name.rpartition(":")
+    return _absolute(target) + colon + attribute
+
+
 def _children(
-    configuration: Configuration, client: Client, targets: list[str], nats: NatsOptions | None
+    configuration: Configuration,
+    client: Client,
+    targets: list[str],
+    nats: NatsOptions | None,
+    codec: str | None,
 ) -> list[Child]:
     services = [
         service
@@ -92,6 +102,7 @@ def _children(
     environment = {} if nats is None else _nats_environment(nats)
     command = [sys.executable, "-m", "perdure.cli", "worker", "--strict", *targets]
     command += ["--store", f"file:{client.path}", "--namespace", client.namespace]
+    command += [] if codec is None else ["--codec", codec]
     children = [Child(ENGINE, command, configuration.directory, log, environment)]
     for service in services:
         variables = {"PERDURE_NAMESPACE": client.namespace, **environment, **service.environment}

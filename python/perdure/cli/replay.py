@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from perdure.cli._configuration import Configuration
 from perdure.cli._exit import CommandError, ExitCode
+from perdure.cli._interceptors import interceptors_of
 from perdure.cli._options import Commands, add_command, add_output, add_store, connect, converter_of
 from perdure.cli._output import notice, print_json
 from perdure.cli._program import load
@@ -77,6 +78,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
             workflows=list(program.workflows.values()),
             processes=options.processes,
             strict=options.strict,
+            interceptors=interceptors_of(configuration),
             data_converter=converter_of(options, configuration),
         )
         began = time.monotonic()

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ async def execute(options: argparse.Namespace) -> ExitCode:
     with contextlib.ExitStack() as stack:
         default = f"file:{stack.enter_context(_temporary_folder())}/run.db"
         # A project's own store is for its workers; a run that is tried out leaves it alone.
-        bare = Configuration(configuration.directory, namespace=configuration.namespace)
+        bare = replace(configuration, file=None, store=None)
         client = await connect(options, configuration=bare, default=default)
         async with hosting_worker(client, program, configuration):
             handle = await _begin(client, definition, arguments, options.id)

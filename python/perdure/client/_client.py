@@ -191,8 +191,8 @@ class Client:
 
         fields |= {"run": new_run().bytes, "seed": new_seed()}
         post = partial(deliver, self.path, "start", chosen.request_id or new_message_id())
-        run_id = await send_start(self.interceptors, fields, positional, post)
-        return self._handle(chosen.id, run_id, result_type)
+        workflow_id, run_id = await send_start(self.interceptors, fields, positional, post)
+        return self._handle(workflow_id, run_id, result_type)
 
     async def start_update_with_start(
         self,
@@ -370,6 +370,9 @@ class Client:
         page_size: int = 100,
     ) -> AsyncIterator[WorkflowDescription]:
         """Runs of this namespace, newest first unless the query says otherwise.
+
+        Those behind schedules and deployments, whose types begin with `perdure.`, are left out
+        unless they are asked for by name.
 
         Args:
             query: What must hold of them, such as `CustomerId = "42" ORDER BY CloseTime`; all by

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["VersionUsage", "WorkerDeployment", "WorkerDeployments"]
 
 _VERSION = "PerdureDeploymentVersion"
+_OPEN = "CloseTime IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,13 @@ class VersionUsage:
     auto_upgrade: int
     """Open runs that are on it and go on to the current version with their next turn."""
 
+    takes_runs: bool
+    """Whether it is the current or the ramping version."""
+
     @property
     def is_drained(self) -> bool:
-        """Whether no run needs its workers any more; the current version is never drained."""
-        return self.pinned == 0
+        """Whether its workers may go: no run is pinned to it, and none is sent to it."""
+        return self.pinned == 0 and not self.takes_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ class WorkerDeployments:
         client = self._client
         usages = await asyncio.to_thread(_usages, client.path, client.namespace)
         seen: set[str] = set()
-        async for run in client.list_workflows(workflow_type=DEPLOYMENT_TYPE, status="running"):
+        async for run in client.list_workflows(_OPEN, workflow_type=DEPLOYMENT_TYPE):
             name = run.workflow_id.removeprefix(ID_PREFIX)
             seen.add(name)
             yield _deployment(name, run, usages)
@@ -163,8 +167,11 @@ def _deployment(
         ramping,
         attributes.get(RAMPING_PERCENTAGE, 0.0),
         tuple(
-            VersionUsage(WorkerDeploymentVersion(name, build_id), pinned, moving)
-            for build_id, (pinned, moving) in sorted(counts.items())
+            VersionUsage(version, pinned, moving, version in (current, ramping))
+            for version, pinned, moving in (
+                (WorkerDeploymentVersion(name, build_id), *each)
+                for build_id, each in sorted(counts.items())
+            )
         ),
     )
 
@@ -182,7 +189,7 @@ def _usages(path: Path, namespace: str) -> dict[str, dict[str, list[int]]]:
             reader.count(
                 f'{_VERSION} = "{name}" AND PerdureVersioningBehavior = "{behavior}" '
                 "AND CloseTime IS NULL",
-                (None, None, None),
+                (None, None, None, None),
                 namespace=namespace,
             )
             for behavior in ("pinned", "auto_upgrade")

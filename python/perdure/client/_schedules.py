@@ -162,5 +162,5 @@ async def create_schedule(
 
 async def list_schedules(client: Client) -> AsyncIterator[ScheduleHandle]:
     """See `Client.list_schedules`."""
-    async for run in client.list_workflows(workflow_type=SCHEDULE_TYPE, status="running"):
+    async for run in client.list_workflows("CloseTime IS NULL", workflow_type=SCHEDULE_TYPE):
         yield ScheduleHandle(client, run.workflow_id.removeprefix(_PREFIX))

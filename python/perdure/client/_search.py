@@ -11,6 +11,9 @@ from perdure.errors import StoreError
 
 __all__ = ["NameFilter", "Pages"]
 
+_SYSTEM = "perdure."
+"""How the types begin of the workflows that Perdure itself brings."""
+
 
 class NameFilter(NamedTuple):
     """What is known of the runs without a query; all by default."""
@@ -18,6 +21,13 @@ class NameFilter(NamedTuple):
     workflow_id: str | None = None
     workflow_type: str | None = None
     status: str | None = None
+    left_out: str | None = None
+    """What the workflow types begin with of runs that are left out."""
+
+    def without_system(self, query: str | None) -> NameFilter:
+        """The same, without the runs behind schedules and deployments unless they are named."""
+        named = self.workflow_id or self.workflow_type or _SYSTEM in (query or "")
+        return self if named else self._replace(left_out=_SYSTEM)
 
 
 class Pages:
@@ -27,8 +37,7 @@ class Pages:
         self._path = path
         self._namespace = namespace
         self._query = query
-        self._names = names
-        self._before: bytes | None = None
+        self._names = names.without_system(query)
         self._after: SearchPlace | None = None
 
     def read(self, wanted: int) -> list[dict[str, Any]]:
@@ -41,10 +50,8 @@ class Pages:
         reader = self._reader()
         if reader is None:
             return []
-        if self._query is None:
-            return self._read_by_names(reader, wanted)
         page, self._after = reader.search(
-            self._query,
+            self._query or "",
             self._names,
             namespace=self._namespace,
             after=self._after,
@@ -63,19 +70,6 @@ class Pages:
         if reader is None:
             return 0
         return reader.count(self._query or "", self._names, namespace=self._namespace)
-
-    def _read_by_names(self, reader: StoreReader, wanted: int) -> list[dict[str, Any]]:
-        page = reader.list(
-            namespace=self._namespace,
-            workflow_id=self._names.workflow_id,
-            workflow_type=self._names.workflow_type,
-            status=self._names.status,
-            before=self._before,
-            limit=wanted,
-        )
-        if page:
-            self._before = page[-1]["run"]
-        return page
 
     def _reader(self) -> StoreReader | None:
         # Said also while there is no store: a wrong query is wrong everywhere.

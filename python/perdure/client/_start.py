@@ -20,10 +20,13 @@ async def start(
     fields: dict[str, Any],
     arguments: tuple[Any, ...],
     send: Callable[[dict[str, Any]], Awaitable[Answer]],
-) -> str:
-    """Sends a start, as the interceptors leave it; gives the run id."""
+) -> tuple[str, str]:
+    """Sends a start, as the interceptors leave it; gives its workflow id and the run id."""
+    workflow_id = fields["workflow_id"]
 
     async def proceed(call: StartWorkflowCall) -> str:
+        nonlocal workflow_id
+        workflow_id = call.workflow_id
         sent = {
             **fields,
             "workflow_type": call.workflow_type,
@@ -43,4 +46,5 @@ async def start(
         arguments=arguments,
         headers=dict(fields["headers"]),
     )
-    return await around(interceptors, "start_workflow", proceed)(call)
+    run_id = await around(interceptors, "start_workflow", proceed)(call)
+    return workflow_id, run_id

@@ -65,9 +65,10 @@ class StartOptions:
 
         Raises:
             EncodeError: A value cannot travel.
-            TypeError: A span is no `timedelta`.
-            ValueError: A span is negative, or the policies contradict each other.
+            TypeError: An option is of another type.
+            ValueError: The id is empty, a span is negative, or the policies contradict each other.
         """
+        self._check_types()
         fields: dict[str, Any] = {
             "workflow_id": self.id,
             "task_queue": self.task_queue,
@@ -86,6 +87,14 @@ class StartOptions:
             fields["signal_arguments"] = encode(list(self.start_signal_args))
         return fields
 
+    def _check_types(self) -> None:
+        if not self.id:
+            raise ValueError("a workflow id is not empty")
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"{name} is a {kind.__name__}, not {value!r}")
+
     def _id_policies(self) -> dict[str, str]:
         reuse, conflict = self.id_reuse_policy, self.id_conflict_policy
         if (
@@ -100,6 +109,16 @@ class StartOptions:
             # The open run takes the signal, which is no failure.
             conflict = WorkflowIDConflictPolicy.USE_EXISTING
         return {"id_reuse_policy": reuse.value, "id_conflict_policy": conflict.value}
+
+
+_KINDS = {
+    "id": str,
+    "task_queue": str,
+    "retry_policy": RetryPolicy,
+    "id_reuse_policy": WorkflowIDReusePolicy,
+    "id_conflict_policy": WorkflowIDConflictPolicy,
+    "priority": Priority,
+}
 
 
 class StartOptionsFields(TypedDict, total=False):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
+from perdure._interceptor import Interceptor
 from perdure.client._async_activity import AsyncActivityHandle
 from perdure.client._client import Client
 from perdure.client._handle import PendingActivity, WorkflowDescription, WorkflowHandle
@@ -272,12 +273,18 @@ class SyncClient:
         target: str,
         *,
         namespace: str = "default",
+        interceptors: Sequence[Interceptor] = (),
         data_converter: DataConverter | None = None,
     ) -> SyncClient:
         """A client of the store at `target`; see `Client.connect`."""
         loop = LoopThread()
         try:
-            connecting = Client.connect(target, namespace=namespace, data_converter=data_converter)
+            connecting = Client.connect(
+                target,
+                namespace=namespace,
+                interceptors=interceptors,
+                data_converter=data_converter,
+            )
             return cls(loop.call(connecting), loop)
         except BaseException:
             loop.close()

@@ -117,9 +117,8 @@ class InterceptedRuntime:
     def _scheduled(
         self, reference: ActivityReference, arguments: tuple[Any, ...], options: ActivityOptions
     ) -> ScheduleActivityCall:
-        call = ScheduleActivityCall(
-            reference.name, reference.service, arguments, options.headers or {}, options
-        )
+        headers, options = options.headers or {}, _without_headers(options)
+        call = ScheduleActivityCall(reference.name, reference.service, arguments, headers, options)
         for each in self._interceptors:
             call = each.schedule_activity(call)
         return call
@@ -148,17 +147,22 @@ class _InterceptedChildren:
     def _started(
         self, reference: ChildReference[Any], arguments: tuple[Any, ...], options: ChildOptions
     ) -> tuple[ChildReference[Any], tuple[Any, ...], ChildOptions]:
-        call = StartChildWorkflowCall(reference.name, arguments, options.headers, options)
+        plain = replace(options, headers={})
+        call = StartChildWorkflowCall(reference.name, arguments, options.headers, plain)
         for each in self._interceptors:
             call = each.start_child_workflow(call)
-        return reference, call.arguments, replace(call.options, headers=call.headers)
+        headers = {**call.options.headers, **call.headers}
+        return reference, call.arguments, replace(call.options, headers=headers)
+
+
+def _without_headers(options: ActivityOptions) -> ActivityOptions:
+    # Headers have one home in a call; plans are found by the options, so these stay if they can.
+    return options if options.headers is None else replace(options, headers=None)
 
 
 def _options_of(call: ScheduleActivityCall) -> ActivityOptions:
-    # The same object where nothing has changed: plans are found by it.
-    if call.headers == (call.options.headers or {}):
-        return call.options
-    return replace(call.options, headers=call.headers)
+    headers = {**(call.options.headers or {}), **call.headers}
+    return replace(call.options, headers=headers) if headers else call.options
 
 
 def overriding(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from perdure.schedule._spec import ScheduleSpec
+from perdure.spans import check_span
 from perdure.workflow._definition import definition_of
 
 __all__ = [
@@ -79,8 +80,12 @@ class ScheduleActionStartWorkflow:
             headers: Texts that travel along; none by default.
 
         Raises:
-            TypeError: No workflow, or its arguments do not fit.
+            TypeError: No workflow, its arguments do not fit, or `run_timeout` is no `timedelta`.
+            ValueError: `run_timeout` is not longer than zero.
         """
+        check_span("run_timeout", run_timeout)
+        if run_timeout is not None and run_timeout <= timedelta(0):
+            raise ValueError("run_timeout must be longer than zero, or None for no limit")
         arguments = (*arguments, *args)
         if not isinstance(workflow, str):
             definition = definition_of(workflow)

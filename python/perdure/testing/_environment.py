@@ -7,11 +7,13 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Self
 
+from perdure._interceptor import Interceptor
 from perdure.client import Client
 from perdure.client._client import DEFAULT_NAMESPACE
 from perdure.client._clock import new_clock
@@ -43,7 +45,11 @@ class WorkflowEnvironment:
 
     @classmethod
     async def start_time_skipping(
-        cls, *, namespace: str = DEFAULT_NAMESPACE, data_converter: DataConverter | None = None
+        cls,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        interceptors: Sequence[Interceptor] = (),
+        data_converter: DataConverter | None = None,
     ) -> Self:
         """An environment whose time jumps: a year of sleep takes milliseconds.
 
@@ -53,35 +59,38 @@ class WorkflowEnvironment:
 
         Args:
             namespace: That of the client; `default` by default.
-            data_converter: That of the client; none by default.
+            interceptors: As for `Client.connect`; none by default.
+            data_converter: As for `Client.connect`; none by default.
         """
-        return await asyncio.to_thread(
-            cls.new, namespace, skips_time=True, data_converter=data_converter
-        )
+        client = partial(Client, interceptors=interceptors, data_converter=data_converter)
+        return await asyncio.to_thread(cls.new, namespace, client, skips_time=True)
 
     @classmethod
     async def start_local(
-        cls, *, namespace: str = DEFAULT_NAMESPACE, data_converter: DataConverter | None = None
+        cls,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        interceptors: Sequence[Interceptor] = (),
+        data_converter: DataConverter | None = None,
     ) -> Self:
         """An environment on the system's time.
 
         Args:
             namespace: That of the client; `default` by default.
-            data_converter: That of the client; none by default.
+            interceptors: As for `Client.connect`; none by default.
+            data_converter: As for `Client.connect`; none by default.
         """
-        return await asyncio.to_thread(
-            cls.new, namespace, skips_time=False, data_converter=data_converter
-        )
+        client = partial(Client, interceptors=interceptors, data_converter=data_converter)
+        return await asyncio.to_thread(cls.new, namespace, client, skips_time=False)
 
     @classmethod
     def new(
-        cls, namespace: str, *, skips_time: bool, data_converter: DataConverter | None = None
+        cls, namespace: str, client: Callable[..., Client] = Client, *, skips_time: bool
     ) -> Self:
         """An environment, without a loop: it belongs to none before a worker is started on it."""
         folder = _new_folder()
         clock = new_clock() if skips_time else None
-        path = folder / "test.db"
-        return cls(folder, Client(path, namespace, clock=clock, data_converter=data_converter))
+        return cls(folder, client(folder / "test.db", namespace, clock=clock))
 
     @property
     def supports_time_skipping(self) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Self
 
+from perdure._interceptor import Interceptor
+from perdure.client import Client
 from perdure.client._client import DEFAULT_NAMESPACE
 from perdure.client._start_options import DEFAULT_TASK_QUEUE
 from perdure.client._sync import LoopThread, SyncClient
@@ -36,21 +39,27 @@ class SyncWorkflowEnvironment:
 
     @classmethod
     def start_time_skipping(
-        cls, *, namespace: str = DEFAULT_NAMESPACE, data_converter: DataConverter | None = None
+        cls,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        interceptors: Sequence[Interceptor] = (),
+        data_converter: DataConverter | None = None,
     ) -> Self:
         """An environment whose time jumps; see `WorkflowEnvironment.start_time_skipping`."""
-        return cls(
-            WorkflowEnvironment.new(namespace, skips_time=True, data_converter=data_converter)
-        )
+        client = partial(Client, interceptors=interceptors, data_converter=data_converter)
+        return cls(WorkflowEnvironment.new(namespace, client, skips_time=True))
 
     @classmethod
     def start_local(
-        cls, *, namespace: str = DEFAULT_NAMESPACE, data_converter: DataConverter | None = None
+        cls,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        interceptors: Sequence[Interceptor] = (),
+        data_converter: DataConverter | None = None,
     ) -> Self:
         """An environment on the system's time; see `WorkflowEnvironment.start_local`."""
-        return cls(
-            WorkflowEnvironment.new(namespace, skips_time=False, data_converter=data_converter)
-        )
+        client = partial(Client, interceptors=interceptors, data_converter=data_converter)
+        return cls(WorkflowEnvironment.new(namespace, client, skips_time=False))
 
     @contextlib.contextmanager
     def worker(

@@ -65,9 +65,14 @@ class ServedQueue:
         Raises:
             TypeError: Something that is neither workflow nor activity, or has types whose values
                 cannot travel.
-            ValueError: No such rate.
+            ValueError: No such limit or rate.
         """
         slots, per_second, sessions = limits
+        if slots < 1 or sessions < 0:
+            raise ValueError(
+                "max_concurrent_activities is at least 1 and max_concurrent_sessions at least 0, "
+                f"not {slots} and {sessions}"
+            )
         if per_second is not None and not 0 < per_second < math.inf:
             raise ValueError("activities per second: a number above zero, or None for no limit")
         served = ServedQueue(

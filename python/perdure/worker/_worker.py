@@ -22,6 +22,7 @@ from perdure.client._codecs import codec_of
 from perdure.errors import StoreError, StoreOwnedError
 from perdure.instance._determinism import install_determinism
 from perdure.secrets import SecretProvider
+from perdure.spans import check_span
 from perdure.versioning import WorkerDeploymentConfig
 from perdure.worker._host import Host
 from perdure.worker._options import NatsOptions, StdioService
@@ -96,7 +97,7 @@ class Worker:
             strict: Whether to refuse C calls such as `datetime.now()` too: slow; False by default.
 
         Raises:
-            TypeError: Something that is neither workflow nor activity.
+            TypeError: Something that is neither workflow nor activity; a span that is none.
             ValueError: No such address, limit or rate.
         """
         self.client = client = _client_of(client)
@@ -110,6 +111,7 @@ class Worker:
         self._open = _opening(client, max_cached_workflows, retention)
         self._new_host = _hosting(client, max_activity_processes)
         self._new_watchdog = _watching(deadlock_timeout, deadlock_limit, strict)
+        check_span("graceful_shutdown_timeout", graceful_shutdown_timeout)
         self._shutdown_s = graceful_shutdown_timeout.total_seconds()
         self._standby = standby
         self._serving: Serving | None = None
@@ -242,6 +244,7 @@ def _opening(
     client: Client, max_cached_workflows: int, retention: timedelta | None
 ) -> Callable[..., EngineHost]:
     """What opens the engine, once it is known how long to wait for it."""
+    check_span("retention", retention)
     # Time that skips would have runs deleted that have just ended.
     keeps_for = retention if client.clock is None else None
     return partial(
@@ -258,6 +261,8 @@ def _opening(
 
 
 def _hosting(client: Client, processes: int | None) -> Callable[..., Host]:
+    if processes is not None and processes < 1:
+        raise ValueError(f"max_activity_processes is at least 1, not {processes}")
     count = processes or os.cpu_count() or 1
     return partial(Host, client.path, processes=count, clock=client.clock)
 
@@ -265,6 +270,8 @@ def _hosting(client: Client, processes: int | None) -> Callable[..., Host]:
 def _watching(
     timeout: timedelta | None, limit: timedelta | None, strict: bool
 ) -> Callable[[], Watchdog]:
+    check_span("deadlock_timeout", timeout)
+    check_span("deadlock_limit", limit)
     return partial(Watchdog, _seconds(timeout), _seconds(limit), strict)
 
 

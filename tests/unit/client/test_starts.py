@@ -29,6 +29,10 @@ async def greet(name: str, times: int = 1) -> str:
         (("x",), {"run_timeout": 5}, r"run_timeout is a timedelta, such as timedelta\(seconds=5\)"),
         (("x",), {"start_delay": "1h"}, r"start_delay is a timedelta, .* not '1h'"),
         (("x",), {"run_time": timedelta(1)}, "run_time"),
+        (("x",), {"id_reuse_policy": "reject_duplicate"}, "id_reuse_policy is a WorkflowIDReuse"),
+        (("x",), {"priority": 3}, "priority is a Priority, not 3"),
+        (("x",), {"retry_policy": 3}, "retry_policy is a RetryPolicy"),
+        (("x",), {"id": 7}, "id is a str"),
     ],
 )
 def test_a_start_that_does_not_fit_is_refused(

@@ -50,12 +50,18 @@ pub(super) fn check_query(py: Python<'_>, query: &str) -> PyResult<()> {
     parsed(py, query).map(drop)
 }
 
-/// Workflow id, workflow type and status, each where it matters.
-type Names = (Option<String>, Option<String>, Option<String>);
+/// Workflow id, workflow type and status, each where it matters, and what the types of workflows
+/// begin with that are left out.
+type Names = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 fn narrowed(py: Python<'_>, query: &str, names: Names) -> PyResult<RunQuery> {
     let mut query = parsed(py, query)?;
-    let (workflow_id, workflow_type, status) = names;
+    let (workflow_id, workflow_type, status, left_out) = names;
     let fields = [
         (Builtin::WorkflowId, workflow_id),
         (Builtin::WorkflowType, workflow_type),
@@ -65,6 +71,9 @@ fn narrowed(py: Python<'_>, query: &str, names: Names) -> PyResult<RunQuery> {
         if let Some(name) = name {
             query.require(field, &name);
         }
+    }
+    if let Some(prefix) = left_out {
+        query.leave_out(Builtin::WorkflowType, &prefix);
     }
     Ok(query)
 }

@@ -24,6 +24,22 @@ pub struct RunQuery {
 }
 
 impl RunQuery {
+    /// Leaves out the runs whose field begins with a text.
+    pub fn leave_out(&mut self, field: Builtin, prefix: &str) {
+        let left_out = Condition::Not(Box::new(Condition::Compare {
+            field: Field::Builtin(field),
+            operator: Operator::StartsWith,
+            literal: Literal::Text {
+                text: prefix.to_owned(),
+                instant: None,
+            },
+        }));
+        let condition = self.condition.take();
+        self.condition = Some(Condition::All(
+            condition.into_iter().chain([left_out]).collect(),
+        ));
+    }
+
     /// Asks only for runs of which the field is this text, besides what is asked for already.
     pub fn require(&mut self, field: Builtin, text: &str) {
         let text = match field {

@@ -22,8 +22,9 @@ __all__ = ["NAME", "add"]
 
 NAME = "worker deployment"
 _TEXT = """
-PINNED counts open runs that stay on a version: it is drained, and its workers may go, when there
-are none. MOVING counts those that go on to the current version with their next turn.
+PINNED counts open runs that stay on a version: when there are none, and none is sent to it any
+more, it is drained and its workers may go. MOVING counts those that go on to the current version
+with their next turn.
 """
 
 
