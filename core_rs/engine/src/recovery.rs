@@ -1,10 +1,10 @@
 //! A restart: everything outstanding is armed again from the index, without replaying anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use perdure_history::{Command, Event, MessageId, TaskId, Timestamp};
+use perdure_history::{Command, Event, MessageId, RunId, TaskId, Timestamp};
 use perdure_store::{InboxMessage, Outstanding, OutstandingKind, Recovery, RunStatus, RunSummary};
 use rustc_hash::FxHashSet;
 
@@ -21,7 +21,7 @@ use crate::messages;
 use crate::parking::Parked;
 use crate::pausing::StatusDetail;
 use crate::payload_codec::Seal;
-use crate::pending::{Delivered, Pending};
+use crate::pending::{self, Delivered, Pending};
 use crate::placement::Placement;
 use crate::reset::Copy;
 use crate::run::{Identity, Run, Timer};
@@ -50,8 +50,14 @@ impl Engine {
         let (successors, kept): (Vec<_>, Vec<_>) = kept
             .into_iter()
             .partition(|(_, kept)| begins_successor(kept));
-        for (message, kept) in successors {
-            self.recover_message(message, kept, now);
+        for (message, begins) in successors {
+            if let Kept::Copy { run, records } = begins {
+                let ended = ended_in(&kept, run);
+                let copy = Copy::of_message(run, message.message_id, records, ended);
+                self.make_copy(copy, now);
+            } else {
+                self.recover_message(message, begins, now);
+            }
         }
         // A child is there before what its inbox holds for it.
         for ask in starts {
@@ -195,11 +201,8 @@ impl Engine {
         let message_id = message.message_id;
         let (run_id, event) = match kept {
             Kept::Result { run, event } => (run, event),
-            Kept::Ask { .. } => return None,
-            Kept::Copy { run, records } => {
-                self.make_copy(Copy::of_message(run, message_id, records), now);
-                return None;
-            }
+            // Carried out, and made, before this.
+            Kept::Ask { .. } | Kept::Copy { .. } => return None,
             Kept::Message(MessageBody::Signal {
                 run,
                 name,
@@ -271,6 +274,15 @@ impl Engine {
 fn readable(seal: &Seal, message: InboxMessage) -> Option<(InboxMessage, Kept)> {
     let kept = message_codec::decode_message(&seal.open_message(&message.body)).ok()?;
     Some((message, kept))
+}
+
+/// The activities of a run whose outcome lies in its inbox.
+fn ended_in(kept: &[(InboxMessage, Kept)], run: RunId) -> BTreeSet<u64> {
+    let outcomes = kept.iter().filter_map(|(_, kept)| match kept {
+        Kept::Result { run: of, event } if *of == run => pending::ended(event),
+        _ => None,
+    });
+    outcomes.collect()
 }
 
 fn begins_successor(kept: &Kept) -> bool {

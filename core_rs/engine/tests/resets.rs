@@ -243,6 +243,66 @@ fn what_a_sender_knows_to_be_there_is_in_the_new_run_whatever_crashes() {
 }
 
 #[test]
+fn an_outcome_in_the_inbox_of_a_held_run_is_taken_over_and_nothing_runs_again() {
+    fn breaks(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+        match activation {
+            Activation::Signal { .. } => Err("a bug"),
+            other => order(other),
+        }
+    }
+    let paused = || {
+        let mut world = paused();
+        world.complete("once");
+        world
+    };
+    let parked = || {
+        let mut world = World::new(breaks);
+        world.start_run(1);
+        world.signal(run_id(1), "s1");
+        world.complete("once");
+        world
+    };
+    let dropping = |event_n| ResetRun {
+        keeps_messages: false,
+        ..request(event_n)
+    };
+    let once = |world: &World, n: u64| {
+        let records = world.records(run_id(NEW));
+        let found = records.iter().find_map(|record| match &record.body {
+            RecordBody::Event(Event::ActivityCompleted {
+                command_n, result, ..
+            }) if *command_n == n => Some(result.clone()),
+            _ => None,
+        });
+        found == Some(payload("once"))
+    };
+    everywhere(&dropping(5), paused, |world, case| {
+        assert!(once(world, 4), "{case}: {:?}", told(world, run_id(NEW)));
+        assert_eq!(world.inbox(), [], "{case}");
+    });
+    everywhere(&dropping(3), parked, |world, case| {
+        assert!(once(world, 2), "{case}: {:?}", told(world, run_id(NEW)));
+        assert_eq!(world.inbox(), [], "{case}");
+    });
+}
+
+#[test]
+fn a_given_result_goes_before_an_outcome_in_the_inbox() {
+    let mut world = paused();
+    world.complete("once");
+    let asked = ResetRun {
+        results: vec![(4, payload("paid"))],
+        ..request(5)
+    };
+    assert_eq!(reset(&mut world, asked), started());
+    let Some(Reply::Result { outcome, .. }) = world.result(run_id(NEW)) else {
+        panic!("{:?}", world.history(run_id(NEW)));
+    };
+    assert_eq!(outcome.unwrap(), payload("paid"));
+    assert_eq!(world.inbox(), []);
+}
+
+#[test]
 fn a_posted_request_that_is_refused_is_not_done_later() {
     let mut world = signalled();
     post(&mut world, &request(99));

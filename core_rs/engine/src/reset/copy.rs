@@ -1,6 +1,7 @@
 //! A run that begins with a copied history: handed over by the write that closes the old run, and
 //! made by one write of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use perdure_history::{
@@ -15,7 +16,7 @@ use crate::commit::{Commit, Written};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::engine::Engine;
-use crate::pending::{Delivered, Pending};
+use crate::pending::{self, Delivered, Pending};
 use crate::renewal;
 use crate::run::{Identity, Run, Timer};
 use crate::wheel::Due;
@@ -29,6 +30,8 @@ pub(crate) struct Copy {
     pub(crate) records: Vec<Record>,
     /// What its next turns deliver.
     pub(crate) messages: Vec<Pending>,
+    /// Activities that are outstanding in it and whose outcome its next turns deliver.
+    pub(crate) ended: BTreeSet<u64>,
     /// Whether it takes over what no turn of the old run has taken.
     pub(crate) keeps_messages: bool,
     pub(crate) waiters: Vec<ReplyTo>,
@@ -37,16 +40,31 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    /// The copy that a message in the inbox holds.
-    pub(crate) fn of_message(run: RunId, message_id: MessageId, records: Vec<Record>) -> Self {
+    /// The copy that a message in the inbox holds, and whose outcomes lie there with it.
+    pub(crate) fn of_message(
+        run: RunId,
+        message_id: MessageId,
+        records: Vec<Record>,
+        ended: BTreeSet<u64>,
+    ) -> Self {
         Self {
             run,
             message_id,
             records,
             messages: Vec::new(),
+            ended,
             keeps_messages: true,
             waiters: Vec::new(),
             asked_of: None,
+        }
+    }
+
+    /// Whether the new run takes over what no turn of the old one has taken. An outcome is one of
+    /// work that was done: it is not done again, unless what asked for it is behind the point.
+    fn takes_over(&mut self, open: &Open, event: &Event) -> bool {
+        match pending::ended(event) {
+            Some(command_n) => open.activities.contains(&command_n) && self.ended.insert(command_n),
+            None => self.keeps_messages && is_message(event),
         }
     }
 
@@ -86,8 +104,9 @@ impl Context {
         for pending in &mut copy.messages {
             append.outbox.extend(kept(copy.run, pending));
         }
+        let open = Open::of(&copy.records);
         for mut pending in run.pending.drain(..) {
-            if !copy.keeps_messages || !is_kept(&pending.event) {
+            if !copy.takes_over(&open, &pending.event) {
                 commit.dropped.push(pending.about);
                 continue;
             }
@@ -105,11 +124,15 @@ impl Context {
     }
 
     /// Makes a run that begins with these records.
-    fn write_copy(&mut self, run: &mut Run, records: Vec<Record>, now: Timestamp) {
+    fn write_copy(
+        &mut self,
+        run: &mut Run,
+        records: Vec<Record>,
+        ended: &BTreeSet<u64>,
+        now: Timestamp,
+    ) {
         let open = Open::of(&records);
-        let last = reset::resets(&records).last();
-        let given = last.map_or(&[][..], |(_, reset)| &reset.results);
-        for command_n in open.cancelling.iter().filter(|n| !given.contains(n)) {
+        for command_n in open.cancelling.difference(ended) {
             let event = Event::ActivityCancelled {
                 command_n: *command_n,
                 attempt: 0,
@@ -119,7 +142,7 @@ impl Context {
         }
         let activities = open.activities.iter();
         let activities = activities
-            .filter(|n| !given.contains(n) && !open.cancelling.contains(n))
+            .filter(|n| !ended.contains(n) && !open.cancelling.contains(n))
             .map(|command_n| MachineEffect::ScheduleActivity {
                 command_n: *command_n,
             });
@@ -203,10 +226,10 @@ impl Engine {
             let key = self.context.wheel.arm(fire_at, due);
             run.run_timeout = Some(Timer { fire_at, key });
         }
-        let (id, records) = (run.id, copy.records);
+        let (id, records, ended) = (run.id, copy.records, copy.ended);
         self.runs.insert(run);
         self.with_run(id, |context, run| {
-            context.write_copy(run, records, now);
+            context.write_copy(run, records, &ended, now);
             // Known only now: its parent knows of the child since the old run began.
             run.parent = started.parent.map(Box::new);
         });
@@ -225,8 +248,8 @@ fn new_run(started: &RunStarted, message_id: &MessageId, now: Timestamp) -> NewR
     }
 }
 
-/// Whether the new run takes over a message that no turn has taken.
-fn is_kept(event: &Event) -> bool {
+/// Whether this is a message that a new run is told as well.
+fn is_message(event: &Event) -> bool {
     matches!(
         event,
         Event::SignalReceived { .. } | Event::UpdateAccepted { .. }

@@ -29,7 +29,7 @@ use crate::loading;
 use crate::options;
 use crate::patches::Patches;
 use crate::payload_codec::Seal;
-use crate::pending::Pending;
+use crate::pending::{self, Pending};
 use crate::run::{Phase, Run};
 
 /// A run to be made from a copy of another one's history.
@@ -176,10 +176,13 @@ impl Engine {
         let read = read.map_err(|error| Answered::last(damaged(run, &error)))?;
         let refused = |reason| Answered::last(Reply::ResetRefused { run, reason });
         let plan = plan::plan(message_id, request, &read.records, now).map_err(refused)?;
+        let given = plan.messages.iter();
+        let given = given.filter_map(|one| pending::ended(&one.event));
         let copy = Copy {
             run: request.run,
             message_id: message_id.clone(),
             records: plan.records,
+            ended: given.collect(),
             messages: plan.messages,
             keeps_messages: request.keeps_messages,
             waiters: Vec::new(),
