@@ -191,6 +191,7 @@ impl Context {
         if let Phase::Committing(commit) = &mut run.phase {
             waiting.extend(commit.senders());
         }
+        waiting.extend(run.copy.take().map(|copy| copy.waiters).unwrap_or_default());
         let reply = match error {
             AppendError::Damaged { run, .. } => Reply::Damaged {
                 run: *run,
@@ -203,6 +204,7 @@ impl Context {
         for to in waiting {
             self.reply(to, reply.clone());
         }
+        self.reset_closed(run);
         self.forget(run);
     }
 }

@@ -39,6 +39,23 @@ impl ClosingRequest {
             Self::TimeOut { at } => Some(*at),
         }
     }
+
+    /// Who asked for it, when another request closes the run: like anybody who comes late.
+    pub(crate) fn too_late(self) -> Option<Delivered> {
+        let Self::Terminate {
+            message_id,
+            reply_to,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        Some(Delivered {
+            message_id: Some(message_id),
+            reply_to,
+            ..Delivered::default()
+        })
+    }
 }
 
 /// How a run ended, and what came of it.

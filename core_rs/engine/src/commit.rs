@@ -110,6 +110,12 @@ impl Commit {
             .filter_map(|about| about.reply_to.take())
             .collect();
         senders.append(&mut self.kept);
+        senders.extend(
+            self.copy
+                .take()
+                .map(|copy| copy.waiters)
+                .unwrap_or_default(),
+        );
         let carriers = self.delivered.iter_mut().chain(&mut self.dropped);
         let carriers = carriers.filter_map(|about| about.carrier.take());
         let carriers = carriers.map(|start| *start).chain(self.carriers.drain(..));

@@ -224,19 +224,7 @@ impl Context {
     pub(crate) fn close_soon(&mut self, run: &mut Run, request: ClosingRequest, now: Timestamp) {
         if run.closing.is_some() {
             // The first request closes the run; a second one hears of it like any late message.
-            if let ClosingRequest::Terminate {
-                message_id,
-                reply_to,
-                ..
-            } = request
-            {
-                let message_id = Some(message_id);
-                run.late.push(Delivered {
-                    message_id,
-                    reply_to,
-                    ..Delivered::default()
-                });
-            }
+            run.late.extend(request.too_late());
             return;
         }
         run.closing = Some(request);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use perdure_engine::{MessageBody, Reply, ResetRun, encode_message};
 use perdure_history::{ActivityOptions, Command, Event, Fork, MessageId, RecordBody, RunId};
 use perdure_machine::Activation;
-use perdure_store::{InboxMessage, RunStatus, Store};
+use perdure_store::{AppendError, InboxMessage, RunStatus, Store};
 
 use support::{World, activity, payload, run_id};
 
@@ -85,12 +85,16 @@ fn reset(world: &mut World, request: ResetRun) -> Option<Reply> {
 
 /// Puts a request into the inbox, as a client in another process does before it asks.
 fn post(world: &mut World, request: &ResetRun) {
-    let message_id = MessageId("reset".to_owned());
     let body = MessageBody::Reset(Box::new(request.clone()));
+    post_as(world, "reset", &body);
+}
+
+fn post_as(world: &mut World, id: &str, body: &MessageBody) {
+    let message_id = MessageId(id.to_owned());
     let received_at = world.now;
     let posted = InboxMessage {
         run: body.recipient(),
-        body: encode_message(&message_id, &body, received_at).unwrap(),
+        body: encode_message(&message_id, body, received_at).unwrap(),
         message_id,
         received_at,
     };
@@ -541,6 +545,46 @@ fn a_reset_run_is_reset_again_and_its_records_name_the_run_that_wrote_them() {
     world.tasks.retain(|task| task.id.run == run);
     finish(&mut world);
     assert_eq!(world.status(run), Some(RunStatus::Completed));
+}
+
+#[test]
+fn what_ends_a_run_while_it_is_read_for_a_reset_hears_of_its_end() {
+    let mut world = signalled();
+    world.holds_reads = true;
+    let asked = world.send_as("reset", MessageBody::Reset(Box::new(request(5))));
+    let (run, reason) = (run_id(1), "late".to_owned());
+    let terminate = MessageBody::Terminate { run, reason };
+    post_as(&mut world, "late", &terminate);
+    let late = world.send_as("late", terminate);
+    world.read_held();
+    assert_eq!(world.reply_to(asked).cloned(), started());
+    let heard = world.reply_to(late);
+    assert!(matches!(heard, Some(Reply::Closed { .. })), "{heard:?}");
+    assert_eq!(world.inbox(), []);
+}
+
+fn damaged() -> AppendError {
+    let (run, reason) = (run_id(1), "a test".to_owned());
+    AppendError::Damaged { run, reason }
+}
+
+#[test]
+fn who_asks_for_a_reset_hears_when_the_run_cannot_be_written() {
+    let mut world = signalled();
+    world.refusals.push(damaged());
+    let heard = reset(&mut world, request(5));
+    assert!(matches!(heard, Some(Reply::Damaged { .. })), "{heard:?}");
+
+    // A request that waits for a turn which then cannot be written.
+    let mut world = signalled();
+    world.holds_turns = true;
+    world.signal(run_id(1), "s2");
+    let asked = world.send_as("reset", MessageBody::Reset(Box::new(request(5))));
+    world.refusals.push(damaged());
+    world.step_held();
+    // The store still has the run open.
+    let run = run_id(1);
+    assert_eq!(world.reply_to(asked), Some(&Reply::AlreadyStarted { run }));
 }
 
 #[test]

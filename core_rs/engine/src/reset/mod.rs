@@ -259,7 +259,8 @@ impl Context {
         self.effect(Effect::ReadForReset { run, message_id });
     }
 
-    /// A run closed before it could be frozen: what it is to be reset to is read all the same.
+    /// A run closed, or was lost, before it could be frozen: what it is to be reset to is read all
+    /// the same.
     pub(crate) fn reset_closed(&mut self, run: &mut Run) {
         for message_id in run.resets.drain(..) {
             let run = run.id;
@@ -301,12 +302,15 @@ impl Context {
         let (doubles, pending): (Vec<_>, Vec<_>) = run.pending.drain(..).partition(is_double);
         run.doubles.extend(doubles);
         run.pending.extend(pending);
-        run.closing = Some(ClosingRequest::Terminate {
+        let closed_for = ClosingRequest::Terminate {
             message_id: copy.message_id.clone(),
             reason: copy.closing_reason(),
             reply_to: None,
             next_run_id: Some(copy.run),
-        });
+        };
+        // What came while the history was read hears of the end like any late message.
+        let earlier = run.closing.replace(closed_for);
+        run.late.extend(earlier.and_then(ClosingRequest::too_late));
         run.copy = Some(Box::new(copy));
         self.advance(run, now);
     }

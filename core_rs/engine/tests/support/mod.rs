@@ -51,6 +51,9 @@ pub(crate) struct World {
     /// Whether the host is slow: its turns wait until [`World::step_held`].
     pub(crate) holds_turns: bool,
     held_turns: Vec<Turn>,
+    /// Whether histories for resets are read no sooner than in [`World::read_held`].
+    pub(crate) holds_reads: bool,
+    held_reads: Vec<(RunId, MessageId)>,
     /// The process dies at this append, counted from 1: before it is durable, or right after.
     pub(crate) stops_at: Option<(usize, bool)>,
     /// Whether it has died: nothing is performed until [`World::restart`].
@@ -130,6 +133,8 @@ impl World {
             read_failures: 0,
             holds_turns: false,
             held_turns: Vec::new(),
+            holds_reads: false,
+            held_reads: Vec::new(),
             stops_at: None,
             stopped: false,
             next_message: 0,
@@ -165,6 +170,7 @@ impl World {
         self.options.epoch = self.store.epoch();
         self.tasks.clear();
         self.held_turns.clear();
+        self.held_reads.clear();
         self.stopped = false;
         self.stops_at = None;
         let recovery = self.store.recover().unwrap();
@@ -212,6 +218,9 @@ impl World {
                         message_id,
                     };
                     self.engine.handle_input(self.now, found);
+                }
+                Effect::ReadForReset { run, message_id } if self.holds_reads => {
+                    self.held_reads.push((run, message_id));
                 }
                 Effect::ReadForReset { run, message_id } => self.read_for_reset(run, message_id),
                 Effect::Load { run, from_n } => self.load(run, from_n),
@@ -297,6 +306,15 @@ impl World {
             let report = step(self.workflow, turn);
             self.input(Input::Turn(report));
         }
+    }
+
+    /// Histories for resets are read now, and from now on.
+    pub(crate) fn read_held(&mut self) {
+        self.holds_reads = false;
+        for (run, message_id) in std::mem::take(&mut self.held_reads) {
+            self.read_for_reset(run, message_id);
+        }
+        self.perform();
     }
 
     pub(crate) fn send(&mut self, body: MessageBody) -> ReplyTo {
