@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from perdure._core import decode
+from perdure._core import call_of, decode
 from perdure._interceptor import ExecuteActivityCall, around
 from perdure.activity._context import CompleteAsync, set_context
 from perdure.convert import decode_arguments, failure_of, shape_of
@@ -36,6 +36,9 @@ logger = logging.getLogger("perdure.worker")
 
 _SHUTTING_DOWN = "the worker is shutting down"
 
+_LOCAL_THREADS_MAX = 1_000
+"""They count towards no limit: this many of a queue at once are a mistake of somebody's."""
+
 
 class ActivityRunner:
     """The activities of one engine of this process."""
@@ -53,7 +56,8 @@ class ActivityRunner:
         self._loop = loop
         self._complete = complete
         self._processes_max = processes
-        self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._threads: dict[tuple[str, bool], ThreadPoolExecutor] = {}
+        """By task queue, those of local activities apart: these wait behind no others."""
         self._processes: ProcessPoolExecutor | None = None
         self._running: dict[str, tuple[RunningActivity, asyncio.Task[None]]] = {}
         self._line = Line(loop, self._run, self._running)
@@ -116,8 +120,8 @@ class ActivityRunner:
         await self._wait(1.0, task_queue)
         if task_queue is not None:
             self.sessions.leave(task_queue)
-        ended = list(self._threads) if task_queue is None else [task_queue]
-        pools: list[Executor | None] = [self._threads.pop(each, None) for each in ended]
+        ended = [each for each in self._threads if task_queue in (None, each[0])]
+        pools: list[Executor | None] = [self._threads.pop(each) for each in ended]
         if task_queue is None:
             pools.append(self._processes)
         for pool in pools:
@@ -240,7 +244,7 @@ class ActivityRunner:
             return await self._in_process(definition, task)
         context = contextvars.copy_context()
         result = await self._loop.run_in_executor(
-            self._thread_pool(task.task_queue), lambda: context.run(definition.fn, *arguments)
+            self._thread_pool(task), lambda: context.run(definition.fn, *arguments)
         )
         # Of `lambda: fetch(url)` nobody can see before that it gives a coroutine.
         return await result if inspect.iscoroutine(result) else result
@@ -261,11 +265,13 @@ class ActivityRunner:
             raise
         return decode(data, shape_of(definition.reference.result_type))
 
-    def _thread_pool(self, task_queue: str) -> Executor:
-        pool = self._threads.get(task_queue)
+    def _thread_pool(self, task: ActivityTask) -> Executor:
+        is_local = call_of(task)[2]
+        served = task.task_queue, is_local
+        pool = self._threads.get(served)
         if pool is None:
-            slots = self._queues.slots(task_queue)
-            pool = self._threads[task_queue] = ThreadPoolExecutor(slots, "perdure-activity")
+            threads = _LOCAL_THREADS_MAX if is_local else self._queues.slots(task.task_queue)
+            pool = self._threads[served] = ThreadPoolExecutor(threads, "perdure-activity")
         return pool
 
     def _process_pool(self) -> Executor:
