@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from perdure.workflow._info import Info
     from perdure.workflow._message_handler import MessageHandler, UpdateHandler
 
-__all__ = ["Children", "Runtime", "Visibility", "current", "require"]
+__all__ = ["Activities", "Children", "Runtime", "Visibility", "current", "require"]
 
 
 class Children(Protocol):
@@ -70,8 +70,8 @@ class Visibility(Protocol):
         ...
 
 
-class Runtime(Protocol):
-    """One run, as its own code sees it."""
+class Activities(Protocol):
+    """The activities of one run."""
 
     def call_activity(
         self,
@@ -90,6 +90,18 @@ class Runtime(Protocol):
     ) -> ActivityHandle[Any]:
         """Schedules now."""
         ...
+
+    def start_session(
+        self, reference: ActivityReference, options: ActivityOptions
+    ) -> ActivityHandle[Any]:
+        """Schedules what holds a session open: no call of the workflow's, so that no interceptor
+        sees it.
+        """
+        ...
+
+
+class Runtime(Activities, Protocol):
+    """One run, as its own code sees it."""
 
     @property
     def children(self) -> Children:

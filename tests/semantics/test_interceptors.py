@@ -309,6 +309,45 @@ def test_interceptors_stand_around_the_code_of_a_run_also_when_it_is_replayed() 
         assert queried == ["A", "B", "added", "signalled of AB of AB"]
 
 
+class Listing(WorkflowInterceptor):
+    """Lists what the run schedules."""
+
+    def __init__(self) -> None:
+        self.scheduled: list[str] = []
+
+    def schedule_activity(self, call: ScheduleActivityCall) -> ScheduleActivityCall:
+        self.scheduled.append(call.activity)
+        return call
+
+    async def execute_workflow(
+        self,
+        call: ExecuteWorkflowCall,
+        proceed: Callable[[ExecuteWorkflowCall], Awaitable[Any]],
+    ) -> Any:
+        return [*await proceed(call), *self.scheduled]
+
+
+class Lists(Interceptor):
+    def workflow_interceptor(self) -> WorkflowInterceptor:
+        return Listing()
+
+
+@workflow.defn
+async def in_a_session() -> list[Any]:
+    async with workflow.session() as session:
+        return [await session.execute_activity(header, "none")]
+
+
+def test_what_holds_a_session_open_is_no_call_that_interceptors_see() -> None:
+    async def scenario(folder: Path) -> Any:
+        client = await Client.connect(f"file:{folder / 'a.db'}", interceptors=[Lists()])
+        async with Worker(client, workflows=[in_a_session], activities=[header]):
+            return await client.execute_workflow(in_a_session)
+
+    with tempfile.TemporaryDirectory() as folder:
+        assert asyncio.run(scenario(Path(folder))) == [None, "header"]
+
+
 class Asking(Interceptor):
     """Notes what a client sends, and changes it."""
 

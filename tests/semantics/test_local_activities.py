@@ -7,13 +7,15 @@ import functools
 import sys
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from perdure import Client, RetryPolicy, activity, workflow
+from perdure import Client, RateLimit, RetryPolicy, Worker, activity, workflow
 from perdure.errors import ActivityError, ApplicationError
 from perdure.testing import mock_activity
+from tests.e2e.waiting import until
 from tests.semantics.ways import three_ways
 
 THIS = sys.modules[__name__]
@@ -195,6 +197,44 @@ def test_b3_a_step_is_cancelled_with_its_call() -> None:
     assert _execute(cancels_a_step) == ["cancelled", "timed out"]
 
 
+taken, opened = threading.Event(), threading.Event()
+
+
+@activity.defn
+def waits_for_a_step() -> bool:
+    taken.set()
+    return opened.wait(20)
+
+
+async def has_no_thread_left() -> None:
+    await until(taken.is_set)
+
+
+@workflow.defn
+async def step_beside_a_full_worker() -> list[Any]:
+    waiting = workflow.start_activity(waits_for_a_step)
+    await workflow.step(has_no_thread_left)
+    await workflow.step(opened.set)
+    await workflow.execute_local_activity(plain, "a")
+    return [await waiting]
+
+
+def test_a_step_in_a_thread_waits_behind_no_activity(tmp_path: Path) -> None:
+    async def main() -> Any:
+        client = await Client.connect(f"file:{tmp_path / 'app.db'}")
+        async with Worker(
+            client,
+            workflows=[step_beside_a_full_worker],
+            activities=[waits_for_a_step],
+            max_concurrent_activities=1,
+        ):
+            return await client.execute_workflow(step_beside_a_full_worker)
+
+    taken.clear()
+    opened.clear()
+    assert asyncio.run(asyncio.wait_for(main(), 40)) == [True]
+
+
 def test_b10_a_local_activity_that_nobody_awaits_ends_with_its_run() -> None:
     assert _execute(leaves_one_open) == "returned"
 
@@ -221,7 +261,7 @@ def test_a_mock_stands_in_for_a_local_activity() -> None:
 
 
 def test_what_cannot_be_a_step_is_refused_at_the_call() -> None:
-    assert _execute(refused) == ["TypeError", "TypeError", "TypeError", "ValueError"]
+    assert _execute(refused) == ["TypeError"] * 3 + ["ValueError"] + ["TypeError"] * 3
 
 
 @workflow.defn
@@ -235,8 +275,23 @@ async def refused() -> list[str]:
         lambda: workflow.step(plain("a")),  # type: ignore[call-overload]
         lambda: workflow.execute_local_activity(elsewhere, 1),
         lambda: workflow.step(plain, "a", local_retry_threshold=timedelta(seconds=-1)),
+        *(functools.partial(_with_option, *each) for each in OF_OTHERS),
     ]
     return [_refusal(call) for call in calls]
+
+
+OF_OTHERS = [
+    ("rate_limit", RateLimit("api", 1, timedelta(1))),
+    ("task_queue", "other"),
+    ("whatever", 1),
+]
+
+
+def _with_option(name: str, value: Any) -> Any:
+    option: Any = {name: value}
+    with pytest.raises(TypeError, match=f"{name} is no option"):
+        _ = workflow.step(plain, "a", **option)
+    return workflow.execute_local_activity(double, 1, **option)
 
 
 def _refusal(call: Any) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from perdure import Client, RetryPolicy, Worker, activity, workflow
+from perdure.activity import ActivityCancellationType
 from perdure.errors import ActivityError, ApplicationError, SessionFailedError
+from tests.e2e.waiting import until
 from tests.semantics.ways import three_ways
 
 THIS = sys.modules[__name__]
@@ -34,6 +37,51 @@ async def flaky(attempts: int) -> int:
 @activity.defn
 async def hangs() -> None:
     await asyncio.sleep(3_600)
+
+
+begun = threading.Semaphore(0)
+
+
+async def is_begun() -> None:
+    await until(lambda: begun.acquire(blocking=False))
+
+
+@activity.defn(retry_policy=ONCE)
+async def answers_a_cancel(fails: bool) -> str:
+    begun.release()
+    try:
+        await asyncio.sleep(3_600)
+    except asyncio.CancelledError:
+        if fails:
+            raise ApplicationError("could not undo", type="Undone") from None
+    return "undone"
+
+
+@workflow.defn
+async def cancelled_calls() -> list[Any]:
+    """The same calls inside a session and outside of one."""
+    log: list[Any] = []
+    async with workflow.session() as session:
+        for execute in (session.execute_activity, workflow.execute_activity):
+            for kind in ("WAIT_CANCELLATION_COMPLETED", "TRY_CANCEL"):
+                for fails in (False, True):
+                    log.append(await _cancelled(execute, ActivityCancellationType[kind], fails))
+    return log
+
+
+async def _cancelled(execute: Any, kind: ActivityCancellationType, fails: bool) -> str:
+    call = asyncio.ensure_future(execute(answers_a_cancel, fails, cancellation_type=kind))
+    await workflow.step(is_begun)
+    call.cancel()
+    await workflow.sleep(0)
+    # Asked for twice, it is still waited for.
+    call.cancel()
+    try:
+        return str(await call)
+    except asyncio.CancelledError:
+        return "cancelled"
+    except ActivityError as error:
+        return str(error.cause)
 
 
 @workflow.defn
@@ -101,6 +149,9 @@ async def misused() -> list[str]:
     elsewhere: Any = activity.service("other").activity(process.fn)
     log: list[str] = []
     async with workflow.session() as session:
+        elsewhere_too: Any = {"task_queue": "another"}
+        with pytest.raises(TypeError, match="task_queue is no option"):
+            _ = session.execute_activity(process, **elsewhere_too)
         wrongs: list[Any] = [elsewhere, os.getpid]
         for wrong in wrongs:
             with pytest.raises(TypeError) as raised:
@@ -115,7 +166,7 @@ def _execute(workflow_: Any) -> Any:
     async def scenario(client: Client) -> Any:
         return await client.execute_workflow(workflow_, id="w")
 
-    return three_ways(scenario, THIS, activities=[process, flaky, hangs])
+    return three_ways(scenario, THIS, activities=[process, flaky, hangs, answers_a_cancel])
 
 
 def test_a_session_runs_its_activities_in_one_worker() -> None:
@@ -126,6 +177,12 @@ def test_a_session_that_takes_too_long_fails_and_takes_nothing_any_more() -> Non
     late, after, unserved = _execute(too_long)
     assert late == after == "the session has failed: the attempt took too long"
     assert unserved == "the session has failed: no worker began it in time"
+
+
+def test_a_cancelled_call_ends_in_a_session_as_outside_of_one() -> None:
+    outcome = _execute(cancelled_calls)
+    assert outcome[:4] == ["undone", "could not undo", "cancelled", "cancelled"]
+    assert outcome[4:] == outcome[:4]
 
 
 def test_what_is_no_activity_of_this_process_is_refused() -> None:

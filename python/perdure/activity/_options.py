@@ -19,6 +19,7 @@ __all__ = [
     "ActivityOptionsFields",
     "LocalActivityOptionsFields",
     "LocalRun",
+    "SessionActivityOptionsFields",
 ]
 
 
@@ -36,10 +37,9 @@ class ActivityCancellationType(enum.Enum):
     """Do not tell the worker."""
 
 
-class ActivityOptionsFields(TypedDict, total=False):
-    """The fields of `ActivityOptions` as keyword arguments."""
+class SessionActivityOptionsFields(TypedDict, total=False):
+    """The fields of `ActivityOptions` that a call inside a session can choose."""
 
-    task_queue: str | None
     schedule_to_start_timeout: timedelta | None
     start_to_close_timeout: timedelta | None
     schedule_to_close_timeout: timedelta | None
@@ -50,6 +50,12 @@ class ActivityOptionsFields(TypedDict, total=False):
     priority: Priority
     rate_limit: RateLimit | tuple[RateLimit, ...] | None
     headers: Mapping[str, str] | None
+
+
+class ActivityOptionsFields(SessionActivityOptionsFields, total=False):
+    """The fields of `ActivityOptions` as keyword arguments."""
+
+    task_queue: str | None
 
 
 class LocalActivityOptionsFields(TypedDict, total=False):
@@ -126,8 +132,15 @@ class ActivityOptions:
         """These options for a local activity, with some fields replaced.
 
         Raises:
+            TypeError: A local activity has no such option.
             ValueError: The threshold is negative, or there is a rate limit.
         """
+        for name in changes:
+            if name not in LocalActivityOptionsFields.__annotations__:
+                raise TypeError(
+                    f"{name} is no option of a local activity, which runs at once in this process: "
+                    "leave it out, or call it as an ordinary activity"
+                )
         if self.rate_limit is not None:
             raise ValueError(
                 "a local activity waits in no line, so it cannot keep its rate_limit: call it as "
@@ -141,6 +154,8 @@ class ActivityOptions:
         place = {"task_queue": None, "schedule_to_start_timeout": None, "local": local}
         return replace(self, **(place | fields))
 
-    def with_fields(self, changes: ActivityOptionsFields) -> ActivityOptions:
+    def with_fields(
+        self, changes: ActivityOptionsFields | SessionActivityOptionsFields
+    ) -> ActivityOptions:
         """These options with some fields replaced."""
         return replace(self, **changes)

@@ -91,6 +91,12 @@ class Instance(InstanceCore):
             return self.loop.create_task(_waiting_for_the_worker(call))
         return self.loop.create_task(_follow(call, call.send(None)))
 
+    def start_session(
+        self, reference: ActivityReference, options: ActivityOptions
+    ) -> ActivityHandle[Any]:
+        """Schedules what holds a session open; interceptors stand around `start_activity`."""
+        return self.start_activity(reference, (), options)
+
     @property
     def children(self) -> Children:
         """The run's children, and its messages to other runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,11 @@ from typing import Any, Self, TypeVar, Unpack, cast, overload
 
 from perdure import _runtime
 from perdure.activity._definition import ActivityDefinition
-from perdure.activity._options import ActivityOptions, ActivityOptionsFields
+from perdure.activity._options import (
+    ActivityCancellationType,
+    ActivityOptions,
+    SessionActivityOptionsFields,
+)
 from perdure.activity._reference import ActivityReference
 from perdure.errors import ActivityError, SessionFailedError
 from perdure.retry import RetryPolicy
@@ -19,6 +24,8 @@ from perdure.workflow._handle import ActivityHandle
 __all__ = ["Session", "session"]
 
 Result = TypeVar("Result")
+
+_WAITS = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 
 _SESSION = ActivityReference("perdure.session")
 """What holds a session open: an attempt that lasts as long as it does."""
@@ -34,7 +41,7 @@ class Session:
 
     async def __aenter__(self) -> Self:
         runtime = _runtime.require("workflow.session")
-        self._holder = runtime.start_activity(_SESSION, (), self._options)
+        self._holder = runtime.start_session(_SESSION, self._options)
         # Its command is the last record so far.
         self._number = runtime.history_size()[0]
         return self
@@ -62,7 +69,7 @@ class Session:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        **options: Unpack[ActivityOptionsFields],
+        **options: Unpack[SessionActivityOptionsFields],
     ) -> Coroutine[Any, Any, Result]: ...
     @overload
     def execute_activity(
@@ -71,7 +78,7 @@ class Session:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        **options: Unpack[ActivityOptionsFields],
+        **options: Unpack[SessionActivityOptionsFields],
     ) -> Coroutine[Any, Any, Any]: ...
     def execute_activity(
         self,
@@ -79,7 +86,7 @@ class Session:
         /,
         *arguments: Any,
         args: Sequence[Any] = (),
-        **options: Unpack[ActivityOptionsFields],
+        **options: Unpack[SessionActivityOptionsFields],
     ) -> Coroutine[Any, Any, Any]:
         """Runs an activity in the session's worker and gives its result.
 
@@ -93,7 +100,7 @@ class Session:
             ActivityError: It failed for good.
             SessionFailedError: The session's worker is gone, or its time is up.
             RuntimeError: The session is over.
-            TypeError: It is no activity, or belongs to a service.
+            TypeError: It is no activity, belongs to a service, or a task queue is given.
         """
         holder = self._holder
         if holder is None:
@@ -102,22 +109,33 @@ class Session:
             raise self._failed(holder)
         runtime = _runtime.require("session.execute_activity")
         reference = _reference(activity)
+        if "task_queue" in options:
+            raise TypeError(
+                "task_queue is no option of a call inside a session, whose worker runs it: give it "
+                "to workflow.session()"
+            )
         chosen = replace(
             reference.options.with_fields(options),
             task_queue=self._options.task_queue,
             session=self._number,
         )
         call = runtime.call_activity(reference, (*arguments, *args), chosen)
-        return self._beside(holder, call)
+        return self._beside(holder, call, chosen.cancellation_type)
 
-    async def _beside(self, holder: ActivityHandle[Any], call: Coroutine[Any, Any, Any]) -> Any:
+    async def _beside(
+        self,
+        holder: ActivityHandle[Any],
+        call: Coroutine[Any, Any, Any],
+        cancellation_type: ActivityCancellationType,
+    ) -> Any:
         work = asyncio.ensure_future(call)
         try:
             await asyncio.wait([work, holder], return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            work.cancel()
-            await asyncio.wait([work])
-            raise
+            await _end(work)
+            if cancellation_type is not _WAITS or work.cancelled():
+                raise
+            # As outside of a session: the worker was waited for, and this is its answer.
         if work.done():
             return work.result()
         work.cancel()
@@ -162,6 +180,14 @@ def session(
         session=0,
     )
     return Session(options)
+
+
+async def _end(work: asyncio.Future[Any]) -> None:
+    """Cancels a call and waits for its end, also when that is asked for again meanwhile."""
+    work.cancel()
+    while not work.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([work])
 
 
 def _reference(activity: Callable[..., Any] | str) -> ActivityReference:
