@@ -61,6 +61,7 @@ impl RecentlyUsed {
 impl Context {
     /// Drops the host's instance and machine of an idle run, all of which is committed.
     pub(crate) fn evict(&mut self, run: &mut Run) {
+        debug_assert!(run.ahead.is_none(), "an open turn is written first");
         if run.hosted {
             self.effect(Effect::Evict { run: run.id });
         }

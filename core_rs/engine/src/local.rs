@@ -9,6 +9,7 @@
 //! |---|---|
 //! | an outcome of its own activities | it is delivered, in the same turn |
 //! | anything else: a message, a timer, a query, a close, a failed attempt to record | the write |
+//! | a pause | the write: nothing more is delivered |
 //! | the end of its time, or the events of a whole turn | the write |
 //! | the drain of the engine | the write |
 
@@ -118,6 +119,8 @@ impl Context {
         };
         let only_own = run.closing.is_none()
             && run.resets.is_empty()
+            && run.paused.is_none()
+            && run.pause_words.is_empty()
             && run.due_timers.is_empty()
             && run.queries.is_empty()
             && run.attempt_failures.is_empty()
@@ -155,6 +158,8 @@ impl Context {
             || run.create.is_some()
             || run.parked.is_some()
             || run.unparked
+            || run.paused.is_some()
+            || !run.pause_words.is_empty()
             || run.closing.is_some()
             || !run.queries.is_empty()
             || !run.doubles.is_empty()

@@ -250,6 +250,57 @@ fn a_drained_engine_writes_what_is_open() {
     assert_eq!(world.tasks[0].id.attempt, 1, "which then is no loss");
 }
 
+fn pause(world: &mut World) {
+    let (run, reason) = (run_id(1), "wait".to_owned());
+    let to = world.send(MessageBody::Pause { run, reason });
+    assert_eq!(world.reply_to(to), Some(&Reply::Accepted));
+}
+
+#[test]
+fn a_pause_ends_an_open_turn_and_what_comes_then_waits_in_the_inbox() {
+    for evicts in [false, true] {
+        let mut world = World::new(ahead);
+        let run = world.start_run(1);
+        world.complete("again");
+        assert_eq!(world.appends, 1);
+        pause(&mut world);
+        assert_eq!(world.history(run).len(), 4, "what began is written");
+        world.complete("again");
+        assert_eq!((world.inbox().len(), world.history(run).len()), (1, 4));
+        if evicts {
+            world.input(Input::Evict { count: 1 });
+            assert_eq!(world.engine.live_runs(), 0);
+        }
+        world.send(MessageBody::Unpause { run });
+        assert!(world.inbox().is_empty());
+        world.complete("end");
+        assert_eq!(world.history(run).len(), 1 + 3 * 2 + 1, "evicts: {evicts}");
+        assert_eq!(world.engine.open_runs(), 0);
+    }
+}
+
+#[test]
+fn a_turn_during_which_a_pause_comes_does_not_stay_open() {
+    let mut world = World::new(ahead);
+    let run = world.start_run(1);
+    world.complete("again");
+    world.holds_turns = true;
+    world.complete("again");
+    let reason = "wait".to_owned();
+    let to = world.send(MessageBody::Pause { run, reason });
+    assert_eq!((world.appends, world.reply_to(to)), (1, None));
+    world.step_held();
+    assert_eq!(world.reply_to(to), Some(&Reply::Accepted));
+    assert_eq!(world.history(run).len(), 6);
+    world.complete("again");
+    assert_eq!((world.inbox().len(), world.history(run).len()), (1, 6));
+    world.restart();
+    world.host(&["audit"]);
+    world.send(MessageBody::Unpause { run });
+    world.step_held();
+    assert_eq!(world.history(run).len(), 8);
+}
+
 #[test]
 fn local_activities_pass_all_limits() {
     let mut world = World::new(ahead);
