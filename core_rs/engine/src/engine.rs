@@ -168,16 +168,24 @@ impl Engine {
                 self.try_parked_again(now);
             }
             Input::ServiceLimits(limits) => self.context.slots.limit_services(&limits),
-            Input::Drain => {
-                self.context.draining = true;
-                self.context.slots.close();
-                for id in self.runs.ids() {
-                    self.with_run(id, |context, run| context.go_on_ahead(run, now));
-                }
-            }
+            Input::Drain => self.drain(now),
         }
         self.fire_due(now);
         self.settle(now);
+    }
+
+    /// Hands nothing out any more, and writes the turns that are open. One that is being stepped on
+    /// is written with its host's report.
+    fn drain(&mut self, now: Timestamp) {
+        self.context.draining = true;
+        self.context.slots.close();
+        for id in self.runs.ids() {
+            self.with_run(id, |context, run| {
+                if matches!(run.phase, Phase::Ahead) {
+                    context.go_on_ahead(run, now);
+                }
+            });
+        }
     }
 
     /// Handles everything due by `now`.

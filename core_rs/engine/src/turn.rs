@@ -123,9 +123,11 @@ impl Context {
 
     /// The host stepped the run: what it recorded is written, and with it all that this changes.
     pub(crate) fn turn_reported(&mut self, run: &mut Run, report: TurnReport, now: Timestamp) {
-        let Phase::Stepping(delivered) = std::mem::replace(&mut run.phase, Phase::Idle) else {
+        let Phase::Stepping(delivered) = &mut run.phase else {
             return;
         };
+        let delivered = std::mem::take(delivered);
+        run.phase = Phase::Idle;
         let mut machine = report.machine;
         let reason = match report.outcome {
             TurnOutcome::Idle => {

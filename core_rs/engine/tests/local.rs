@@ -250,6 +250,26 @@ fn a_drained_engine_writes_what_is_open() {
     assert_eq!(world.tasks[0].id.attempt, 1, "which then is no loss");
 }
 
+#[test]
+fn a_drain_leaves_an_open_turn_that_is_stepped_on_to_its_host() {
+    let mut world = World::new(ahead);
+    let run = world.start_run(1);
+    world.complete("again");
+    world.holds_turns = true;
+    world.complete("again");
+    world.input(Input::Drain);
+    assert_eq!(world.appends, 1, "the host has the turn");
+    assert!(!world.engine.is_drained());
+    world.step_held();
+    assert_eq!((world.appends, world.history(run).len()), (2, 6));
+    assert!(world.engine.is_drained());
+    world.holds_turns = false;
+    world.restart();
+    world.host(&["audit"]);
+    assert_eq!(world.history(run).len(), 6);
+    assert_eq!((world.tasks[0].id.n, world.tasks[0].id.attempt), (6, 1));
+}
+
 fn pause(world: &mut World) {
     let (run, reason) = (run_id(1), "wait".to_owned());
     let to = world.send(MessageBody::Pause { run, reason });
