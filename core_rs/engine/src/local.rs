@@ -168,10 +168,11 @@ impl Context {
         {
             return false;
         }
+        let given_up = given_up_in(turn);
         let mut open = ahead.map_or(0, |ahead| ahead.written.begun.len());
         let quiet = turn.effects.iter().all(|effect| match effect {
             MachineEffect::ScheduleActivity { command_n } => {
-                open += 1;
+                open += usize::from(!given_up.contains(command_n));
                 asked_in(&turn.records, *command_n)
                     .and_then(|(_, asked)| asked.options.local)
                     .is_some_and(|local| !local.recorded_first)
@@ -188,8 +189,12 @@ impl Context {
 
     /// Begins the activities that a turn asks for, and forgets those that began and ended in it.
     fn begin_ahead(&mut self, run: &mut Run, written: &mut Written, turn: Written, now: Timestamp) {
+        let given_up = given_up_in(&turn);
         for effect in turn.effects {
             match effect {
+                MachineEffect::ScheduleActivity { command_n }
+                | MachineEffect::ActivityClosed { command_n }
+                    if given_up.contains(&command_n) => {}
                 MachineEffect::ScheduleActivity { command_n } => {
                     if self.schedule_ahead(run, command_n, &turn.records) {
                         written.begun.insert(command_n);
@@ -284,4 +289,15 @@ impl Context {
             .index_changes
             .extend(open.map(|(n, activity)| self.put_activity(run, n, activity)));
     }
+}
+
+/// The activities that a turn both asks for and takes back: they never begin.
+fn given_up_in(turn: &Written) -> BTreeSet<u64> {
+    let closed = turn.effects.iter().filter_map(|effect| match effect {
+        MachineEffect::ActivityClosed { command_n } => Some(*command_n),
+        _ => None,
+    });
+    closed
+        .filter(|n| asked_in(&turn.records, *n).is_some())
+        .collect()
 }

@@ -7,7 +7,9 @@ mod support;
 use std::time::Duration;
 
 use perdure_engine::{EngineOptions, Input, MessageBody, Reply};
-use perdure_history::{ActivityOptions, Command, FailureKind, LocalOptions, RetryPolicy};
+use perdure_history::{
+    ActivityOptions, CancellationType, Command, FailureKind, LocalOptions, RetryPolicy,
+};
 use perdure_machine::Activation;
 use perdure_store::Store;
 use support::{World, activity, complete, run_id};
@@ -28,16 +30,30 @@ fn options(recorded_first: bool) -> ActivityOptions {
     }
 }
 
+/// A step that may be given up while it runs.
+fn abandoned() -> Command {
+    let options = ActivityOptions {
+        cancellation_type: CancellationType::Abandon,
+        ..options(false)
+    };
+    activity("step", None, options)
+}
+
 fn chain(activation: &Activation, recorded_first: bool) -> Vec<Command> {
     let step = || activity("step", None, options(recorded_first));
+    let cancel = |command_n| Command::CancelActivity { command_n };
     match activation {
         Activation::Start(_) => vec![step()],
         Activation::ResolveActivity {
+            command_n,
             outcome: Ok(result),
-            ..
         } => match &result.0[..] {
             b"end" => vec![complete("end")],
             b"two" => vec![step(), step()],
+            b"cancel" => vec![cancel(command_n + 1)],
+            // The record after this outcome is the step.
+            b"give up" => vec![abandoned(), cancel(command_n + 2)],
+            b"give up one" => vec![abandoned(), cancel(command_n + 2), step()],
             b"none" => vec![],
             _ => vec![step()],
         },
@@ -319,6 +335,41 @@ fn a_turn_during_which_a_pause_comes_does_not_stay_open() {
     world.send(MessageBody::Unpause { run });
     world.step_held();
     assert_eq!(world.history(run).len(), 8);
+}
+
+#[test]
+fn a_step_that_is_cancelled_in_an_open_turn_is_told_to_stop() {
+    let mut world = World::new(ahead);
+    let run = world.start_run(1);
+    world.complete("two");
+    let other = world.tasks[1].id;
+    world.complete("cancel");
+    assert_eq!(world.cancelled, [other.to_string()]);
+    assert_eq!(world.appends, 2, "it is told once that is durable");
+    assert_eq!(world.history(run).last().unwrap(), "CancelActivity");
+}
+
+#[test]
+fn a_step_that_is_given_up_in_the_turn_that_asks_for_it_never_begins() {
+    let mut world = World::new(ahead);
+    world.start_run(1);
+    world.complete("give up one");
+    assert_eq!(world.appends, 1);
+    let begun: Vec<_> = world.tasks.iter().map(|task| task.id.n).collect();
+    assert_eq!(begun, [6]);
+    world.complete("give up");
+    assert_eq!(world.tasks.len(), 0);
+    assert_eq!(world.appends, 2, "nothing is left to stay open for");
+}
+
+#[test]
+fn the_end_of_a_run_ends_an_open_turn() {
+    let mut world = World::new(ahead);
+    world.start_run(1);
+    world.complete("two");
+    assert_eq!(world.appends, 1);
+    world.complete("end");
+    assert_eq!((world.appends, world.engine.open_runs()), (2, 0));
 }
 
 #[test]
