@@ -251,7 +251,7 @@ impl Context {
         for effect in effects {
             match effect {
                 MachineEffect::ScheduleActivity { command_n } => {
-                    self.schedule(run, *command_n, records, append, commit);
+                    self.schedule(run, *command_n, records, append, commit, now);
                 }
                 MachineEffect::StartTimer { command_n, fire_at } => {
                     run.timers.insert(
@@ -298,6 +298,7 @@ impl Context {
         records: &[Record],
         append: &mut Append,
         commit: &mut Commit,
+        now: Timestamp,
     ) {
         let Some((at, asked)) = turn::asked_in(records, command_n) else {
             return;
@@ -314,7 +315,7 @@ impl Context {
         };
         let asks = (route, asked);
         if sessions::may_begin(run, &activity)
-            && self.slots.try_hold(task, activity.nonce, asks, at)
+            && self.slots.try_hold(task, activity.nonce, asks, now)
         {
             activity.stage = Stage::Reserved;
             commit.reserved.push(command_n);

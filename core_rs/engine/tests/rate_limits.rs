@@ -91,6 +91,23 @@ fn no_period_has_more_than_the_limit_however_often_the_engine_is_restarted() {
 }
 
 #[test]
+fn what_leaves_late_counts_from_when_it_leaves() {
+    let mut world = World::new(asks);
+    world.holds_turns = true;
+    world.start_run(1);
+    world.advance(Duration::from_secs(60));
+    world.holds_turns = false;
+    world.step_held();
+    let mut handed = Vec::new();
+    for _ in 0..500 {
+        take(&mut world, &mut handed);
+        world.advance(Duration::from_secs(1));
+    }
+    assert_eq!(handed.len(), 20);
+    assert_eq!(most_in_a_period(&handed), LIMIT);
+}
+
+#[test]
 fn what_left_before_a_crash_counts_also_when_its_worker_is_lost() {
     let mut world = World::new(asks);
     world.start_run(1);
