@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use perdure_history::{
     Command, Event, Failure, FailureKind, MessageId, ParentClosePolicy, Record, RecordBody, RunId,
-    StartChild, Timestamp,
+    StartChild, Timestamp, WorkerVersion,
 };
 use perdure_machine::effect::{ClosedStatus, Effect as MachineEffect};
 use perdure_store::{Append, InboxMessage};
@@ -65,6 +65,8 @@ pub(crate) enum Post {
         namespace: Arc<str>,
         workflow_id: Arc<str>,
         command: Command,
+        /// Where a child that it begins is pinned.
+        pinned_to: Option<WorkerVersion>,
     },
     /// An event, which the inbox of the run holds under this id.
     Event {
@@ -227,11 +229,15 @@ impl Outgoing<'_> {
             _ => {}
         }
         let run = self.run.id;
+        let pinned_to = match command {
+            Command::StartChild(child) => self.run.inherited_pin(&child.task_queue),
+            _ => None,
+        };
         self.append.inbox.push(InboxMessage {
             run: Some(run),
             message_id: ask_id(run, n),
             received_at: self.at,
-            body: message_codec::encode_ask(run, n, command, self.at),
+            body: message_codec::encode_ask(run, n, (command, pinned_to.as_ref()), self.at),
         });
         let identity = &self.run.identity;
         self.posts.push(Post::Ask {
@@ -240,6 +246,7 @@ impl Outgoing<'_> {
             namespace: Arc::clone(&identity.namespace),
             workflow_id: Arc::clone(&identity.workflow_id),
             command: command.clone(),
+            pinned_to,
         });
     }
 

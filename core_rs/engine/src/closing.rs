@@ -7,14 +7,15 @@ use perdure_history::{
     RunId, Successor, TimeoutKind, Timestamp,
 };
 use perdure_machine::effect::{ClosedStatus, DropReason, Effect as MachineEffect};
-use perdure_store::RunStatus;
+use perdure_store::{Append, RunStatus};
 
 use crate::activity::Activity;
-use crate::commit::Written;
+use crate::commit::{Commit, Written};
 use crate::context::Context;
 use crate::effect::{Effect, Reply, ReplyTo};
 use crate::pending::{Delivered, Pending};
 use crate::run::{Phase, Run};
+use crate::starts;
 use crate::turn;
 
 /// A close that needs no workflow code.
@@ -118,6 +119,29 @@ impl Context {
         written.effects.push(MachineEffect::CloseRun { status });
         self.forget_machine(run);
         self.write(run, written, now);
+    }
+
+    /// What waits when a run closes goes over to what follows it, or is dropped.
+    pub(crate) fn hand_on_or_drop(
+        &mut self,
+        run: &mut Run,
+        effects: &[MachineEffect],
+        append: &mut Append,
+        commit: &mut Commit,
+        now: Timestamp,
+    ) {
+        run.dirty.clear();
+        let kept = commit.delivered.len().saturating_sub(dropped_by(effects));
+        commit.dropped = commit.delivered.split_off(kept);
+        self.renew(run, effects, append, commit, now);
+        self.hand_over(run, append, commit, now);
+        starts::keep_rivals(run, append, now);
+        let waiting = run.pending.drain(..).chain(run.attempt_failures.drain(..));
+        commit.dropped.extend(waiting.map(|pending| pending.about));
+        for mut double in run.doubles.drain(..) {
+            commit.keep_carrier(&mut double.about);
+            commit.dropped.push(double.about);
+        }
     }
 
     /// Who asked for the close need not wait until the history can be read again.
@@ -294,16 +318,17 @@ fn closing_event(request: ClosingRequest) -> (Event, ClosedStatus, Delivered) {
 
 /// How a turn closed its run, if it did.
 pub(crate) fn closed_by(effects: &[MachineEffect], records: &[Record]) -> Option<Closed> {
+    closes(effects).then(|| last_closing(records)).flatten()
+}
+
+/// Whether a turn ended its run.
+pub(crate) fn closes(effects: &[MachineEffect]) -> bool {
     let closes = |effect: &MachineEffect| matches!(effect, MachineEffect::CloseRun { .. });
-    effects
-        .iter()
-        .any(closes)
-        .then(|| last_closing(records))
-        .flatten()
+    effects.iter().any(closes)
 }
 
 /// How many of a turn's events were dropped because the run was closed before them.
-pub(crate) fn dropped_by(effects: &[MachineEffect]) -> usize {
+fn dropped_by(effects: &[MachineEffect]) -> usize {
     let dropped = |effect: &&MachineEffect| {
         matches!(
             effect,

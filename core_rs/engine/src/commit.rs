@@ -19,13 +19,14 @@ use crate::indexed::{put_failed, put_reported, put_timer, recorded_failure};
 use crate::message_codec;
 use crate::pausing;
 use crate::pending::{self, Delivered};
+use crate::placement;
 use crate::relations::relate;
 use crate::renewal::Renewal;
 use crate::reset::Copy;
 use crate::routing::Told;
 use crate::run::{Phase, Run, Timer};
 use crate::sessions;
-use crate::starts::{self, Rival};
+use crate::starts::Rival;
 use crate::timeouts;
 use crate::turn;
 use crate::visibility;
@@ -131,8 +132,14 @@ impl Context {
             delivered: std::mem::take(&mut written.delivered),
             ..Commit::default()
         };
-        commit.closed = closing::closed_by(&written.effects, &written.records).map(Box::new);
         let mut append = self.new_append(run);
+        let (creates, closes) = (append.create.is_some(), closing::closes(&written.effects));
+        // First: all that begins with this write goes by the version that it tells.
+        append.visibility = visibility::changed_by(run, creates, closes, &written.records);
+        if closes {
+            placement::hand_on(run, &mut written.records);
+        }
+        commit.closed = closing::closed_by(&written.effects, &written.records).map(Box::new);
         self.index_effects(
             run,
             &written.effects,
@@ -147,23 +154,7 @@ impl Context {
             self.keep_status(run, written.records.is_empty(), &mut append, &mut commit);
             self.keep_messages(run, &mut append, &mut commit);
         } else {
-            run.dirty.clear();
-            let after_close = closing::dropped_by(&written.effects);
-            let kept = commit.delivered.len().saturating_sub(after_close);
-            commit.dropped = commit.delivered.split_off(kept);
-            self.renew(run, &written.effects, &mut append, &mut commit, now);
-            self.hand_over(run, &mut append, &mut commit, now);
-            starts::keep_rivals(run, &mut append, now);
-            commit
-                .dropped
-                .extend(run.pending.drain(..).map(|pending| pending.about));
-            commit
-                .dropped
-                .extend(run.attempt_failures.drain(..).map(|failed| failed.about));
-            for mut double in run.doubles.drain(..) {
-                commit.keep_carrier(&mut double.about);
-                commit.dropped.push(double.about);
-            }
+            self.hand_on_or_drop(run, &written.effects, &mut append, &mut commit, now);
         }
         append.rates = std::mem::take(&mut run.rate_marks);
         relate(run, &written, &mut append, &mut commit, now);
@@ -171,8 +162,6 @@ impl Context {
         commit.keep_updates(run, written.effects);
         let consumed = asks::consumed(run.id, &commit, &written.records);
         append.consumed_message_ids.extend(consumed);
-        let (creates, closes) = (append.create.is_some(), commit.closed.is_some());
-        append.visibility = visibility::changed_by(run, creates, closes, &written.records);
         commit.versions = Told::of(run, &written.records, &append.visibility);
         self.chain_records(run, written.records, &mut append);
         append.close = commit.closed.as_ref().map(|closed| Close {

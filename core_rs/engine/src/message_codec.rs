@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use perdure_history::{
     Batch, BatchError, Command, Event, IdPolicy, MessageId, Payload, Record, RecordBody,
-    RetryState, RunId, RunStarted, Timestamp, payloads,
+    RetryState, RunId, RunStarted, Timestamp, WorkerVersion, payloads,
 };
 
+use crate::asks;
 use crate::input::{ActivityWord, MessageBody, StartRun, StartUpdate, UpdateStage};
 use crate::reset::codec as reset;
 use crate::task::TaskOutcome;
@@ -49,6 +50,8 @@ pub enum Kept {
         n: u64,
         /// The command.
         command: Command,
+        /// Where a child that it begins is pinned.
+        pinned_to: Option<WorkerVersion>,
     },
     /// The history of a run that is to be made.
     Copy {
@@ -163,9 +166,26 @@ fn encode_events(run: RunId, events: Vec<Event>, at: Timestamp) -> Bytes {
     encode_records(EVENT, run, 1, records.collect())
 }
 
-/// The form in which the inbox of a run keeps what its command `n` asks of another run.
-pub(crate) fn encode_ask(run: RunId, n: u64, command: &Command, at: Timestamp) -> Bytes {
-    encode_record(ASK, run, n, RecordBody::Command(command.clone()), at)
+/// The form in which the inbox of a run keeps what its command `n` asks of another run; where a
+/// child is pinned stands behind that.
+pub(crate) fn encode_ask(
+    run: RunId,
+    n: u64,
+    (command, pinned_to): (&Command, Option<&WorkerVersion>),
+    at: Timestamp,
+) -> Bytes {
+    let pin = pinned_to.map(|version| {
+        RecordBody::Event(Event::OptionsUpdated {
+            message_id: asks::ask_id(run, n),
+            pinned_to: Some(version.clone()),
+        })
+    });
+    let bodies = [RecordBody::Command(command.clone())]
+        .into_iter()
+        .chain(pin);
+    let numbered = (n..).zip(bodies);
+    let records = numbered.map(|(n, body)| Record { n, at, body }).collect();
+    encode_records(ASK, run, n, records)
 }
 
 fn encode_record(sort: u8, run: RunId, n: u64, body: RecordBody, at: Timestamp) -> Bytes {
@@ -361,16 +381,16 @@ pub fn decode_message(body: &Bytes) -> Result<Kept, KeptError> {
         Some(&ASK) => {
             let batch = Batch::decode(&body.slice(1..))?;
             let run = batch.run;
-            let mut records = batch.records.into_iter();
-            match (records.next(), records.next()) {
-                (
-                    Some(Record {
-                        n,
-                        body: RecordBody::Command(command),
-                        ..
-                    }),
-                    None,
-                ) => Ok(Kept::Ask { run, n, command }),
+            let n = batch.first_n;
+            let mut bodies = batch.records.into_iter().map(|record| record.body);
+            let (command, pin) = (bodies.next(), bodies.next());
+            match (command, pin, bodies.next()) {
+                (Some(RecordBody::Command(command)), pin, None) => Ok(Kept::Ask {
+                    run,
+                    n,
+                    command,
+                    pinned_to: pin.map(pin_in).transpose()?,
+                }),
                 _ => Err(KeptError::NotOneEvent),
             }
         }
@@ -405,6 +425,17 @@ fn kept(run: RunId, event: Event) -> Kept {
         Event::RunTerminated { reason, .. } => MessageBody::Terminate { run, reason },
         event => return Kept::Result { run, event },
     })
+}
+
+/// Where a child is pinned: the record behind what asks for it.
+fn pin_in(record: RecordBody) -> Result<WorkerVersion, KeptError> {
+    match record {
+        RecordBody::Event(Event::OptionsUpdated {
+            pinned_to: Some(version),
+            ..
+        }) => Ok(version),
+        _ => Err(KeptError::NotOneEvent),
+    }
 }
 
 /// The update that a start brings: the last record of what is kept.

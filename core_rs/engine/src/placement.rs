@@ -16,7 +16,8 @@ use perdure_history::worker_version::{
     DEPLOYMENT_VERSION, VERSIONING_BEHAVIOR, VERSIONING_OVERRIDE,
 };
 use perdure_history::{
-    Chain, Event, Record, RecordBody, SearchValue, Visibility, VisibilityChange, WorkerVersion,
+    Chain, Command, Event, Record, RecordBody, SearchValue, Visibility, VisibilityChange,
+    WorkerVersion,
 };
 
 use crate::context::Context;
@@ -119,6 +120,25 @@ pub(crate) fn note(run: &mut Run, change: &mut VisibilityChange, records: &[Reco
     ] {
         let value = text.map(SearchValue::Keyword);
         change.search_attributes.push((name.to_owned(), value));
+    }
+}
+
+/// What follows a run that ends by these records begins where the run is pinned.
+pub(crate) fn hand_on(run: &Run, records: &mut [Record]) {
+    for record in records {
+        let RecordBody::Command(
+            Command::ContinueAsNew(next)
+            | Command::FailRun {
+                next: Some(next), ..
+            },
+        ) = &mut record.body
+        else {
+            continue;
+        };
+        let pin = run.inherited_pin(&next.start.task_queue);
+        if next.start.chain.pinned_to != pin {
+            Arc::make_mut(next).start.chain.pinned_to = pin;
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use perdure_history::{
     Chain, Command, Event, ExternalRun, MessageId, Parent, RunId, StartChild, Timestamp,
+    WorkerVersion,
 };
 
 use crate::asks::{self, Asker, Post};
@@ -23,6 +24,7 @@ impl Engine {
                 namespace,
                 workflow_id,
                 command,
+                pinned_to,
             } => match command {
                 Command::StartChild(child) => {
                     let parent = Parent {
@@ -30,7 +32,7 @@ impl Engine {
                         command_n: n,
                         workflow_id: workflow_id.to_string(),
                     };
-                    self.start_child(parent, &namespace, &child, now);
+                    self.start_child(parent, &namespace, &child, pinned_to, now);
                 }
                 Command::SignalExternal(signal) => {
                     let message_id = asks::ask_id(run, n);
@@ -90,6 +92,7 @@ impl Engine {
         parent: Parent,
         namespace: &Arc<str>,
         child: &StartChild,
+        pinned_to: Option<WorkerVersion>,
         now: Timestamp,
     ) {
         if self.context.draining || self.runs.contains(child.run) {
@@ -104,8 +107,6 @@ impl Engine {
             let event = Event::ChildFailed { command_n, failure };
             return self.hand_event(parent.run, asked, event, now);
         }
-        let begun_by = self.runs.get(parent.run);
-        let pinned_to = begun_by.and_then(|run| run.inherited_pin(&child.task_queue));
         let start = StartRun {
             run: child.run,
             namespace: namespace.to_string(),

@@ -152,7 +152,13 @@ impl Engine {
         let mut posts = Vec::new();
         let mut others = Vec::new();
         for (message, kept) in inbox {
-            let Kept::Ask { run, n, command } = kept else {
+            let Kept::Ask {
+                run,
+                n,
+                command,
+                pinned_to,
+            } = kept
+            else {
                 others.push((message, kept));
                 continue;
             };
@@ -180,6 +186,7 @@ impl Engine {
                 namespace,
                 workflow_id,
                 command,
+                pinned_to,
             });
         }
         (posts, others)

@@ -43,11 +43,6 @@ impl Context {
         let Some(successor) = commit.closed.as_ref().and_then(|all| all.successor.clone()) else {
             return;
         };
-        let mut successor = successor;
-        let pin = run.inherited_pin(&successor.start.task_queue);
-        if successor.start.chain.pinned_to != pin {
-            Arc::make_mut(&mut successor).start.chain.pinned_to = pin;
-        }
         let begins = Event::RunStarted(Arc::new(successor.start.clone()));
         append.outbox.push(InboxMessage {
             run: None,

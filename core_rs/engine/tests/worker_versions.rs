@@ -8,12 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perdure_engine::{
-    Build, EngineOptions, Input, MessageBody, Reply, ReplyTo, Route, ServedQueue, StartRun,
-    line_parts,
+    Build, EngineOptions, Input, MessageBody, Reply, ReplyTo, ResetRun, Route, ServedQueue,
+    StartRun, line_parts,
 };
-use perdure_history::{ActivityOptions, Command, SearchValue, Version, WorkerVersion};
+use perdure_history::testing::start;
+use perdure_history::{
+    ActivityOptions, CancellationType, Chain, Command, Event, MessageId, ParentClosePolicy,
+    RecordBody, RunId, RunStarted, SearchValue, Site, StartChild, Successor, Version,
+    WorkerVersion,
+};
 use perdure_machine::Activation;
-use perdure_store::{AppendError, RunStatus};
+use perdure_store::{AppendError, RunStatus, Store};
 use support::{World, activity, complete, payload, run_id};
 
 /// A worker of a build, with as many slots and sessions.
@@ -208,4 +213,118 @@ fn what_changes_lines_when_rules_change_leaves_at_once() {
     world.signal(run_id(9), "b again");
     let (of_a, of_b) = (Some("shop:a"), Some("shop:b"));
     assert_eq!(out(&world), [("one", of_a), ("two", of_b)]);
+}
+
+fn reserves(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    Ok(match activation {
+        Activation::Start(_) => vec![activity("reserve", None, ActivityOptions::default())],
+        _ => vec![],
+    })
+}
+
+#[test]
+fn what_is_outstanding_in_the_copy_of_a_pinned_run_goes_to_its_version() {
+    let workers = [worker("b", true, 2), worker("a", true, 2)];
+    let mut world = world(reserves, &workers);
+    world.start_run(1);
+    world.signal(run_id(1), "go");
+    let copy = run_id(60);
+    let reset = ResetRun {
+        from: run_id(1),
+        run: copy,
+        event_n: 3,
+        reason: String::new(),
+        results: Vec::new(),
+        keeps_messages: true,
+        fork: None,
+    };
+    // A worker that came last serves what may go anywhere.
+    serve(&mut world, &[worker("a", true, 2), worker("b", true, 2)]);
+    world.tasks.clear();
+    world.send(MessageBody::Reset(Box::new(reset)));
+    assert_eq!(out(&world), [("reserve", Some("shop:a"))]);
+    let found = world.store.describe(copy).unwrap().unwrap();
+    let of_a = SearchValue::Keyword("shop:a".to_owned());
+    let attributes = found.visibility.search_attributes;
+    assert!(attributes.iter().any(|(_, value)| *value == of_a));
+}
+
+const NEXT: u8 = 50;
+
+/// Ends in its first turn: goes on in the next run, or leaves a child behind.
+fn goes_on(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    Ok(match activation {
+        Activation::Start(started) if started.chain.continued_run_id.is_none() => {
+            let start = RunStarted {
+                message_id: MessageId("next".to_owned()),
+                workflow_id: "workflow-1".to_owned(),
+                origin: run_id(NEXT),
+                chain: Chain {
+                    continued_run_id: Some(run_id(1)),
+                    ..Chain::default()
+                },
+                ..start("audit")
+            };
+            let run = run_id(NEXT);
+            vec![Command::ContinueAsNew(Arc::new(Successor { run, start }))]
+        }
+        _ => vec![],
+    })
+}
+
+fn leaves_a_child(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    let child = || StartChild {
+        run: run_id(NEXT),
+        workflow_id: "child".to_owned(),
+        workflow_type: Arc::from("audit"),
+        task_queue: "default".to_owned(),
+        arguments: payload("arguments"),
+        digest: payload("arguments").digest(),
+        seed: 9,
+        site: Arc::new(Site::default()),
+        run_timeout: None,
+        parent_close_policy: ParentClosePolicy::Abandon,
+        cancellation_type: CancellationType::Try,
+        headers: Vec::new(),
+        priority: perdure_history::Priority::default(),
+    };
+    Ok(match activation {
+        Activation::Start(started) if started.parent.is_none() => {
+            vec![Command::StartChild(Arc::new(child())), complete("left")]
+        }
+        _ => vec![],
+    })
+}
+
+/// Where the start of a run pins it.
+fn begins_on(world: &World, run: RunId) -> Option<WorkerVersion> {
+    match &world.records(run)[0].body {
+        RecordBody::Event(Event::RunStarted(started)) => started.chain.pinned_to.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_pinned_run_begins_with_its_last_write_is_pinned_whatever_crashes() {
+    let workflows: [support::Workflow; 2] = [goes_on, leaves_a_child];
+    for workflow in workflows {
+        for stops_at in [None, Some((1, true)), Some((2, false)), Some((2, true))] {
+            let mut world = world(workflow, &[worker("a", true, 1)]);
+            world.stops_at = stops_at;
+            world.start_run(1);
+            if stops_at.is_some() {
+                assert!(world.stopped);
+                world.restart();
+                serve(&mut world, &[worker("a", true, 1), worker("b", true, 1)]);
+            }
+            let next = run_id(NEXT);
+            assert_eq!(begins_on(&world, next), Some(pin("a")), "{stops_at:?}");
+            let records = world.records(run_id(1));
+            if let RecordBody::Command(Command::ContinueAsNew(asked)) =
+                &records.last().unwrap().body
+            {
+                assert_eq!(asked.start.chain.pinned_to, Some(pin("a")));
+            }
+        }
+    }
 }
