@@ -164,7 +164,8 @@ impl Context {
 
     /// The close is durable: everybody who waits is told, and the run is forgotten.
     pub(crate) fn finish_close(&mut self, run: &mut Run, closed: Closed, dropped: Vec<Delivered>) {
-        let waiting: Vec<_> = run.pending.drain(..).map(|pending| pending.about).collect();
+        let waiting = run.pending.drain(..).chain(run.attempt_failures.drain(..));
+        let waiting: Vec<_> = waiting.map(|pending| pending.about).collect();
         let late = std::mem::take(&mut run.late);
         let words = std::mem::take(&mut run.pause_words);
         let told = dropped.into_iter().chain(waiting).chain(late).chain(words);

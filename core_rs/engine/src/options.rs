@@ -83,6 +83,17 @@ impl Run {
         self.doubles.extend(doubles);
         taken
     }
+
+    /// Takes the moves that no write has recorded.
+    pub(crate) fn take_moves(&mut self) -> Vec<Delivered> {
+        let recorded = &self.moves;
+        let is_new = |one: &mut Pending| match &one.event {
+            Event::OptionsUpdated { message_id, .. } => !recorded.contains(message_id),
+            _ => false,
+        };
+        let taken = self.attempt_failures.extract_if(.., is_new);
+        taken.map(|one| one.about).collect()
+    }
 }
 
 /// The moves of a run that its history holds.

@@ -9,14 +9,17 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use perdure_engine::{MessageBody, Reply, ResetRun, encode_message};
-use perdure_history::{ActivityOptions, Command, Event, Fork, MessageId, RecordBody, RunId};
+use perdure_history::{
+    ActivityOptions, CancellationType, Command, Event, Fork, MessageId, RecordBody, RunId,
+};
 use perdure_machine::Activation;
 use perdure_store::{AppendError, InboxMessage, RunStatus, Store};
 
-use support::{World, activity, payload, run_id};
+use support::{World, activity, at, payload, run_id};
 
 const NEW: u8 = 60;
 
@@ -561,6 +564,85 @@ fn what_ends_a_run_while_it_is_read_for_a_reset_hears_of_its_end() {
     let heard = world.reply_to(late);
     assert!(matches!(heard, Some(Reply::Closed { .. })), "{heard:?}");
     assert_eq!(world.inbox(), []);
+}
+
+#[test]
+fn a_move_while_the_run_is_read_for_a_reset_is_told_that_it_is_closed() {
+    let mut world = signalled();
+    world.holds_reads = true;
+    world.send_as("reset", MessageBody::Reset(Box::new(request(5))));
+    let (run, pinned_to) = (run_id(1), None);
+    let moves = MessageBody::UpdateOptions { run, pinned_to };
+    post_as(&mut world, "move", &moves);
+    let moved = world.send_as("move", moves);
+    world.read_held();
+    let heard = world.reply_to(moved);
+    assert!(matches!(heard, Some(Reply::Closed { .. })), "{heard:?}");
+    let old = world.history(run_id(1));
+    assert!(!old.contains(&"OptionsUpdated".to_owned()), "{old:?}");
+    assert_eq!(world.inbox(), []);
+}
+
+#[test]
+fn a_move_while_a_run_closes_is_told_so() {
+    let mut world = signalled();
+    world.refusals.push(AppendError::NoSpace);
+    let (run, reason) = (run_id(1), String::new());
+    world.send(MessageBody::Terminate { run, reason });
+    let moves = MessageBody::UpdateOptions {
+        run,
+        pinned_to: None,
+    };
+    let moved = world.send_as("move", moves);
+    assert_eq!(world.reply_to(moved), None);
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.status(run), Some(RunStatus::Terminated));
+    let heard = world.reply_to(moved);
+    assert!(matches!(heard, Some(Reply::Closed { .. })), "{heard:?}");
+}
+
+/// Calls a step and sets a timer; takes the step back when told, and waits until it has ended.
+fn takes_back(activation: &Activation) -> Result<Vec<Command>, &'static str> {
+    let options = ActivityOptions {
+        cancellation_type: CancellationType::WaitCompleted,
+        ..ActivityOptions::default()
+    };
+    Ok(match activation {
+        Activation::Start(_) => vec![
+            activity("slow", None, options),
+            Command::StartTimer {
+                fire_at: at(1_100),
+                site: Arc::default(),
+            },
+        ],
+        Activation::Signal { arguments, .. } if *arguments == payload("back") => {
+            vec![Command::CancelActivity { command_n: 2 }]
+        }
+        _ => Vec::new(),
+    })
+}
+
+#[test]
+fn what_was_received_before_a_timer_was_due_comes_before_it_in_the_new_run() {
+    let mut world = World::new(takes_back);
+    world.start_run(1);
+    world.signal(run_id(1), "back");
+    world.advance(Duration::from_secs(10));
+    world.signal(run_id(1), "in time");
+    world.advance(Duration::from_secs(190));
+    assert_eq!(
+        world.history(run_id(1))[5..],
+        ["SignalReceived", "TimerFired"]
+    );
+    assert_eq!(reset(&mut world, request(6)), started());
+    let new = world.history(run_id(NEW));
+    let expected = [
+        "RunReset",
+        "ActivityCancelled",
+        "SignalReceived",
+        "TimerFired",
+    ];
+    assert_eq!(new[5..], expected);
 }
 
 fn damaged() -> AppendError {

@@ -132,13 +132,16 @@ impl Context {
         now: Timestamp,
     ) {
         let open = Open::of(&records);
+        // What is told of a call taken back before the point comes before all else, also before
+        // timers that are due by now.
+        let begun_at = records.first().map_or(now, |first| first.at);
         for command_n in open.cancelling.difference(ended) {
             let event = Event::ActivityCancelled {
                 command_n: *command_n,
                 attempt: 0,
                 details: None,
             };
-            run.pending.push_front(Pending::internal(event, now));
+            run.pending.push_front(Pending::internal(event, begun_at));
         }
         let activities = open.activities.iter();
         let activities = activities

@@ -311,6 +311,9 @@ impl Context {
         // What came while the history was read hears of the end like any late message.
         let earlier = run.closing.replace(closed_for);
         run.late.extend(earlier.and_then(ClosingRequest::too_late));
+        // A move would change a run that is over, and not the one that goes on.
+        let moves = run.take_moves();
+        run.late.extend(moves);
         run.copy = Some(Box::new(copy));
         self.advance(run, now);
     }
