@@ -60,6 +60,11 @@ async def leaks(key: Secret[str], how: str) -> Any:
                 raise KeyError(value)
             except KeyError as error:
                 raise RuntimeError("wrapped") from error
+        case "extra":
+            shown = [value, {"key": value}, RuntimeError(value)]
+            logger.info("sent", extra={"key": value, "shown": shown, "fault": ValueError(value)})
+            logger.info("sent%.0s", value)
+            return "logged"
         case "log":
             try:
                 raise ValueError(f"bad key {value}")
@@ -184,6 +189,38 @@ def test_o4_a_traceback_in_the_log_has_no_value(tmp_path: Path) -> None:
     assert VALUE not in written.getvalue()
 
 
+class Keeping(logging.Handler):
+    """Keeps all that is attached to a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kept.append(repr(vars(record)))
+
+
+def test_o4_what_is_attached_to_a_line_has_no_value(tmp_path: Path) -> None:
+    """Also where the application makes the records of the log itself."""
+    handler = Keeping()
+    factory, level = logging.getLogRecordFactory(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        asyncio.run(_leak(tmp_path / "first.db", "extra"))
+        logging.setLogRecordFactory(logging.LogRecord)
+        asyncio.run(_leak(tmp_path / "second.db", "extra"))
+    finally:
+        logging.setLogRecordFactory(factory)
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+    assert len(handler.kept) == 4
+    for line in handler.kept:
+        assert "[secret stripe_key]" in line
+        assert VALUE not in line
+        assert repr(VALUE)[1:-1] not in line
+
+
 async def _parked(path: Path) -> str:
     client = await Client.connect(f"file:{path}")
     async with Worker(client, workflows=WORKFLOWS, secrets={"stripe_key": VALUE}):
@@ -227,3 +264,36 @@ def test_o7_tests_of_an_activity_give_it_secrets() -> None:
     assert asyncio.run(environment.run(in_a_thread, Secret("key"))) == len(VALUE)
     with pytest.raises(RuntimeError, match="inside an activity"):
         Secret[str]("key").reveal()
+
+
+@pytest.mark.parametrize("how", ["result", "progress"])
+def test_o7_the_environment_refuses_what_a_worker_refuses(how: str) -> None:
+    environment = ActivityEnvironment(secrets={"key": VALUE})
+    with pytest.raises(ApplicationError) as caught:
+        asyncio.run(environment.run(leaks, Secret("key"), how))
+    assert caught.value.type == "SecretLeak"
+    assert environment.heartbeats == []
+
+
+@pytest.mark.parametrize("how", ["error", "cause"])
+def test_o7_errors_out_of_the_environment_have_the_name(how: str) -> None:
+    environment = ActivityEnvironment(secrets={"key": VALUE})
+    with pytest.raises((ApplicationError, RuntimeError)) as caught:
+        asyncio.run(environment.run(leaks, Secret("key"), how))
+    error = caught.value
+    shown = repr([error, vars(error), error.__cause__])
+    assert "[secret key]" in shown
+    assert VALUE not in shown
+    assert repr(VALUE)[1:-1] not in shown
+
+
+def test_o7_an_error_that_cannot_be_changed_is_told_as_another() -> None:
+    @activity.defn
+    async def fails(key: Secret[str]) -> None:
+        raise FileNotFoundError(2, "no such file", key.reveal())
+
+    environment = ActivityEnvironment(secrets={"key": VALUE})
+    with pytest.raises(ApplicationError, match=r"\[secret key\]") as caught:
+        asyncio.run(environment.run(fails, Secret("key")))
+    assert caught.value.type == "FileNotFoundError"
+    assert VALUE not in repr(caught.value)

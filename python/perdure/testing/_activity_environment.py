@@ -12,8 +12,8 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from perdure.activity._context import Info, set_context
 from perdure.activity._definition import ActivityDefinition
 from perdure.convert import check_travels
-from perdure.errors import SecretNotFoundError
 from perdure.secrets import EnvironmentSecrets, SecretProvider
+from perdure.worker._revealed import Revealed
 
 __all__ = ["ActivityEnvironment"]
 
@@ -97,12 +97,30 @@ class ActivityEnvironment:
 
         Raises:
             EncodeError: The result cannot travel.
+            ApplicationError: The result, or a heartbeat, holds a secret that was revealed.
             asyncio.CancelledError: `cancel` was called, and the activity did not catch it.
-            Exception: Whatever the activity raises.
+            Exception: Whatever the activity raises, with names in place of the values of secrets.
         """
-        fn = _function_of(activity)
+        attempt = _Attempt(self, self._secrets)
+        try:
+            result = await self._call(attempt, _function_of(activity), args, kwargs)
+        except Exception as error:
+            told = error if attempt.revealed is None else attempt.revealed.redact_error(error)
+            if told is error:
+                raise
+            raise told from None
+        attempt.check("the result", result)
+        return result
+
+    async def _call(
+        self,
+        attempt: _Attempt,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
         context = contextvars.copy_context()
-        context.run(set_context, self)
+        context.run(set_context, attempt)
         if inspect.iscoroutinefunction(fn):
             coroutine = cast("Coroutine[Any, Any, Any]", fn(*args, **kwargs))
             task = asyncio.get_running_loop().create_task(coroutine, context=context)
@@ -110,12 +128,9 @@ class ActivityEnvironment:
             task.add_done_callback(self._running.discard)
             if self._cancelled:
                 task.cancel()
-            result = await task
-        else:
-            loop = asyncio.get_running_loop()
-            result = await loop.run_in_executor(None, lambda: context.run(fn, *args, **kwargs))
-        check_travels(result)
-        return result
+            return await task
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, lambda: context.run(fn, *args, **kwargs))
 
     def cancel(self, reason: str = "") -> None:
         """Cancels what runs here, and what is begun later; call it on the loop of `run`.
@@ -140,20 +155,41 @@ class ActivityEnvironment:
         if self.on_heartbeat is not None:
             self.on_heartbeat(details)
 
-    def reveal(self, name: str) -> str | bytes:
-        """What `Secret.reveal` does here.
-
-        Raises:
-            SecretNotFoundError: There is none of that name.
-        """
-        value = self._secrets.get(name)
-        if value is None:
-            raise SecretNotFoundError(name)
-        return value
-
     def is_cancelled(self) -> bool:
         """Whether `cancel` was called."""
         return self._cancelled
+
+
+class _Attempt:
+    """One run of an activity, as its own code reaches it."""
+
+    def __init__(self, environment: ActivityEnvironment, secrets: SecretProvider) -> None:
+        self._environment = environment
+        self._secrets = secrets
+        self.revealed: Revealed | None = None
+
+    @property
+    def info(self) -> Info:
+        return self._environment.info
+
+    def heartbeat(self, details: Any) -> None:
+        self.check("progress", details)
+        self._environment.heartbeat(details)
+
+    def is_cancelled(self) -> bool:
+        return self._environment.is_cancelled()
+
+    def reveal(self, name: str) -> str | bytes:
+        if self.revealed is None:
+            self.revealed = Revealed(self._secrets)
+        return self.revealed.reveal(name)
+
+    def check(self, what: str, value: Any) -> None:
+        """Refuses what cannot leave an attempt on a worker."""
+        if self.revealed is None:
+            check_travels(value)
+        else:
+            self.revealed.encode(what, value)
 
 
 def _function_of(activity: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
 from typing import TYPE_CHECKING, Any, cast
@@ -12,8 +13,6 @@ from perdure.convert import failure_fields, failure_from_fields, failure_of, sha
 from perdure.errors import ApplicationError, SecretNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from perdure._core import Failure
     from perdure.secrets import SecretProvider
 
@@ -82,18 +81,44 @@ class Revealed:
         return text
 
     def redact_record(self, record: logging.LogRecord) -> None:
-        """Takes values out of a line of the log, and out of the traceback with it."""
-        try:
+        """Takes values out of a line of the log, and out of all that is attached to it."""
+        # Of wrong arguments the handler complains, and shows them.
+        with contextlib.suppress(Exception):
             message = record.getMessage()
-        except Exception:
-            # Wrong arguments: the handler says so.
-            return
-        if self.redact(message) != message:
-            record.msg, record.args = self.redact(message), None
+            if self.redact(message) != message:
+                record.msg, record.args = self.redact(message), None
         if record.exc_info:
             text = "".join(traceback.format_exception(*record.exc_info))
             if self.redact(text) != text:
                 record.exc_text, record.exc_info = self.redact(text).rstrip(), None
+        attached = vars(record)
+        for name, value in list(attached.items()):
+            if name == "exc_info":
+                continue
+            try:
+                attached[name] = self._redacted(value)
+            except RecursionError:
+                # It holds itself, which `repr` can show.
+                attached[name] = self.redact(repr(value))
+
+    def redact_error(self, error: Exception) -> Exception:
+        """The error with names in place of values, in itself and in those behind it; an
+        `ApplicationError` instead of one that cannot be changed.
+        """
+        seen: set[int] = set()
+        waiting: list[BaseException | None] = [error]
+        while waiting:
+            each = waiting.pop()
+            if each is None or id(each) in seen:
+                continue
+            seen.add(id(each))
+            each.args = tuple(self._redacted(value) for value in each.args)
+            vars(each).update({name: self._redacted(value) for name, value in vars(each).items()})
+            waiting += [each.__cause__, each.__context__]
+        text = str(error)
+        if self.redact(text) == text:
+            return error
+        return ApplicationError(self.redact(text), type=type(error).__name__)
 
     def _redacted_fields(self, fields: dict[str, Any]) -> dict[str, Any]:
         redacted = fields | {
@@ -108,6 +133,8 @@ class Revealed:
 
     def _redacted(self, value: Any) -> Any:
         match value:
+            case None | bool() | int() | float():
+                return value
             case str():
                 return self.redact(value)
             case bytes():
@@ -115,11 +142,24 @@ class Revealed:
                 return b"[secret]" if held else value
             case list():
                 return [self._redacted(each) for each in cast("list[Any]", value)]
+            case tuple():
+                entries = cast("tuple[Any, ...]", value)
+                redacted = tuple(self._redacted(each) for each in entries)
+                return entries if redacted == entries else redacted
             case dict():
-                entries = cast("dict[str, Any]", value)
-                return {self.redact(key): self._redacted(each) for key, each in entries.items()}
+                items = cast("dict[Any, Any]", value).items()
+                return {self._redacted(key): self._redacted(each) for key, each in items}
             case _:
-                return value
+                return self._redacted_other(value)
+
+    def _redacted_other(self, value: Any) -> Any:
+        """Itself, or its text if that holds a value."""
+        try:
+            text = str(value)
+        except Exception:
+            return value
+        redacted = self.redact(text)
+        return value if redacted == text else redacted
 
 
 _is_guarded = False
@@ -131,13 +171,14 @@ def _guard_logging() -> None:
     if _is_guarded:
         return
     _is_guarded = True
-    make: Callable[..., logging.LogRecord] = logging.getLogRecordFactory()
+    # A factory of records would not do: `extra` is attached after it, and an application may set
+    # another one.
+    handle = logging.Logger.handle
 
-    def make_redacted(*arguments: Any, **options: Any) -> logging.LogRecord:
-        record = make(*arguments, **options)
+    def handle_redacted(logger: logging.Logger, record: logging.LogRecord) -> None:
         revealed = getattr(running_context(), "revealed", None)
         if isinstance(revealed, Revealed):
             revealed.redact_record(record)
-        return record
+        handle(logger, record)
 
-    logging.setLogRecordFactory(make_redacted)
+    logging.Logger.handle = handle_redacted  # type: ignore[assignment]
