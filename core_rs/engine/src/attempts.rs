@@ -7,6 +7,7 @@ use perdure_history::{Event, Failure, FailureKind, LocalOptions, TaskId, Timeout
 use crate::activity::Stage;
 use crate::context::Context;
 use crate::dispatch::ABANDONED_AFTER;
+use crate::parking::unstorable;
 use crate::pending::Pending;
 use crate::retry::{self, FailedAttempt, Verdict};
 use crate::run::Run;
@@ -92,6 +93,7 @@ impl Context {
         details: Option<perdure_history::Payload>,
         now: Timestamp,
     ) {
+        let details = self.storable(run, details, now);
         let Some(activity) = run.activities.get_mut(&command_n) else {
             return;
         };
@@ -114,6 +116,24 @@ impl Context {
         if tell_again && let Some(task) = self.handed_task(run, command_n) {
             self.tell_cancel(task);
         }
+    }
+
+    /// Progress that the codec refuses parks the run: the progress before it stays the last.
+    fn storable(
+        &mut self,
+        run: &mut Run,
+        details: Option<perdure_history::Payload>,
+        now: Timestamp,
+    ) -> Option<perdure_history::Payload> {
+        let mut sealed = details.clone();
+        let Err(why) = self.options.seal.close(sealed.iter_mut().collect()) else {
+            return details;
+        };
+        if run.is_idle() && !run.is_held() && !run.is_at_work_locally() {
+            self.evict(run);
+            self.park(run, unstorable(&why), now);
+        }
+        None
     }
 
     /// No worker began the attempt: it is not used up, and is handed out again after a wait.
@@ -204,13 +224,16 @@ impl Context {
             }
             Verdict::RetryAt(next_attempt_at) => {
                 activity.failed_unrecorded = false;
-                let event = Event::ActivityAttemptFailed {
+                let mut event = Event::ActivityAttemptFailed {
                     command_n,
                     attempt: activity.attempt,
                     failure: failure.clone(),
                     next_attempt_at,
                     heartbeat_details: activity.heartbeat_details.clone(),
                 };
+                if let Some(why) = self.options.seal.refuses(&event) {
+                    event = without_details(event, &why);
+                }
                 run.attempt_failures
                     .push(Pending::internal(event, received_at));
                 activity.last_failure = Some(Box::new(failure));
@@ -322,4 +345,44 @@ pub(crate) fn worker_lost() -> Failure {
         stack: String::new(),
         cause: None,
     }
+}
+
+/// A failed attempt as it can be stored when the codec refuses its details: no code sees them, and
+/// the next attempt must not wait for them.
+fn without_details(event: Event, why: &str) -> Event {
+    match event {
+        Event::ActivityAttemptFailed {
+            command_n,
+            attempt,
+            failure,
+            next_attempt_at,
+            ..
+        } => Event::ActivityAttemptFailed {
+            command_n,
+            attempt,
+            failure: Failure {
+                kind: bare(failure.kind),
+                message: format!("{} (details left out: {why})", failure.message),
+                stack: failure.stack,
+                cause: None,
+            },
+            next_attempt_at,
+            heartbeat_details: None,
+        },
+        other => other,
+    }
+}
+
+fn bare(mut kind: FailureKind) -> FailureKind {
+    match &mut kind {
+        FailureKind::Application { details, .. } | FailureKind::Cancelled { details } => {
+            *details = None;
+        }
+        FailureKind::Timeout {
+            last_heartbeat_details,
+            ..
+        } => *last_heartbeat_details = None,
+        _ => {}
+    }
+    kind
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use perdure_history::{
-    Batch, CancellationType, Event, MessageId, Record, TaskId, Timestamp, VisibilityChange,
-};
+use perdure_history::{Batch, Event, MessageId, Record, TaskId, Timestamp, VisibilityChange};
 use perdure_machine::effect::Effect as MachineEffect;
 use perdure_machine::machine::RecordedTurn;
 use perdure_store::{Append, Close, InboxMessage, IndexChange, Outstanding, OutstandingKind};
@@ -42,6 +40,8 @@ pub(crate) const START_DELAY_N: u64 = 0;
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     pub(crate) records: Vec<Record>,
+    /// The same as they are stored, when a codec has taken them already.
+    pub(crate) stored: Vec<Record>,
     pub(crate) effects: Vec<MachineEffect>,
     /// What is known of the events among the records, or dropped by them, in order.
     pub(crate) delivered: Vec<Delivered>,
@@ -54,6 +54,7 @@ impl Written {
     pub(crate) fn of_turn(turn: RecordedTurn, delivered: Vec<Delivered>) -> Self {
         Self {
             records: turn.records,
+            stored: Vec::new(),
             effects: turn.effects,
             delivered,
             begun: BTreeSet::new(),
@@ -163,7 +164,8 @@ impl Context {
         let consumed = asks::consumed(run.id, &commit, &written.records);
         append.consumed_message_ids.extend(consumed);
         commit.versions = Told::of(run, &written.records, &append.visibility);
-        self.chain_records(run, written.records, &mut append);
+        let stored = std::mem::take(&mut written.stored);
+        self.chain_records(run, written.records, stored, &mut append);
         append.close = commit.closed.as_ref().map(|closed| Close {
             status: closing::stored(closed.status),
             closed_at: run.tail.at,
@@ -407,11 +409,23 @@ impl Context {
             let Some(message_id) = pending.inbox_id(id) else {
                 continue;
             };
+            let received_at = pending.about.received_at;
+            let body = message_codec::encode_event(id, &pending.event, received_at);
+            let body = match self.options.seal.close_message(&body) {
+                Ok(body) => body,
+                Err(reason) if append.create.is_some() => {
+                    return self.unsealed = Some(reason);
+                }
+                Err(_) => {
+                    pending.about.unstorable = true;
+                    continue;
+                }
+            };
             append.inbox.push(InboxMessage {
                 run: Some(id),
                 message_id: message_id.clone(),
-                received_at: pending.about.received_at,
-                body: message_codec::encode_event(id, &pending.event, pending.about.received_at),
+                received_at,
+                body,
             });
             if let Some(command_n) = pending::ended(&pending.event)
                 && let Some(activity) = run.activities.get(&command_n)
@@ -427,11 +441,17 @@ impl Context {
         }
     }
 
-    fn chain_records(&mut self, run: &mut Run, mut records: Vec<Record>, append: &mut Append) {
-        if let Err(reason) = self.options.seal.close_records(&mut records) {
-            self.unsealed = Some(reason);
-            return;
-        }
+    fn chain_records(
+        &mut self,
+        run: &mut Run,
+        records: Vec<Record>,
+        stored: Vec<Record>,
+        append: &mut Append,
+    ) {
+        let records = match self.options.seal.finish(records, stored) {
+            Ok(records) => records,
+            Err(reason) => return self.unsealed = Some(reason),
+        };
         let Some(last) = records.last() else {
             return;
         };
@@ -566,12 +586,4 @@ fn is_empty(append: &Append) -> bool {
         && append.status.is_none()
         && append.rates.is_empty()
         && append.close.is_none()
-}
-
-/// Whether a cancel of this activity ends the call at once, so that no outcome is awaited.
-pub(crate) fn ends_at_once(activity: &Activity) -> bool {
-    activity
-        .schedule
-        .as_ref()
-        .is_some_and(|s| s.options.cancellation_type != CancellationType::WaitCompleted)
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use perdure_history::{Event, IdempotencyKey, TaskId, Timestamp};
 
 use crate::activity::{Activity, Stage};
-use crate::commit::ends_at_once;
 use crate::context::Context;
 use crate::effect::Effect;
 use crate::pending::Pending;
@@ -300,4 +299,11 @@ pub(crate) fn insert_by_receipt(run: &mut Run, pending: Pending) {
         .take_while(|other| other.about.received_at > at)
         .count();
     run.pending.insert(run.pending.len() - after, pending);
+}
+
+/// Whether a cancel of this activity ends the call at once, so that no outcome is awaited.
+fn ends_at_once(activity: &Activity) -> bool {
+    activity.schedule.as_ref().is_some_and(|s| {
+        s.options.cancellation_type != perdure_history::CancellationType::WaitCompleted
+    })
 }

@@ -200,6 +200,11 @@ pub enum Reply {
         /// What the store says, and what to do.
         reason: String,
     },
+    /// The payload codec refuses what the message holds: nothing of it is kept.
+    Unstorable {
+        /// What the codec says.
+        reason: String,
+    },
     /// The store refused the write.
     Refused {
         /// Bytes for people: the typed append error as text.

@@ -120,7 +120,7 @@ impl Engine {
         self.fire_due(received_at);
         let now = self.now;
         match input {
-            Input::Message(message) => self.handle_message(message, now, now),
+            Input::Message(message) => self.receive(message, now),
             Input::Posted {
                 message,
                 received_at,

@@ -44,6 +44,7 @@ impl Written {
     /// Takes in what the turn recorded after this.
     pub(crate) fn extend(&mut self, later: Written) {
         self.records.extend(later.records);
+        self.stored.extend(later.stored);
         self.delivered.extend(later.delivered);
         self.effects.extend(later.effects);
         self.begun.extend(later.begun);
@@ -208,6 +209,7 @@ impl Context {
             }
         }
         written.records.extend(turn.records);
+        written.stored.extend(turn.stored);
         written.delivered.extend(turn.delivered);
     }
 

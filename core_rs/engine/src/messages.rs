@@ -14,6 +14,22 @@ use crate::run::Run;
 use crate::updates::NewUpdate;
 
 impl Engine {
+    /// Handles a client's message, unless the codec refuses it: whatever is let in here can be
+    /// stored, so that no run comes to hold what cannot.
+    pub(crate) fn receive(&mut self, message: Message, now: Timestamp) {
+        let (seal, id, body) = (
+            &self.context.options.seal,
+            &message.message_id,
+            &message.body,
+        );
+        if let Some(to) = message.reply_to
+            && let Err(reason) = seal.accepts(id, body)
+        {
+            return self.context.reply(to, Reply::Unstorable { reason });
+        }
+        self.handle_message(message, now, now);
+    }
+
     /// Handles a message that was received at an instant not after `now`.
     pub(crate) fn handle_message(
         &mut self,

@@ -20,8 +20,19 @@ pub mod code {
     pub const UNKNOWN_TYPE: &str = "PRD1203";
     /// No host serves the task queue.
     pub const NO_WORKER: &str = "PRD1204";
+    /// The payload codec refuses what the run has to write.
+    pub const UNSTORABLE: &str = "PRD1504";
     /// The history cannot be read: damaged, or written by a newer version.
     pub const UNREADABLE_HISTORY: &str = "PRD1503";
+}
+
+/// The reason for which a run is parked whose payloads the codec refuses.
+pub(crate) fn unstorable(why: &str) -> ParkReason {
+    ParkReason {
+        code: code::UNSTORABLE.to_owned(),
+        message: format!("the payload codec cannot encode: {why}"),
+        ..ParkReason::default()
+    }
 }
 
 /// How long who waits for a result is not told that nobody serves the task queue.

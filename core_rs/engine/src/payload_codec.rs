@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use perdure_history::{Payload, Record, payloads};
+use perdure_history::{Event, MessageId, Payload, Record, RecordBody, Timestamp, payloads};
 use perdure_store::{Append, InboxMessage, IndexChange, OutstandingKind};
 
 use crate::activity;
+use crate::input::MessageBody;
 use crate::message_codec;
 
 /// Encodes and decodes payloads. Called on the host's thread, many payloads at once.
@@ -103,7 +104,54 @@ impl Seal {
         }
     }
 
-    pub(crate) fn close_records(&self, records: &mut [Record]) -> Result<(), String> {
+    /// Whether there is a codec.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Why an event cannot be stored, if it cannot.
+    pub(crate) fn refuses(&self, event: &Event) -> Option<String> {
+        self.0.as_ref()?;
+        let mut body = RecordBody::Event(event.clone());
+        self.close(payloads::of_record(&mut body)).err()
+    }
+
+    /// Whether a client's message can be stored.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(crate) fn accepts(&self, id: &MessageId, body: &MessageBody) -> Result<(), String> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        let kept = message_codec::encode_message(id, body, Timestamp::from_micros(0));
+        kept.map_or(Ok(()), |kept| self.close_message(&kept).map(drop))
+    }
+
+    /// Records as they are to be stored; nothing without a codec.
+    pub(crate) fn stored(&self, records: &[Record]) -> Result<Vec<Record>, String> {
+        if self.0.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut stored = records.to_vec();
+        self.close_records(&mut stored)?;
+        Ok(stored)
+    }
+
+    /// What goes to the store: what is encoded already, or else the records, encoded.
+    pub(crate) fn finish(
+        &self,
+        records: Vec<Record>,
+        stored: Vec<Record>,
+    ) -> Result<Vec<Record>, String> {
+        match &self.0 {
+            None => Ok(records),
+            Some(_) if stored.len() == records.len() => Ok(stored),
+            Some(_) => self.stored(&records),
+        }
+    }
+
+    fn close_records(&self, records: &mut [Record]) -> Result<(), String> {
         match &self.0 {
             Some(_) => self.close(in_records(records)),
             None => Ok(()),
@@ -150,10 +198,10 @@ fn put(payloads: Vec<&mut Payload>, changed: Vec<Bytes>) {
 
 #[cfg(test)]
 mod tests {
-    use perdure_history::{IdPolicy, MessageId, RunId, Timestamp};
+    use perdure_history::{IdPolicy, RunId};
 
     use super::*;
-    use crate::input::{ActivityWord, MessageBody, StartUpdate};
+    use crate::input::{ActivityWord, StartUpdate};
     use crate::message_codec::{Kept, decode_message, encode_message};
     use crate::task::TaskOutcome;
 

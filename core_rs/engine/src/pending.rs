@@ -31,6 +31,10 @@ pub(crate) struct Delivered {
     pub(crate) carrier: Option<Box<Rival>>,
     /// Whether it is the firing of a timer, which stays due until a turn has recorded it.
     pub(crate) timer: bool,
+    /// Whether the codec has refused it: it waits in memory alone.
+    pub(crate) unstorable: bool,
+    /// With a codec, the event that the turn was given: what it records may be refused as a whole.
+    pub(crate) event: Option<Box<Event>>,
 }
 
 impl Pending {
@@ -81,6 +85,13 @@ pub(crate) struct TurnEvents {
 }
 
 impl TurnEvents {
+    /// Keeps a copy of each event, beside what is known of it.
+    pub(crate) fn keep_copies(&mut self) {
+        for (event, about) in self.events.iter().zip(&mut self.about) {
+            about.event = Some(Box::new(event.clone()));
+        }
+    }
+
     fn push(&mut self, event: Event, about: Delivered) {
         self.events.push(event);
         self.about.push(about);
@@ -164,7 +175,8 @@ fn take_pending(run: &mut Run, turn: &mut TurnEvents) {
 
 /// Puts back, in front, what a cut turn did not deliver.
 pub(crate) fn put_back(run: &mut Run, events: Vec<Event>, about: Vec<Delivered>) {
-    for (event, about) in events.into_iter().zip(about).rev() {
+    for (event, mut about) in events.into_iter().zip(about).rev() {
+        about.event = None;
         if let Some(id) = &about.message_id {
             run.seen.remove(id);
             run.moves.remove(id);

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::effect::Effect;
 use crate::hosted::Offer;
 use crate::input::{ParkReason, Turn, TurnOutcome, TurnReport};
-use crate::parking::code;
+use crate::parking::{code, unstorable};
 use crate::pending::{self, Delivered, TurnEvents};
 use crate::run::{Phase, Run};
 
@@ -102,6 +102,9 @@ impl Context {
         }
         run.stepped_as = Self::deployment_of(run, offer).map(Box::new);
         self.tell_version(run, &mut turn, offer);
+        if self.options.seal.is_set() {
+            turn.keep_copies();
+        }
         for event in turn.events {
             machine.handle_event(event);
         }
@@ -133,12 +136,17 @@ impl Context {
             TurnOutcome::Idle => {
                 let mut turn = machine.take_turn();
                 self.retry_run(&machine, &mut turn);
+                let stored = match self.options.seal.stored(&turn.records) {
+                    Ok(stored) => stored,
+                    Err(why) => return self.park_unstorable(run, delivered, &why, now),
+                };
                 run.machine = Some(machine);
                 if let Some(parked) = run.parked.take() {
                     run.unparked = parked.written;
                 }
                 self.begin_waiting_locally(run, now);
-                let written = Written::of_turn(turn, delivered);
+                let mut written = Written::of_turn(turn, delivered);
+                written.stored = stored;
                 return self.write_or_run_ahead(run, written, now);
             }
             TurnOutcome::Parked(reason) => reason,
@@ -148,11 +156,38 @@ impl Context {
                 ..ParkReason::default()
             },
         };
-        let (written, undelivered, about) = cut(&mut machine, delivered);
+        let (mut written, undelivered, about) = cut(&mut machine, delivered);
+        written.stored = match self.options.seal.stored(&written.records) {
+            Ok(stored) => stored,
+            Err(why) => {
+                written.delivered.extend(about);
+                return self.park_unstorable(run, written.delivered, &why, now);
+            }
+        };
         pending::put_back(run, undelivered, about);
         self.park(run, reason, now);
         let mut before = self.end_ahead(run);
         before.extend(written);
+        self.write(run, before, now);
+    }
+
+    /// The codec refuses what a turn recorded: nothing of it is written, all that it delivered
+    /// comes back, and the run is parked.
+    fn park_unstorable(
+        &mut self,
+        run: &mut Run,
+        delivered: Vec<Delivered>,
+        why: &str,
+        now: Timestamp,
+    ) {
+        let copies = delivered.into_iter();
+        let (events, about) = copies
+            .filter_map(|mut about| Some((*about.event.take()?, about)))
+            .unzip();
+        pending::put_back(run, events, about);
+        let before = self.end_ahead(run);
+        self.evict(run);
+        self.park(run, unstorable(why), now);
         self.write(run, before, now);
     }
 
@@ -173,7 +208,8 @@ impl Context {
             written.delivered = about;
         }
         let parked = run.parked.as_ref().filter(|parked| !parked.trying);
-        let inbox_waits = run.is_held() && run.pending.iter().any(|one| !one.about.in_inbox);
+        let waits = |about: &Delivered| !about.in_inbox && !about.unstorable;
+        let inbox_waits = run.is_held() && run.pending.iter().any(|one| waits(&one.about));
         let status_waits = parked.is_some_and(|parked| !parked.written) || run.unparked;
         let anything = !written.records.is_empty()
             || run.has_indexable()

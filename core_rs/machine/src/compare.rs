@@ -22,6 +22,9 @@ use perdure_history::{
 
 use crate::mismatch::FieldDifference;
 
+/// What a run says of one key of its memo; `None` takes it away.
+type MemoChange = (String, Option<Payload>);
+
 /// How a recorded and an asked command relate.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Comparison<'a> {
@@ -86,8 +89,30 @@ pub(crate) fn compare<'a>(recorded: &'a Command, asked: &Command) -> Comparison<
         ) => alike(event_n == asked_n && sort_of(&failure.kind) == sort_of(&asked.kind)),
         (Command::StartTimer { .. }, Command::StartTimer { .. })
         | (Command::CancelRun { .. }, Command::CancelRun { .. }) => Comparison::Equal,
-        _ => alike(same_visibility(recorded, asked)),
+        (Command::SetMemo { entries: recorded }, Command::SetMemo { entries: asked }) => {
+            compare_memo(recorded, asked)
+        }
+        _ => alike(same_attributes(recorded, asked)),
     }
+}
+
+/// A recorded value that is still encoded says nothing of whether the code has changed: the host
+/// is given it, and says what it lacks.
+fn compare_memo<'a>(recorded: &'a [MemoChange], asked: &[MemoChange]) -> Comparison<'a> {
+    if recorded.len() != asked.len() {
+        return Comparison::Differs;
+    }
+    let mut encoded = None;
+    for ((name, value), (asked_name, asked_value)) in recorded.iter().zip(asked) {
+        match (value, asked_value) {
+            (Some(value), Some(_)) if name == asked_name && value.is_encoded() => {
+                encoded = encoded.or(Some(value));
+            }
+            _ if name == asked_name && value == asked_value => {}
+            _ => return Comparison::Differs,
+        }
+    }
+    encoded.map_or(Comparison::Equal, Comparison::PayloadDiffers)
 }
 
 const fn alike(same: bool) -> Comparison<'static> {
@@ -123,8 +148,8 @@ const fn taken_back(command: &Command) -> Option<(&'static str, u64)> {
     }
 }
 
-/// Whether both change the same of what the run is found by, or of its memo.
-fn same_visibility(recorded: &Command, asked: &Command) -> bool {
+/// Whether both change the same of what the run is found by.
+fn same_attributes(recorded: &Command, asked: &Command) -> bool {
     match (recorded, asked) {
         (
             Command::SetSearchAttributes {
@@ -132,9 +157,6 @@ fn same_visibility(recorded: &Command, asked: &Command) -> bool {
             },
             Command::SetSearchAttributes { attributes: asked },
         ) => recorded == asked,
-        (Command::SetMemo { entries: recorded }, Command::SetMemo { entries: asked }) => {
-            recorded == asked
-        }
         _ => false,
     }
 }
@@ -432,5 +454,42 @@ impl Found {
                 asked,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn memo(name: &str, value: &'static [u8]) -> Command {
+        let value = Some(Payload(value.into()));
+        Command::SetMemo {
+            entries: vec![(name.to_string(), value)],
+        }
+    }
+
+    #[test]
+    fn a_memo_that_nobody_decoded_is_no_other_memo() {
+        let encoded = memo("who", b"\xc1secret");
+        let Command::SetMemo { entries } = &encoded else {
+            return;
+        };
+        let recorded = entries[0].1.as_ref().unwrap();
+        assert_eq!(
+            compare(&encoded, &memo("who", b"plain")),
+            Comparison::PayloadDiffers(recorded)
+        );
+        let others = [
+            (&encoded, memo("what", b"plain")),
+            (&memo("who", b"other"), memo("who", b"plain")),
+        ];
+        for (recorded, asked) in others {
+            assert_eq!(compare(recorded, &asked), Comparison::Differs);
+        }
+        assert_eq!(
+            compare(&memo("a", b"b"), &memo("a", b"b")),
+            Comparison::Equal
+        );
     }
 }

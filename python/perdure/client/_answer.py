@@ -9,6 +9,7 @@ from perdure.convert import exception_of, failure_fields
 from perdure.errors import (
     NotFoundError,
     NoWorkerError,
+    PayloadCodecError,
     RunClosedError,
     ServerError,
     StoreDamagedError,
@@ -67,6 +68,7 @@ class Answer:
             NotFoundError: There is no such run.
             RunClosedError: The run takes no messages any more.
             StoreDamagedError: What the store has of the run cannot be read.
+            PayloadCodecError: The engine's payload codec refuses what the message holds.
             ServerError: The engine refused the message.
         """
         if self.kind not in kinds:
@@ -180,6 +182,8 @@ class Answer:
                 )
             case "damaged":
                 raise StoreDamagedError(self.refusal)
+            case "unstorable":
+                raise PayloadCodecError(f"the payload codec cannot encode: {self.refusal}")
             case _:
                 raise ServerError(f"the engine answered {self.kind}: {self.refusal}")
 

@@ -50,7 +50,7 @@ impl PyReply {
 impl PyReply {
     /// `started`, `already_started`, `id_used`, `accepted`, `not_found`, `activity_not_found`,
     /// `cancel_requested`, `closed`, `result`, `parked`, `update_ended`, `update_rejected`,
-    /// `update_not_found`, `reset_refused`, `damaged` or `refused`.
+    /// `update_not_found`, `reset_refused`, `damaged`, `unstorable` or `refused`.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.0 {
@@ -69,6 +69,7 @@ impl PyReply {
             Reply::ResetRefused { .. } => "reset_refused",
             Reply::Parked { .. } => "parked",
             Reply::Damaged { .. } => "damaged",
+            Reply::Unstorable { .. } => "unstorable",
             Reply::Refused { .. } => "refused",
             _ => "unknown",
         }
@@ -149,7 +150,9 @@ impl PyReply {
     fn refusal(&self) -> String {
         match &self.0 {
             Reply::Refused { reason } => String::from_utf8_lossy(reason).into_owned(),
-            Reply::Damaged { reason, .. } | Reply::ResetRefused { reason, .. } => reason.clone(),
+            Reply::Damaged { reason, .. }
+            | Reply::ResetRefused { reason, .. }
+            | Reply::Unstorable { reason } => reason.clone(),
             _ => String::new(),
         }
     }

@@ -17,6 +17,7 @@ use super::site::CallSite;
 use crate::event_loop::LoopCore;
 use crate::failure::PyFailure;
 use crate::fields::field;
+use crate::payload_codec::refuse_encoded;
 use crate::priority;
 use crate::search;
 
@@ -84,7 +85,12 @@ fn set_visibility(
     memo: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
     let mut commands = search::commands(attributes, memo)?.into_iter();
-    commands.try_for_each(|command| instance.get().submit(instance.py(), command).map(drop))
+    let py = instance.py();
+    commands.try_for_each(|command| match instance.get().submit(py, command)? {
+        Submitted::Accepted { .. } => Ok(()),
+        // Only of a memo, and only when a recorded value is encoded.
+        Submitted::ArgumentsDiffer { recorded, .. } => refuse_encoded(py, &recorded),
+    })
 }
 
 /// Signals another run; gives the command's number.
