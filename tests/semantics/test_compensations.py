@@ -128,3 +128,9 @@ def test_an_uncaught_error_fails_the_run_after_the_compensations() -> None:
         return type(failed.value.cause).__name__
 
     assert three_ways(scenario, THIS, activities=[step]) == "ActivityError"
+
+
+@pytest.mark.parametrize("wrong", ["undo_it", 3, None])
+def test_what_cannot_be_called_undoes_nothing_and_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"such as add\(refund, order\)"):
+        workflow.compensations().add(wrong)

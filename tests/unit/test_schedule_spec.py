@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -95,3 +96,15 @@ def test_the_29th_of_february_is_found() -> None:
 def test_what_cannot_be_is_refused_where_it_is_written(wrong, says: str) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
     with pytest.raises(ValueError, match=says):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cron_expressions": "0 2 * * *"}, r"a list: \['0 2 \* \* \*'\]"),
+        ({"intervals": [timedelta(seconds=1)]}, "ScheduleIntervalSpec"),
+    ],
+)
+def test_what_is_no_list_of_times_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        ScheduleSpec(**options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -167,13 +167,19 @@ def _deployment(
         ramping,
         attributes.get(RAMPING_PERCENTAGE, 0.0),
         tuple(
-            VersionUsage(version, pinned, moving, version in (current, ramping))
-            for version, pinned, moving in (
-                (WorkerDeploymentVersion(name, build_id), *each)
-                for build_id, each in sorted(counts.items())
-            )
+            _usage(WorkerDeploymentVersion(name, build_id), each, (current, ramping))
+            for build_id, each in sorted(counts.items())
         ),
     )
+
+
+def _usage(
+    version: WorkerDeploymentVersion,
+    counts: Sequence[int],
+    in_use: tuple[WorkerDeploymentVersion | None, ...],
+) -> VersionUsage:
+    pinned, moving = counts
+    return VersionUsage(version, pinned, moving, version in in_use)
 
 
 def _usages(path: Path, namespace: str) -> dict[str, dict[str, list[int]]]:

@@ -9,9 +9,9 @@ from perdure._core import SearchPlace, StoreReader, check_query
 from perdure.client._codecs import codec_of
 from perdure.errors import StoreError
 
-__all__ = ["NameFilter", "Pages"]
+__all__ = ["SYSTEM_PREFIX", "NameFilter", "Pages"]
 
-_SYSTEM = "perdure."
+SYSTEM_PREFIX = "perdure."
 """How the types begin of the workflows that Perdure itself brings."""
 
 
@@ -26,8 +26,8 @@ class NameFilter(NamedTuple):
 
     def without_system(self, query: str | None) -> NameFilter:
         """The same, without the runs behind schedules and deployments unless they are named."""
-        named = self.workflow_id or self.workflow_type or _SYSTEM in (query or "")
-        return self if named else self._replace(left_out=_SYSTEM)
+        named = self.workflow_id or self.workflow_type or SYSTEM_PREFIX in (query or "")
+        return self if named else self._replace(left_out=SYSTEM_PREFIX)
 
 
 class Pages:

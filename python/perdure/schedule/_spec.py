@@ -35,6 +35,7 @@ class ScheduleSpec:
     """When a schedule acts: at every time that any of its expressions and intervals names.
 
     Raises:
+        TypeError: The expressions are one text, or an interval is no `ScheduleIntervalSpec`.
         ValueError: An expression or the time zone cannot be read; the message says which.
     """
 
@@ -53,6 +54,13 @@ class ScheduleSpec:
     """Each time is put off by a random span up to this; not at all by default."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.cron_expressions, str):
+            raise TypeError(f"cron_expressions is a list: [{self.cron_expressions!r}]")
+        for interval in self.intervals:
+            if not isinstance(interval, ScheduleIntervalSpec):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(
+                    f"intervals has ScheduleIntervalSpec(every=timedelta(…)), not {interval!r}"
+                )
         try:
             zone = zoneinfo.ZoneInfo(self.time_zone_name)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from perdure.client._address import store_path
 from perdure.client._codecs import decoded_history
+from perdure.client._search import SYSTEM_PREFIX
 from perdure.client._stored import stored_history, stored_runs
 from perdure.converter import DataConverter
 from perdure.errors import NotFoundError, StoreDamagedError
@@ -151,6 +152,9 @@ def _of_store(
     if not path.exists():
         raise NotFoundError(f"there is no store {path}")
     for run in stored_runs(path, namespace=namespace, workflow_type=workflow_type):
+        if workflow_type is None and run.workflow_type.startswith(SYSTEM_PREFIX):
+            # Schedules and deployments: Perdure's own code, which no project has.
+            continue
         if not (open_only and run.is_closed):
             source = Source(path=str(path), run_id=run.run_id)
             yield WorkflowHistory(run.workflow_id, run.run_id, run.workflow_type, source)

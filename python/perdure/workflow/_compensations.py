@@ -25,7 +25,15 @@ class Compensations:
             fn: Called with the arguments; what it returns is awaited if it can be.
             *args: Its arguments.
             **kwargs: Its keyword arguments.
+
+        Raises:
+            TypeError: It cannot be called: such as the call itself, `undo.add(refund(order))`.
         """
+        if not callable(fn):
+            raise TypeError(
+                f"compensations take what undoes the step and its arguments, such as "
+                f"add(refund, order), not {fn!r}: a call is no function, and a name is none"
+            )
         self._undo.append((fn, args, kwargs))
 
     def clear(self) -> None:

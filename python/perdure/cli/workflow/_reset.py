@@ -86,6 +86,8 @@ async def _execute(verb: str, options: argparse.Namespace) -> ExitCode:
             made = await handle.reset(point, **shared)
     except EncodeError as error:
         raise CommandError(f"--set-result: {error}") from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     if options.output == "json":
         print_json({"workflow_id": made.id, "run_id": made.run_id, "from_run_id": handle.run_id})
     else:
