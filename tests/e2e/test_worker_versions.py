@@ -98,7 +98,7 @@ def test_pinned_runs_wait_over_redeploys_and_kills(tmp_path: Path) -> None:
         shown = call(tmp_path, "worker", "deployment", "describe", "shop").splitlines()
         assert shown[0].split() == ["VERSION", "IS", "PINNED", "MOVING", "DRAINED"]
         assert shown[1].split() == ["shop:a", "2", "0", "no"]
-        assert shown[2].split() == ["shop:b", "current", "0", "0", "yes"]
+        assert shown[2].split() == ["shop:b", "current", "0", "0", "no"]
         assert "no worker of version shop:a" in call(tmp_path, "workflow", "describe", "o-1")
     with deployed(tmp_path, "a"):
         assert json.loads(call(tmp_path, "workflow", "result", "o-1")) == [
