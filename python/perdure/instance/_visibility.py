@@ -31,7 +31,8 @@ class Visibility:
         """Takes what the run was started with."""
         self._attributes = dict(started["search_attributes"])
         self._memo = dict(started["memo"])
-        self._info = replace(info, search_attributes=attribute_values(self._attributes))
+        values = attribute_values(self._attributes)
+        self._info = replace(info, search_attributes=values) if values else info
 
     def rename(self, run_id: str, workflow_id: str) -> None:
         """From here on the run is another one than its history so far was written in."""

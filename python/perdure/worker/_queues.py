@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -97,6 +97,9 @@ class ServedQueues:
 
     def __init__(self) -> None:
         self._queues: dict[Key, ServedQueue] = {}
+        self._workers: dict[Key, tuple[ServedQueue, ...]] = {}
+        """By queue and version, or queue alone: its workers, the last that came first. Kept, since
+        each attempt looks several times."""
         self.service_limits: dict[str, int] = {}
         """Most attempts at once of a service, by its name."""
 
@@ -113,10 +116,12 @@ class ServedQueues:
     def add(self, queue: ServedQueue) -> None:
         """Serves one more queue, or one more version of it."""
         self._queues[queue.key] = queue
+        self._index()
 
     def remove(self, key: Key) -> None:
         """Serves it no longer."""
         self._queues.pop(key, None)
+        self._index()
 
     def workflow(
         self, task_queue: str, name: str, version: str | None = None
@@ -127,36 +132,44 @@ class ServedQueues:
 
     def any_workflow(self, task_queue: str, name: str) -> WorkflowDefinition[..., Any] | None:
         """The workflow of this name, of the newest version that has it."""
-        found = (each.workflows.get(name) for each in self._of(task_queue, None))
-        return next((each for each in found if each is not None), None)
+        for each in self._of(task_queue, None):
+            if (found := each.workflows.get(name)) is not None:
+                return found
+        return None
 
     def activity(
         self, task_queue: str, name: str, version: str | None = None
     ) -> ActivityDefinition[..., Any] | None:
         """The activity of this name, of a version or else of the newest that has it."""
-        found = (each.activities.get(name) for each in self._of(task_queue, version))
-        return next((each for each in found if each is not None), None)
+        for each in self._of(task_queue, version):
+            if (found := each.activities.get(name)) is not None:
+                return found
+        return None
 
     def interceptors(self, task_queue: str, version: str | None) -> tuple[Interceptor, ...]:
         """What stands around the activities of the queue."""
-        queue = next(self._of(task_queue, version), None)
-        return () if queue is None else queue.interceptors
+        workers = self._of(task_queue, version)
+        return workers[0].interceptors if workers else ()
 
     def secrets(self, task_queue: str, version: str | None) -> SecretProvider | None:
         """Where the activities of the queue find secrets; None: in the environment."""
-        queue = next(self._of(task_queue, version), None)
-        return None if queue is None else queue.secrets
+        workers = self._of(task_queue, version)
+        return workers[0].secrets if workers else None
 
     def slots(self, task_queue: str) -> int:
         """How many activities of the queue may run at once."""
         slots = sum(each.max_concurrent_activities for each in self._of(task_queue, None))
         return max(slots, 1)
 
-    def _of(self, task_queue: str, version: str | None) -> Iterator[ServedQueue]:
+    def _of(self, task_queue: str, version: str | None) -> tuple[ServedQueue, ...]:
         """The workers of a queue, the last that came first; of one version, if one is given."""
-        for (name, own), queue in reversed(self._queues.items()):
-            if name == task_queue and version in (None, own):
-                yield queue
+        return self._workers.get((task_queue, version), ())
+
+    def _index(self) -> None:
+        self._workers = {}
+        for (name, version), queue in reversed(self._queues.items()):
+            for key in {(name, None), (name, version)}:
+                self._workers[key] = (*self._workers.get(key, ()), queue)
 
     def hosted(self) -> list[HostedFields]:
         """As the engine is told."""

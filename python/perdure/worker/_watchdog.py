@@ -6,8 +6,7 @@ import logging
 import sys
 import threading
 import traceback
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar, cast
 
 from perdure._core import Hold
 from perdure.client._answer import Answer
@@ -27,7 +26,11 @@ __all__ = ["Watchdog"]
 
 logger = logging.getLogger("perdure.worker")
 
+Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+_NOTHING: Final = object()
+"""No result: what was to give one was interrupted."""
 
 _LOOKS_A_TIMEOUT = 4
 _INTERRUPTION_SECONDS = 0.01
@@ -78,34 +81,35 @@ class Watchdog:
         Raises:
             DeadlockError: The code was interrupted, whatever it made of that.
         """
-        return self._watched(instance, lambda: instance.drive(budget_us), reads=False)
+        return self._watched(instance, False, instance.drive, budget_us)
 
     def answer(self, instance: Instance | None, name: str, arguments: bytes) -> Answer:
         """What a query gives; one that was interrupted fails, and nothing else does."""
         if instance is None:
             return answer_query(instance, name, arguments)
         try:
-            ask = partial(answer_query, instance, name, arguments)
-            return self._watched(instance, ask, reads=True)
+            return self._watched(instance, True, answer_query, instance, name, arguments)
         except DeadlockError as error:
             return Answer("query_failed", failure=failure_of(error))
 
     def _watched(
         self,
         instance: Instance,
-        action: Callable[[], Result],
-        *,
         reads: bool,
+        action: Callable[Parameters, Result],
+        *arguments: Parameters.args,
+        **options: Parameters.kwargs,
     ) -> Result:
+        # Each turn passes here: no object more than needed.
         hold = self._hold
         profile = sys.getprofile() if self._strict else None
         if self._strict:
             sys.setprofile(watch_call)
-        results: list[Result] = []
+        result: Any = _NOTHING
         hold.enter(instance, reads=reads)
         interrupted = False
         try:
-            results.append(action())
+            result = action(*arguments, **options)
         except RunInterrupted:
             pass
         finally:
@@ -118,9 +122,9 @@ class Watchdog:
                 interrupted = hold.leave()
             if self._strict:
                 sys.setprofile(profile)
-        if interrupted or not results:
+        if interrupted or result is _NOTHING:
             raise self._deadlock()
-        return results[0]
+        return cast("Result", result)
 
     def close(self) -> None:
         """Ends the thread."""
