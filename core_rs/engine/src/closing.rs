@@ -246,13 +246,7 @@ impl Context {
                 // Nobody but the run holds a session open.
                 && !activity.begins_session()
         };
-        let abandoned: Vec<u64> = run
-            .activities
-            .iter()
-            .filter(|(_, activity)| is_abandoned(activity))
-            .map(|(command_n, _)| *command_n)
-            .collect();
-        for command_n in abandoned {
+        for command_n in run.activities_where(is_abandoned) {
             self.drop_activity(run, command_n);
         }
     }

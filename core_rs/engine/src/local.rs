@@ -271,13 +271,7 @@ impl Context {
         }
         let waits =
             |activity: &Activity| activity.local().is_some() && activity.stage == Stage::Queued;
-        let waiting: BTreeSet<u64> = run
-            .activities
-            .iter()
-            .filter(|(_, activity)| waits(activity))
-            .map(|(n, _)| *n)
-            .collect();
-        for command_n in waiting {
+        for command_n in run.activities_where(waits) {
             self.make_ready_locally(run, command_n, now);
         }
     }

@@ -170,6 +170,15 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// The numbers of its activities of which something holds, in order.
+    pub(crate) fn activities_where(&self, holds: impl Fn(&Activity) -> bool) -> Vec<u64> {
+        let found = self.activities.iter();
+        found
+            .filter(|(_, activity)| holds(activity))
+            .map(|(command_n, _)| *command_n)
+            .collect()
+    }
+
     /// A run of which the engine knows no more than its name and how long its history is.
     pub(crate) fn new(id: RunId, identity: Arc<Identity>, last_n: u64) -> Self {
         let hash = (last_n == 0).then_some([0; 16]);

@@ -48,13 +48,7 @@ impl Context {
         let waits = |activity: &Activity| {
             activity.stage == Stage::Queued && activity.session() == Some(begun_by)
         };
-        let waiting: Vec<u64> = run
-            .activities
-            .iter()
-            .filter(|(_, activity)| waits(activity))
-            .map(|(n, _)| *n)
-            .collect();
-        for command_n in waiting {
+        for command_n in run.activities_where(waits) {
             self.make_ready(run, command_n, now);
         }
     }
