@@ -203,6 +203,42 @@ def test_the_projects_own_modules_are_the_default(folder: Path, tmp_path: Path) 
     assert json.loads(done.stdout)["histories"] == 3
 
 
+AROUND = """
+from perdure import Interceptor, WorkflowInterceptor, workflow
+
+
+class Slowly(WorkflowInterceptor):
+    async def execute_workflow(self, call, proceed):
+        await workflow.sleep(0.01)
+        return await proceed(call)
+
+
+class Slow(Interceptor):
+    def workflow_interceptor(self):
+        return Slowly()
+"""
+
+
+def test_a_project_s_interceptors_stand_around_runs_and_their_replays(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(RECORDED)
+    (tmp_path / "around.py").write_text(AROUND)
+    configuration = tmp_path / "perdure.toml"
+    plain = 'store = "file:app.db"\nmodules = ["shop.py"]\n'
+    configuration.write_text(f'{plain}interceptors = ["around.py:Slow"]\n')
+    below = tmp_path / "below"
+    below.mkdir()
+    run = ("run", "../shop.py:checkout", "-i", '"o-1"', "--store", "file:../app.db")
+    call(below, *run)
+    assert json.loads(call(below, "replay", "-o", "json").stdout)["histories"] == 1
+    # Their timer is in the history: without them the code does not fit.
+    configuration.write_text(plain)
+    failed = call(tmp_path, "replay", code=ExitCode.FAILURE)
+    assert "history has start_timer, the code asks for schedule_activity" in failed.stdout
+    configuration.write_text(f'{plain}interceptors = ["around.py:Nobody"]\n')
+    wrong = call(tmp_path, "replay", code=ExitCode.USAGE)
+    assert "has no Interceptor called 'Nobody'" in wrong.stderr
+
+
 CLOCKS = """
 from datetime import UTC, datetime
 from random import random
