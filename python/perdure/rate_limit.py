@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from perdure.spans import microseconds
+
 __all__ = ["RateLimit"]
 
 _UNITS_MAX = 2**53
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class RateLimit:
 
     def fields(self) -> tuple[str, int, int, int]:
         """The limit as the core takes it: plain values, the period in microseconds."""
-        return (self.key, self.limit, round(self.period / _MICROSECOND), self.units)
+        return (self.key, self.limit, microseconds(self.period), self.units)
 
     def __post_init__(self) -> None:
         if not self.key:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from perdure.spans import check_span
+from perdure.spans import check_span, microseconds
 
 __all__ = ["RetryPolicy"]
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +39,9 @@ class RetryPolicy:
     def fields(self) -> tuple[int, float, int, int, list[str], float]:
         """The policy as the core takes it: plain values, spans in microseconds."""
         return (
-            round(self.initial_interval / _MICROSECOND),
+            microseconds(self.initial_interval),
             self.backoff_coefficient,
-            round(self.maximum_interval / _MICROSECOND),
+            microseconds(self.maximum_interval),
             self.maximum_attempts,
             list(self.non_retryable_error_types),
             self.jitter,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from perdure.cli._exit import CommandError
-from perdure.cli._program import import_target
+from perdure.cli._program import import_object
 from perdure.converter import ChainCodec, DataConverter, PayloadCodec
 
 __all__ = ["find_converter"]
@@ -20,12 +20,10 @@ def find_converter(name: str | None, directory: Path) -> DataConverter | None:
     """
     if not name:
         return None
-    target, colon, attribute = name.rpartition(":")
-    if not colon or not target:
-        raise CommandError(f"{name!r} names no codec: write module:object, or file.py:object")
-    found: Any = getattr(import_target(target, directory), attribute, None)
+    found: Any = import_object(name, directory, "codec")
     if isinstance(found, PayloadCodec | ChainCodec):
         return DataConverter(payload_codec=found)
     if isinstance(found, DataConverter):
         return found
+    target, _, attribute = name.rpartition(":")
     raise CommandError(f"{target} has no DataConverter and no PayloadCodec called {attribute!r}")

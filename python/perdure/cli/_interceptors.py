@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure import Interceptor
 from perdure.cli._exit import CommandError
-from perdure.cli._program import import_target
+from perdure.cli._program import import_object
 
 if TYPE_CHECKING:
     from perdure.cli._configuration import Configuration
@@ -22,15 +22,11 @@ def interceptors_of(configuration: Configuration) -> list[Interceptor]:
     """
     found: list[Interceptor] = []
     for name in configuration.interceptors:
-        target, colon, attribute = name.rpartition(":")
-        if not colon or not target:
-            raise CommandError(
-                f"{name!r} names no interceptor: write module:object, or file.py:object"
-            )
-        value: Any = getattr(import_target(target, configuration.directory), attribute, None)
+        value: Any = import_object(name, configuration.directory, "interceptor")
         if isinstance(value, type):
             value = value()
         if not isinstance(value, Interceptor):
+            target, _, attribute = name.rpartition(":")
             raise CommandError(f"{target} has no Interceptor called {attribute!r}")
         found.append(value)
     return found

@@ -14,7 +14,7 @@ from perdure.activity import ActivityDefinition
 from perdure.cli._exit import CommandError
 from perdure.workflow._definition import WorkflowDefinition, definition_of
 
-__all__ = ["Program", "import_target", "load"]
+__all__ = ["Program", "import_object", "load"]
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ def load(targets: list[str], directory: Path | None = None) -> Program:
     """
     program = Program()
     for target in targets:
-        _gather(program, import_target(target, directory or Path.cwd()))
+        _gather(program, _import_target(target, directory or Path.cwd()))
     if not program.workflows and not program.activities:
         raise CommandError(
             f"{', '.join(targets)}: neither workflow nor activity in there: decorate functions "
@@ -86,7 +86,19 @@ def _gather(program: Program, module: ModuleType) -> None:
             program.workflows[definition.name] = definition
 
 
-def import_target(target: str, directory: Path) -> ModuleType:
+def import_object(name: str, directory: Path, what: str) -> Any:
+    """What is called `module:object`, or `file.py:object`; None where the module has no such.
+
+    Raises:
+        CommandError: It is no such name, or the module cannot be imported.
+    """
+    target, colon, attribute = name.rpartition(":")
+    if not colon or not target:
+        raise CommandError(f"{name!r} names no {what}: write module:object, or file.py:object")
+    return getattr(_import_target(target, directory), attribute, None)
+
+
+def _import_target(target: str, directory: Path) -> ModuleType:
     """Imports a file, or a dotted name that is looked for in a folder too.
 
     Raises:

@@ -14,7 +14,7 @@ from perdure.id_policy import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from perdure.priority import Priority
 from perdure.retry import RetryPolicy
 from perdure.search import SearchAttributes
-from perdure.spans import check_span
+from perdure.spans import check_span, microseconds
 from perdure.workflow._message_handler import name_of
 
 __all__ = ["DEFAULT_TASK_QUEUE", "StartOptions", "StartOptionsFields"]
@@ -151,4 +151,4 @@ def _microseconds(name: str, span: timedelta | None) -> int | None:
         return None
     if span < timedelta(0):
         raise ValueError(f"{name} must not be negative, and is {span}")
-    return round(span / timedelta(microseconds=1))
+    return microseconds(span)

@@ -21,6 +21,7 @@ from perdure.errors import (
     TimeoutError,
     TimeoutKind,
 )
+from perdure.spans import microseconds
 
 __all__ = ["exception_of", "failure_fields", "failure_from_fields", "failure_of"]
 
@@ -233,7 +234,7 @@ def _delay(failure: Failure) -> timedelta | None:
 
 
 def _microseconds(delay: timedelta | None) -> int | None:
-    return None if delay is None else max(0, round(delay / timedelta(microseconds=1)))
+    return None if delay is None else max(0, microseconds(delay))
 
 
 def failure_fields(failure: Failure) -> dict[str, Any]:

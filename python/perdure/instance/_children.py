@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from perdure._core import (
@@ -17,6 +16,7 @@ from perdure._core import (
 from perdure.convert import exception_of, shape_of
 from perdure.errors import CancelledFailure, ChildWorkflowError
 from perdure.instance._sites import current_site
+from perdure.spans import optional_microseconds
 from perdure.workflow._child_options import ChildWorkflowCancellationType
 from perdure.workflow._children import ChildReference
 from perdure.workflow._message_handler import name_of
@@ -140,15 +140,12 @@ class Children:
         arguments: bytes,
         options: ChildOptions,
     ) -> _Child:
-        timeout = options.run_timeout
         fields = {
             "workflow_id": options.id,
             "workflow_type": reference.name,
             "task_queue": options.task_queue or self._task_queue,
             "arguments": arguments,
-            "run_timeout_us": None
-            if timeout is None
-            else round(timeout / timedelta(microseconds=1)),
+            "run_timeout_us": optional_microseconds(options.run_timeout),
             "parent_close_policy": options.parent_close_policy.value,
             "cancellation_type": options.cancellation_type.value,
             "headers": list(options.headers.items()),

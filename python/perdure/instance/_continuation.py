@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from perdure._core import encode
 from perdure.errors import ContinueAsNew
+from perdure.spans import microseconds
 from perdure.workflow._definition import definition_of
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from perdure.workflow._definition import WorkflowDefinition
 
 __all__ = ["leaving", "what_is_uncaught"]
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def leaving(
@@ -45,7 +44,7 @@ def leaving(
     if options.run_timeout is not None:
         if options.run_timeout <= timedelta(0):
             raise ValueError(f"a run timeout is positive, not {options.run_timeout}")
-        fields["run_timeout_us"] = round(options.run_timeout / _MICROSECOND)
+        fields["run_timeout_us"] = microseconds(options.run_timeout)
     if options.memo is not None:
         fields["memo"] = [(key, encode(value)) for key, value in options.memo.items()]
     if options.headers is not None:

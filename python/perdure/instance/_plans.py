@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from perdure._core import ActivityPlan
 from perdure.convert import shape_of
+from perdure.spans import microseconds, optional_microseconds
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from perdure.activity._options import ActivityOptions, LocalRun
     from perdure.activity._reference import ActivityReference
 
@@ -45,10 +44,10 @@ def _compile(reference: ActivityReference, options: ActivityOptions) -> Activity
         result=shape_of(reference.result_type),
         task_queue=options.task_queue,
         timeouts_us=(
-            _optional_microseconds(options.schedule_to_start_timeout),
-            _optional_microseconds(options.start_to_close_timeout),
-            _optional_microseconds(options.schedule_to_close_timeout),
-            _optional_microseconds(options.heartbeat_timeout),
+            optional_microseconds(options.schedule_to_start_timeout),
+            optional_microseconds(options.start_to_close_timeout),
+            optional_microseconds(options.schedule_to_close_timeout),
+            optional_microseconds(options.heartbeat_timeout),
         ),
         retry=policy.fields(),
         cancellation_type=options.cancellation_type.value,
@@ -61,12 +60,4 @@ def _compile(reference: ActivityReference, options: ActivityOptions) -> Activity
 
 
 def _local_fields(local: LocalRun) -> tuple[int, bool]:
-    return _microseconds(local.retry_threshold), local.recorded_first
-
-
-def _optional_microseconds(span: timedelta | None) -> int | None:
-    return None if span is None else _microseconds(span)
-
-
-def _microseconds(span: timedelta) -> int:
-    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+    return microseconds(local.retry_threshold), local.recorded_first
